@@ -1,0 +1,225 @@
+//! Newtypes that all modules share: opaque identifiers and mail addresses.
+//!
+//! Identifiers are 16 random bytes and print as 26 letters of lower-case base32 (RFC 4648 §6
+//! alphabet, no padding). They are safe to log. Addresses are not: their `Debug` prints nothing of
+//! them, and there is no `Display`; whoever needs the text asks for it by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why a text is no identifier or address. Holds nothing of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Not 26 letters of base32.
+    #[error("not an identifier")]
+    Identifier,
+    /// No `@`, or one side of it is empty.
+    #[error("an address has the form name@domain")]
+    Form,
+    /// The part before the `@` is too long or holds characters that RFC 5321 §4.1.2 does not allow unquoted.
+    #[error("the part before the @ is not allowed by RFC 5321")]
+    Local,
+    /// The domain is no domain name (RFC 5321 §4.1.2, RFC 5891).
+    #[error("the part after the @ is not a domain name")]
+    Domain,
+}
+
+macro_rules! identifiers {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// A new identifier from the operating system's randomness.
+            pub fn random() -> Self {
+                let mut bytes = [0; 16];
+                // The kernel's generator does not fail once it is seeded, and boot waits for that.
+                getrandom::fill(&mut bytes).expect("the operating system gives randomness");
+                Self(bytes)
+            }
+            /// The identifier with these bytes.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self { Self(bytes) }
+            /// Its bytes.
+            pub const fn as_bytes(&self) -> &[u8; 16] { &self.0 }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(&BASE32.encode(&self.0))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(out, concat!(stringify!($name), "({})"), self)
+            }
+        }
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let bytes = BASE32.decode(text.as_bytes()).map_err(|_| NameError::Identifier)?;
+                bytes.try_into().map(Self).map_err(|_| NameError::Identifier)
+            }
+        }
+    )*};
+}
+
+static BASE32: std::sync::LazyLock<data_encoding::Encoding> = std::sync::LazyLock::new(|| {
+    let mut form = data_encoding::Specification::new();
+    form.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    form.encoding().expect("the alphabet has 32 different letters")
+});
+
+identifiers! {
+    /// A tenant: the unit of isolation.
+    TenantId;
+    /// A user of a tenant, and their mailbox.
+    UserId;
+    /// A view: what one client may read.
+    ViewId;
+    /// A credential of a view.
+    CredentialId;
+    /// A stored message.
+    MessageId;
+    /// An epoch of message keys.
+    EpochId;
+    /// A container in the blob store; random, and unrelated to the message's identifier.
+    ContainerName;
+}
+
+/// Who a manifest is sealed for: the tenant's owner, or one view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reader {
+    /// The holder of the tenant's owner key.
+    Owner(TenantId),
+    /// The holders of the view's key.
+    View(ViewId),
+}
+
+impl Reader {
+    /// One byte for the kind (`o` or `v`), then the identifier: unambiguous, for keys and associated data.
+    pub fn to_bytes(self) -> [u8; 17] {
+        let (kind, id) = match &self {
+            Self::Owner(tenant) => (b'o', tenant.as_bytes()),
+            Self::View(view) => (b'v', view.as_bytes()),
+        };
+        let mut bytes = [kind; 17];
+        bytes[1..].copy_from_slice(id);
+        bytes
+    }
+}
+
+/// A mail address (RFC 5321 §4.1.2, RFC 6531), in the form used for comparison: the domain in
+/// lower-case ASCII (IDNA), the local part in lower case, unquoted.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    local: String,
+    domain: String,
+}
+
+impl Address {
+    /// Parses `local@domain`, without angle brackets.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let (local, domain) = text.rsplit_once('@').ok_or(NameError::Form)?;
+        if local.is_empty() || domain.is_empty() {
+            return Err(NameError::Form);
+        }
+        Ok(Self { local: parse_local(local)?, domain: parse_domain(domain)? })
+    }
+
+    /// The part before the `@`, in lower case.
+    pub fn local(&self) -> &str {
+        &self.local
+    }
+
+    /// The domain in lower-case ASCII.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// `local@domain`: the one way to the text, for lookups, sealed records and the owner's screen.
+    pub fn reveal(&self) -> String {
+        format!("{}@{}", self.local, self.domain)
+    }
+
+    /// The address without its `+tag` (RFC 5233), if it has one.
+    pub fn without_tag(&self) -> Option<Self> {
+        let (local, _) = self.local.split_once('+')?;
+        (!local.is_empty()).then(|| Self { local: local.to_owned(), domain: self.domain.clone() })
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Address(..)")
+    }
+}
+
+/// Checks a domain and gives its lower-case ASCII form (RFC 5891, RFC 1035 §2.3.4).
+pub fn parse_domain(text: &str) -> Result<String, NameError> {
+    let ascii = idna::domain_to_ascii_strict(text).map_err(|_| NameError::Domain)?;
+    let labels_fit = ascii.split('.').all(|label| (1..=63).contains(&label.len()));
+    (labels_fit && ascii.len() <= MAX_DOMAIN).then_some(ascii).ok_or(NameError::Domain)
+}
+
+/// Dot-atoms, and quoted strings that would be dot-atoms without their quotes.
+fn parse_local(text: &str) -> Result<String, NameError> {
+    let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    let dot_atom = bare.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
+    (dot_atom && bare.len() <= MAX_LOCAL).then(|| bare.to_lowercase()).ok_or(NameError::Local)
+}
+
+/// RFC 5322 §3.2.3 `atext`, with RFC 6532's characters beyond ASCII.
+fn is_atext(letter: char) -> bool {
+    letter.is_ascii_alphanumeric()
+        || "!#$%&'*+-/=?^_`{|}~".contains(letter)
+        || (!letter.is_ascii() && !letter.is_control() && !letter.is_whitespace())
+}
+
+/// RFC 5321 §4.5.3.1.1, in octets.
+const MAX_LOCAL: usize = 64;
+/// RFC 5321 §4.5.3.1.2, in octets.
+const MAX_DOMAIN: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_print_and_parse() {
+        let id = TenantId::random();
+        assert_eq!(id.to_string().len(), 26);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!("short".parse::<TenantId>(), Err(NameError::Identifier));
+    }
+
+    #[test]
+    fn addresses_compare_in_one_form() {
+        let address = Address::parse("\"Ann.Lee\"@BÜCHER.example").expect("valid");
+        assert_eq!(address.reveal(), "ann.lee@xn--bcher-kva.example");
+        assert_eq!(
+            Address::parse("ann+law@a.example").unwrap().without_tag().unwrap().reveal(),
+            "ann@a.example"
+        );
+    }
+
+    #[test]
+    fn bad_addresses_are_refused() {
+        for (text, error) in [
+            ("nobody", NameError::Form),
+            ("@a.example", NameError::Form),
+            ("a b@a.example", NameError::Local),
+            ("a..b@a.example", NameError::Local),
+            ("a@-", NameError::Domain),
+            ("a@a..b", NameError::Domain),
+        ] {
+            assert_eq!(Address::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_does_not_print_itself() {
+        let address = Address::parse("ann@a.example").unwrap();
+        assert_eq!(format!("{address:?}"), "Address(..)");
+    }
+}

@@ -1,0 +1,332 @@
+//! Containers and other whole objects, each written once under a name that is never reused.
+//!
+//! Local files by `object_store`: a put writes beside the final name, syncs, renames and syncs the
+//! folder. The 1024 folders of the containers are made when the store is opened: a folder made
+//! during a put is durable only for the put that made it, not for another that found it there.
+//! Deletions are never synced; what a power cut brings back is swept. Nothing is retried here.
+//!
+//! A blob is not checked against anything: whoever refers to it keeps its SHA-256 and its seals.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, path::Path as ObjectPath};
+
+use super::layout::{create_folder, sync_folder};
+use crate::clock::Timestamp;
+use crate::names::ContainerName;
+
+/// The blobs of one data folder. Clones share it.
+#[derive(Clone)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+    folder: PathBuf,
+}
+
+impl Blobs {
+    /// Opens the blobs in `folder`, which exists; blocks while it makes and syncs what is missing.
+    pub fn open(folder: &Path) -> Result<Self, BlobError> {
+        let messages = folder.join(MESSAGES);
+        create_folder(&messages)?;
+        for shard in shards() {
+            make_shard(&messages.join(shard))?;
+        }
+        sync_folder(&messages)?;
+        let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+        Ok(Self { store: Arc::new(store), folder: folder.to_owned() })
+    }
+
+    /// Writes a blob. It is durable, and visible under its name only whole, when this returns `Ok`;
+    /// a future that is dropped may still write it.
+    pub async fn put(&self, name: &BlobName, bytes: Bytes) -> Result<(), BlobError> {
+        self.store.put(&name.0, PutPayload::from_bytes(bytes)).await?;
+        Ok(())
+    }
+
+    /// A whole blob of at most `limit` bytes.
+    pub async fn get(&self, name: &BlobName, limit: u64) -> Result<Bytes, BlobError> {
+        let found = self.store.get(&name.0).await?;
+        match found.meta.size > limit {
+            true => Err(BlobError::TooLarge { size: found.meta.size }),
+            false => Ok(found.bytes().await?),
+        }
+    }
+
+    /// The bytes in `range` of a blob, all of them. The caller bounds the range.
+    pub async fn get_range(&self, name: &BlobName, range: Range<u64>) -> Result<Bytes, BlobError> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let wanted = range.end - range.start;
+        // `get_ranges` opens and reads in one hop to the blocking threads; `get_range` takes two.
+        let mut found = self.store.get_ranges(&name.0, &[range]).await.map_err(short_or_other)?;
+        match found.pop() {
+            Some(bytes) if bytes.len() as u64 == wanted => Ok(bytes),
+            _ => Err(BlobError::Short),
+        }
+    }
+
+    /// Deletes a blob; a missing one is no error. Not synced.
+    pub async fn delete(&self, name: &BlobName) -> Result<(), BlobError> {
+        match self.store.delete(&name.0).await.map_err(BlobError::from) {
+            Err(BlobError::NotFound) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The containers of one shard, in no order. Bounded memory, however many there are.
+    pub fn list(&self, shard: &str) -> BoxStream<'static, Result<Found, BlobError>> {
+        let prefix = ObjectPath::from_iter([MESSAGES, shard]);
+        let found = self.store.list(Some(&prefix)).map_ok(|meta| Found {
+            written: Timestamp::from_unix(meta.last_modified.timestamp()),
+            size: meta.size,
+            name: BlobName(meta.location),
+        });
+        found.map_err(BlobError::from).boxed()
+    }
+
+    /// Removes what interrupted puts before `written_before` left in one shard, which
+    /// [`Blobs::list`] does not show, and says how many there were.
+    pub async fn remove_unfinished(
+        &self,
+        shard: &str,
+        written_before: Timestamp,
+    ) -> Result<usize, BlobError> {
+        let folder = self.folder.join(MESSAGES).join(shard);
+        let removal = tokio::task::spawn_blocking(move || remove_unfinished(&folder, written_before));
+        Ok(removal.await.map_err(io::Error::other)??)
+    }
+}
+
+/// The name of a blob.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlobName(ObjectPath);
+
+impl BlobName {
+    /// The name under which a container is stored: `messages/<2 letters>/<container name>`.
+    pub fn of_container(container: ContainerName) -> Self {
+        let name = container.to_string();
+        Self(ObjectPath::from_iter([MESSAGES, &name[..2], &name]))
+    }
+
+    /// The container stored under this name, if the name is one of a container.
+    pub fn container(&self) -> Option<ContainerName> {
+        let container = self.0.filename()?.parse().ok()?;
+        (Self::of_container(container) == *self).then_some(container)
+    }
+}
+
+impl fmt::Display for BlobName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl fmt::Debug for BlobName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "BlobName({})", self.0)
+    }
+}
+
+/// A blob in a listing.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its name.
+    pub name: BlobName,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was written, by the file system's clock.
+    pub written: Timestamp,
+}
+
+/// Why a blob was not written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlobError {
+    /// There is no such blob.
+    #[error("there is no such blob")]
+    NotFound,
+    /// No room; nothing is visible under the name.
+    #[error("the disk is full")]
+    Full,
+    /// The blob ends before the range that was asked for: it is damaged, or not the one meant.
+    #[error("the blob is shorter than it should be")]
+    Short,
+    /// The blob is larger than its reader allows.
+    #[error("the blob has {size} bytes, more than its reader allows")]
+    TooLarge {
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// The operating system or the object server refused.
+    #[error("blobs cannot be read or written: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl From<io::Error> for BlobError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<object_store::Error> for BlobError {
+    fn from(error: object_store::Error) -> Self {
+        if let object_store::Error::NotFound { .. } = error {
+            return Self::NotFound;
+        }
+        match io_kind(&error) {
+            Some(kind) => io::Error::new(kind, error).into(),
+            None => Self::Io(io::Error::other(error)),
+        }
+    }
+}
+
+/// object_store wraps the operating system's error in errors of its own; this digs it out.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
+        .find_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
+}
+
+/// A range that starts beyond the end is refused with an error of its own, without a kind.
+fn short_or_other(error: object_store::Error) -> BlobError {
+    match BlobError::from(error) {
+        BlobError::Io(error) if error.kind() == io::ErrorKind::Other => BlobError::Short,
+        other => other,
+    }
+}
+
+/// The folders that containers are spread over: the first two letters of their names.
+pub(super) fn shards() -> impl Iterator<Item = String> {
+    let letters = || BASE32.chars();
+    letters().flat_map(move |first| letters().map(move |second| String::from_iter([first, second])))
+}
+
+fn make_shard(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn remove_unfinished(folder: &Path, written_before: Timestamp) -> io::Result<usize> {
+    let mut removed = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        // object_store writes `name#1` and renames it to `name`; no name of ours has a `#`.
+        if entry.file_name().as_encoded_bytes().contains(&b'#') && modified(&entry)? < written_before {
+            std::fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn modified(entry: &std::fs::DirEntry) -> io::Result<Timestamp> {
+    let since = entry.metadata()?.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(Timestamp::from_unix(since.as_secs() as i64))
+}
+
+const MESSAGES: &str = "messages";
+/// RFC 4648 §6 in lower case, as identifiers print.
+const BASE32: &str = "abcdefghijklmnopqrstuvwxyz234567";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> (tempfile::TempDir, Blobs) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let blobs = Blobs::open(folder.path()).expect("opens");
+        (folder, blobs)
+    }
+
+    fn name() -> BlobName {
+        BlobName::of_container(ContainerName::random())
+    }
+
+    #[tokio::test]
+    async fn a_blob_comes_back_whole_and_by_range() {
+        let (_folder, blobs) = open();
+        let name = name();
+        blobs.put(&name, Bytes::from_static(b"0123456789")).await.unwrap();
+        assert_eq!(blobs.get(&name, 10).await.unwrap(), "0123456789");
+        assert_eq!(blobs.get_range(&name, 2..5).await.unwrap(), "234");
+        assert_eq!(blobs.get_range(&name, 5..5).await.unwrap(), "");
+        assert!(matches!(blobs.get(&name, 9).await, Err(BlobError::TooLarge { size: 10 })));
+    }
+
+    #[tokio::test]
+    async fn a_range_beyond_the_end_is_short() {
+        let (_folder, blobs) = open();
+        let name = name();
+        blobs.put(&name, Bytes::from_static(b"0123456789")).await.unwrap();
+        for range in [5..11, 10..11, 400..500] {
+            assert!(matches!(blobs.get_range(&name, range).await, Err(BlobError::Short)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_blob_is_not_found_and_may_be_deleted() {
+        let (_folder, blobs) = open();
+        assert!(matches!(blobs.get(&name(), 1).await, Err(BlobError::NotFound)));
+        assert!(matches!(blobs.get_range(&name(), 0..1).await, Err(BlobError::NotFound)));
+        blobs.delete(&name()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_deleted_blob_is_gone() {
+        let (_folder, blobs) = open();
+        let name = name();
+        blobs.put(&name, Bytes::from_static(b"x")).await.unwrap();
+        blobs.delete(&name).await.unwrap();
+        assert!(matches!(blobs.get(&name, 1).await, Err(BlobError::NotFound)));
+    }
+
+    #[tokio::test]
+    async fn a_shard_lists_its_containers() {
+        let (_folder, blobs) = open();
+        let container = ContainerName::from_bytes([0; 16]);
+        let name = BlobName::of_container(container);
+        blobs.put(&name, Bytes::from_static(b"xyz")).await.unwrap();
+        let found: Vec<_> = blobs.list("aa").try_collect().await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].name.clone(), found[0].size), (name, 3));
+        assert_eq!(found[0].name.container(), Some(container));
+        assert!(blobs.list("ab").next().await.is_none());
+    }
+
+    #[test]
+    fn names_are_spread_over_the_shards_that_exist() {
+        let shards: std::collections::HashSet<_> = shards().collect();
+        assert_eq!(shards.len(), 1024);
+        for _ in 0..100 {
+            let container = ContainerName::random();
+            assert!(shards.contains(&container.to_string()[..2]));
+            assert_eq!(BlobName::of_container(container).container(), Some(container));
+        }
+        assert_eq!(BlobName(ObjectPath::from("messages/zz/notes.txt")).container(), None);
+    }
+
+    #[test]
+    fn the_errors_of_the_system_keep_their_kind() {
+        let wrapped = object_store::Error::Generic {
+            store: "test",
+            source: Box::new(io::Error::from(io::ErrorKind::StorageFull)),
+        };
+        assert!(matches!(BlobError::from(wrapped), BlobError::Full));
+    }
+}

@@ -1,0 +1,243 @@
+//! The data folder: what lies where, who may read it, and that one server uses it at a time.
+//!
+//! ```text
+//! <data>/format             what wrote this folder, and in which format; written before all else
+//! <data>/lock               locked (flock) while a server runs; the kernel unlocks it after a crash
+//! <data>/ledger             the ledger, one redb file
+//! <data>/blobs/messages/aa/ containers, in 1024 folders by the first two letters of their name
+//! ```
+//!
+//! Other modules keep their own files beside these. This one knows nothing of what is in them.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// An open data folder. It is ours until this is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    /// Held for its lock.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Opens the data folder at `path`, creating it durably if it does not exist or is empty.
+    pub fn open(path: &Path) -> Result<Self, LayoutError> {
+        create_folder(path)?;
+        refuse_exposed(path)?;
+        let lock = lock(path)?;
+        match std::fs::read(path.join(FORMAT_FILE)) {
+            Ok(found) => check_format(path, &found)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => start(path)?,
+            Err(error) => return Err(error.into()),
+        }
+        create_folder(&path.join(BLOBS))?;
+        sync_folder(path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the ledger is.
+    pub fn ledger(&self) -> PathBuf {
+        self.path.join(LEDGER)
+    }
+
+    /// Where the blobs are.
+    pub fn blobs(&self) -> PathBuf {
+        self.path.join(BLOBS)
+    }
+}
+
+/// Why a folder cannot be used. The operator is at fault, or the disk.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// Another server has the folder open.
+    #[error("{} is locked: another veilpost uses this data folder; stop it first, or name another folder", .0.display())]
+    Locked(PathBuf),
+    /// A newer version wrote the folder.
+    #[error("{} has format {found}, and this version knows {FORMAT} at most; start a newer veilpost", path.display())]
+    TooNew {
+        /// The data folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// An older version wrote the folder, and this one cannot bring it up to date.
+    #[error("{} has format {found}, and this version needs {FORMAT}; update by way of an older veilpost", path.display())]
+    TooOld {
+        /// The data folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The folder holds something, but nothing of ours.
+    #[error("{} is not empty and not a veilpost data folder; name an empty or new folder", .0.display())]
+    Foreign(PathBuf),
+    /// Every user of the machine may enter the folder.
+    #[error("{} is open to every user of this machine; run: chmod o= {}", .0.display(), .0.display())]
+    Exposed(PathBuf),
+    /// The operating system refused.
+    #[error("the data folder cannot be used: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Makes the entries of `folder` durable.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Creates `path` for its owner alone, durably in its parent; an existing folder is left as it is.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    // An existing one too: it may be from a start that was killed before this line.
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => sync_folder(Path::new(".")),
+    }
+}
+
+/// A group may be let in on purpose (backups, containers), everybody never.
+fn refuse_exposed(path: &Path) -> Result<(), LayoutError> {
+    let mode = path.metadata()?.permissions().mode();
+    if mode & 0o007 == 0 { Ok(()) } else { Err(LayoutError::Exposed(path.to_owned())) }
+}
+
+fn lock(folder: &Path) -> Result<File, LayoutError> {
+    let path = folder.join(LOCK_FILE);
+    let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LayoutError::Locked(path)),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+fn check_format(path: &Path, found: &[u8]) -> Result<(), LayoutError> {
+    let number = std::str::from_utf8(found).ok().and_then(|text| text.trim_end().strip_prefix(FORMAT_LINE));
+    let found = number.and_then(|number| number.parse().ok());
+    match found.ok_or_else(|| LayoutError::Foreign(path.to_owned()))? {
+        FORMAT => Ok(()),
+        found if found > FORMAT => Err(LayoutError::TooNew { path: path.to_owned(), found }),
+        found => Err(LayoutError::TooOld { path: path.to_owned(), found }),
+    }
+}
+
+/// Writes the format file of an empty folder, under another name first so that it is whole or absent.
+fn start(folder: &Path) -> Result<(), LayoutError> {
+    let unfinished = folder.join(UNFINISHED);
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if name != LOCK_FILE && name != UNFINISHED {
+            return Err(LayoutError::Foreign(folder.to_owned()));
+        }
+    }
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    writeln!(file, "{FORMAT_LINE}{FORMAT}")?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, folder.join(FORMAT_FILE))?;
+    Ok(sync_folder(folder)?)
+}
+
+/// The format that this version reads and writes.
+const FORMAT: u32 = 1;
+const FORMAT_LINE: &str = "veilpost data folder, format ";
+const FORMAT_FILE: &str = "format";
+const UNFINISHED: &str = "format.unfinished";
+const LOCK_FILE: &str = "lock";
+const LEDGER: &str = "ledger";
+const BLOBS: &str = "blobs";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("data");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_new_folder_is_for_its_owner_alone_and_opens_again() {
+        let (_folder, path) = place();
+        drop(DataFolder::open(&path).unwrap());
+        let again = DataFolder::open(&path).unwrap();
+        for inner in [again.path().to_owned(), again.blobs()] {
+            assert_eq!(inner.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        assert_eq!(again.ledger(), path.join("ledger"));
+        assert_eq!(path.join("format").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn one_server_at_a_time() {
+        let (_folder, path) = place();
+        let first = DataFolder::open(&path).unwrap();
+        let error = DataFolder::open(&path).unwrap_err();
+        assert!(matches!(&error, LayoutError::Locked(lock) if *lock == path.join("lock")));
+        assert!(error.to_string().contains("stop it first"));
+        drop(first);
+        DataFolder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn other_formats_are_refused() {
+        let (_folder, path) = place();
+        drop(DataFolder::open(&path).unwrap());
+        let format = |text: &str| {
+            std::fs::write(path.join("format"), text).unwrap();
+            DataFolder::open(&path).unwrap_err()
+        };
+        assert!(matches!(format("veilpost data folder, format 2\n"), LayoutError::TooNew { found: 2, .. }));
+        assert!(matches!(format("veilpost data folder, format 0\n"), LayoutError::TooOld { found: 0, .. }));
+        assert!(matches!(format("something else"), LayoutError::Foreign(_)));
+        assert!(matches!(format(""), LayoutError::Foreign(_)));
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_left_alone() {
+        let (_folder, path) = place();
+        create_folder(&path).unwrap();
+        std::fs::write(path.join("letters.txt"), "dear").unwrap();
+        assert!(matches!(DataFolder::open(&path), Err(LayoutError::Foreign(_))));
+    }
+
+    #[test]
+    fn a_lost_format_file_does_not_start_a_new_folder() {
+        let (_folder, path) = place();
+        let folder = DataFolder::open(&path).unwrap();
+        std::fs::write(folder.ledger(), "mail").unwrap();
+        drop(folder);
+        std::fs::remove_file(path.join("format")).unwrap();
+        assert!(matches!(DataFolder::open(&path), Err(LayoutError::Foreign(_))));
+    }
+
+    #[test]
+    fn an_unfinished_start_is_repeated() {
+        let (_folder, path) = place();
+        create_folder(&path).unwrap();
+        std::fs::write(path.join("format.unfinished"), "veil").unwrap();
+        DataFolder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_open_to_everybody_is_refused() {
+        let (_folder, path) = place();
+        create_folder(&path).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        assert!(matches!(DataFolder::open(&path), Err(LayoutError::Exposed(_))));
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o750)).unwrap();
+        DataFolder::open(&path).unwrap();
+    }
+}

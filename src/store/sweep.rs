@@ -1,0 +1,232 @@
+//! Removes what a crash left: containers that no record refers to, and unfinished files.
+//!
+//! A container is durable before its record is, so a crash between the two leaves the container
+//! alone. It is removed when it is older than the grace period, no delivery still holds it, and no
+//! record refers to it, asked in this order: a delivery lets go only after its commit, so a
+//! container that nobody holds is either referred to already or never will be.
+//!
+//! Deletions slow down concurrent deliveries on some disks, so they come in small batches with
+//! pauses between. Memory does not grow with the number of containers.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::TryStreamExt;
+
+use super::blobs::{BlobError, BlobName, Blobs, Found, shards};
+use crate::clock::{Clock, Timestamp};
+use crate::names::ContainerName;
+
+/// How a sweep treats the disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Younger blobs stay, whatever refers to them.
+    pub grace: Duration,
+    /// The pause after each [`BATCH`] deletions, and after each of the 1024 shards.
+    pub pause: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(24 * 60 * 60), pause: Duration::from_millis(50) }
+    }
+}
+
+/// What a sweep saw and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Containers seen.
+    pub seen: u64,
+    /// Containers removed, because nothing refers to them.
+    pub removed: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Unfinished files removed.
+    pub unfinished: u64,
+    /// Files left alone because their name is none of ours.
+    pub strange: u64,
+}
+
+/// Sweeps all containers once. `is_referenced` asks the ledger, and must see every commit that was
+/// acknowledged before it is called; when it fails, the sweep ends with its error and removes nothing
+/// more.
+pub async fn sweep<E, Answer>(
+    blobs: &Blobs,
+    in_flight: &InFlight,
+    clock: &Clock,
+    pace: Pace,
+    is_referenced: impl Fn(ContainerName) -> Answer,
+) -> Result<Swept, E>
+where
+    E: From<BlobError>,
+    Answer: Future<Output = Result<bool, E>>,
+{
+    let mut swept = Swept::default();
+    for shard in shards() {
+        let written_before = before(clock.now(), pace.grace);
+        swept.unfinished += blobs.remove_unfinished(&shard, written_before).await? as u64;
+        let mut listing = blobs.list(&shard);
+        while let Some(found) = listing.try_next().await? {
+            swept.seen += 1;
+            let Some(container) = found.name.container() else {
+                swept.strange += 1;
+                continue;
+            };
+            let kept = found.written >= written_before || in_flight.holds(&found.name);
+            if !kept && !is_referenced(container).await? {
+                remove(blobs, &found, &mut swept, pace).await?;
+            }
+        }
+        tokio::time::sleep(pace.pause).await;
+    }
+    Ok(swept)
+}
+
+async fn remove(blobs: &Blobs, found: &Found, swept: &mut Swept, pace: Pace) -> Result<(), BlobError> {
+    blobs.delete(&found.name).await?;
+    swept.removed += 1;
+    swept.bytes += found.size;
+    if swept.removed.is_multiple_of(BATCH) {
+        tokio::time::sleep(pace.pause).await;
+    }
+    Ok(())
+}
+
+fn before(now: Timestamp, grace: Duration) -> Timestamp {
+    Timestamp::from_unix(now.unix().saturating_sub_unsigned(grace.as_secs()))
+}
+
+/// The containers that deliveries have begun to write and not yet committed. Clones share the set.
+#[derive(Clone, Default)]
+pub struct InFlight(Arc<Mutex<HashSet<BlobName>>>);
+
+impl InFlight {
+    /// Keeps `name` from being swept until the result is dropped: take it before the blob is
+    /// written, drop it after the commit that refers to the blob has resolved.
+    pub fn hold(&self, name: BlobName) -> Hold {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        Hold { name, set: self.clone() }
+    }
+
+    fn holds(&self, name: &BlobName) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+}
+
+/// A container that a delivery still needs.
+#[must_use = "the container may be swept once this is dropped"]
+pub struct Hold {
+    name: BlobName,
+    set: InFlight,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.set.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
+}
+
+/// Deletions between pauses.
+const BATCH: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const NOW: Pace = Pace { grace: Duration::ZERO, pause: Duration::ZERO };
+
+    async fn filled(count: usize) -> (tempfile::TempDir, Blobs, Vec<ContainerName>) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let blobs = Blobs::open(folder.path()).expect("opens");
+        let containers: Vec<_> = (0..count).map(|_| ContainerName::random()).collect();
+        for container in &containers {
+            let name = BlobName::of_container(*container);
+            blobs.put(&name, Bytes::from_static(b"sealed")).await.expect("puts");
+        }
+        (folder, blobs, containers)
+    }
+
+    /// A clock that stands an hour after everything was written.
+    fn later() -> Clock {
+        Clock::manual(Clock::system().now().plus(Duration::from_secs(3600)))
+    }
+
+    async fn nothing(_: ContainerName) -> Result<bool, BlobError> {
+        Ok(false)
+    }
+
+    #[tokio::test]
+    async fn what_nothing_refers_to_is_removed() {
+        let (_folder, blobs, containers) = filled(40).await;
+        let kept: HashSet<_> = containers[..7].iter().copied().collect();
+        let refers = |container| std::future::ready(Ok::<_, BlobError>(kept.contains(&container)));
+        let swept = sweep(&blobs, &InFlight::default(), &later(), NOW, refers).await.unwrap();
+        assert_eq!(swept, Swept { seen: 40, removed: 33, bytes: 33 * 6, unfinished: 0, strange: 0 });
+        for (index, container) in containers.iter().enumerate() {
+            let found = blobs.get(&BlobName::of_container(*container), 6).await;
+            assert_eq!(found.is_ok(), index < 7);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sweep_can_be_a_task_of_its_own() {
+        let (_folder, blobs, _) = filled(1).await;
+        let kept = Arc::new(HashSet::<ContainerName>::new());
+        let task = tokio::spawn(async move {
+            let refers = |container| std::future::ready(Ok::<_, BlobError>(kept.contains(&container)));
+            sweep(&blobs, &InFlight::default(), &later(), NOW, refers).await
+        });
+        assert_eq!(task.await.unwrap().unwrap().removed, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_young_stays() {
+        let (_folder, blobs, _) = filled(3).await;
+        let pace = Pace { grace: Duration::from_secs(7200), ..NOW };
+        let swept = sweep(&blobs, &InFlight::default(), &later(), pace, nothing).await.unwrap();
+        assert_eq!((swept.seen, swept.removed), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn what_a_delivery_holds_stays_until_it_lets_go() {
+        let (_folder, blobs, containers) = filled(1).await;
+        let in_flight = InFlight::default();
+        let hold = in_flight.hold(BlobName::of_container(containers[0]));
+        assert_eq!(sweep(&blobs, &in_flight, &later(), NOW, nothing).await.unwrap().removed, 0);
+        drop(hold);
+        assert_eq!(sweep(&blobs, &in_flight, &later(), NOW, nothing).await.unwrap().removed, 1);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_about_what_is_held() {
+        let (_folder, blobs, containers) = filled(1).await;
+        let in_flight = InFlight::default();
+        let _hold = in_flight.hold(BlobName::of_container(containers[0]));
+        let refers = |_| -> std::future::Ready<Result<bool, BlobError>> { panic!("asked before looking") };
+        sweep(&blobs, &in_flight, &later(), NOW, refers).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_cannot_answer_ends_the_sweep() {
+        let (_folder, blobs, containers) = filled(5).await;
+        let refers = |_| std::future::ready(Err(BlobError::Full));
+        assert!(sweep(&blobs, &InFlight::default(), &later(), NOW, refers).await.is_err());
+        for container in containers {
+            blobs.get(&BlobName::of_container(container), 6).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn unfinished_files_are_removed_and_strange_ones_left() {
+        let (folder, blobs, _) = filled(0).await;
+        let shard = folder.path().join("messages/aa");
+        std::fs::write(shard.join("aabbccddeeffgghhiijjkkllmm#1"), "half").unwrap();
+        std::fs::write(shard.join("notes.txt"), "of the operator").unwrap();
+        let swept = sweep(&blobs, &InFlight::default(), &later(), NOW, nothing).await.unwrap();
+        assert_eq!((swept.unfinished, swept.strange, swept.removed), (1, 1, 0));
+        assert!(shard.join("notes.txt").exists());
+    }
+}

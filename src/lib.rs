@@ -8,3 +8,5 @@
 pub mod clock;
 pub mod config;
 pub mod names;
+pub mod net;
+pub mod private_file;

@@ -6,6 +6,8 @@
 //! of who may import whom; `tests/architecture.rs` keeps it true.
 
 pub mod clock;
+pub mod config;
 pub mod names;
 pub mod net;
 pub mod store;
+pub mod private_file;

@@ -1,0 +1,197 @@
+//! `veilpost.toml`: read once at start, checked, and from then on only looked at.
+//!
+//! Owns every setting of the server and its default. Refuses to know what the settings do. The
+//! form is TOML 1.0; an unknown key is an error, because a misspelt limit is no limit. Further
+//! sections get a struct in `model.rs`, a field in [`Config`] and their lines in `example.toml`.
+
+mod example;
+mod model;
+mod parts;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+pub use example::Template;
+pub use model::{Acme, Audit, Config, Dashboard, Limits, Lmtp, Log, Metrics, Pop3, Pop3s, Smtp, Tls, Unlock};
+pub use parts::{Endpoint, LogFormat, LogLevel};
+
+/// Why there is no [`Config`]. The operator is at fault, so each variant says what to change.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{}: {source}; `veilpost init` writes a first one, --config names another place", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value that its key does not take.
+    #[error("{}, line {line}: {message}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong, and what was expected instead.
+        message: String,
+    },
+    /// Settings that are right alone and wrong together.
+    #[error("{}, section [{section}]: {problem}", path.display())]
+    Together {
+        /// The file.
+        path: PathBuf,
+        /// The section to change.
+        section: &'static str,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads and checks the file at `path`; relative paths in it start at its folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let mut text = String::new();
+        file.take(MAX_FILE).read_to_string(&mut text).map_err(unreadable)?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks a text as if it had been read from `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let file: model::File = toml::from_str(text).map_err(|error| in_line(text, path, &error))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        file.check(folder).map_err(|(section, problem)| ConfigError::Together {
+            path: path.to_owned(),
+            section,
+            problem,
+        })
+    }
+
+    /// The settings of a file that says nothing but `hostname`, in `folder`.
+    pub fn defaults(hostname: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let text = toml::to_string(&std::collections::BTreeMap::from([("hostname", hostname)]));
+        // A map of one text to another has a TOML form, whatever the texts are.
+        Self::parse(&text.expect("two strings have a TOML form"), &folder.join(FILE_NAME))
+    }
+
+    /// A commented file that parses back to the defaults, every key in it.
+    pub fn example() -> String {
+        Template::new().into_text()
+    }
+}
+
+fn in_line(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start);
+    let line = 1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count();
+    ConfigError::Line { path: path.to_owned(), line, message: error.message().replace('\n', " ") }
+}
+
+/// The name of the configuration file.
+pub const FILE_NAME: &str = "veilpost.toml";
+/// Far more than any configuration needs; a guard against a wrong path.
+const MAX_FILE: u64 = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("/etc/veilpost/veilpost.toml"))
+    }
+
+    fn refusal(text: &str) -> String {
+        parse(text).expect_err("should be refused").to_string()
+    }
+
+    #[test]
+    fn one_line_is_enough() {
+        let config = parse("hostname = 'Mail.Example.org'").expect("valid");
+        assert_eq!(config.hostname, "mail.example.org");
+        assert_eq!(config.data_dir, Path::new("/etc/veilpost/data"));
+        assert_eq!(config.admin_socket, Path::new("/etc/veilpost/data/admin.sock"));
+        assert_eq!(config.smtp.max_message_size, 50_000_000);
+        assert!(config.lmtp.listen.is_empty() && config.metrics.listen.is_empty());
+        assert_eq!(config, Config::defaults("mail.example.org", Path::new("/etc/veilpost")).unwrap());
+    }
+
+    #[test]
+    fn errors_name_the_line_and_the_remedy() {
+        let unknown = refusal("hostname = 'a.example'\n\n[smtp]\nlisen = []\n");
+        assert!(unknown.contains("veilpost.toml, line 4: unknown field `lisen`"), "{unknown}");
+        assert!(unknown.contains("`listen`"), "{unknown}");
+        let address = refusal("hostname = 'a.example'\n[smtp]\nlisten = ['0.0.0.0']\n");
+        assert!(address.contains("line 3") && address.contains("\"0.0.0.0:25\""), "{address}");
+        let missing = refusal("data_dir = 'x'");
+        assert!(missing.contains("missing field `hostname`"), "{missing}");
+        let broken = refusal("hostname = 'a.example'\n[smtp\n");
+        assert!(broken.contains("line 2"), "{broken}");
+    }
+
+    #[test]
+    fn settings_that_cannot_hold_are_refused() {
+        for (text, part) in [
+            ("hostname = 'a b'", "full domain name"),
+            ("hostname = 'localhost'", "full domain name"),
+            ("hostname = 'a.example'\n[smtp]\nmax_message_size = '5 parsecs'", "as in \"50 MB\""),
+            ("hostname = 'a.example'\n[smtp]\nmax_message_size = 100", "at least 64 KiB"),
+            ("hostname = 'a.example'\n[limits]\ncommand_seconds = 0", "at least 1"),
+            ("hostname = 'a.example'\n[limits]\nconnections = 0", "nonzero"),
+            ("hostname = 'a.example'\n[unlock]\nminutes = 0", "at least 1"),
+            ("hostname = 'a.example'\n[tls]\ncertificate = 'x.pem'", "both"),
+            (
+                "hostname = 'a.example'\n[tls]\ncertificate='x'\nkey='y'\n[tls.acme]\nterms_agreed=true",
+                "not both",
+            ),
+            ("hostname = 'a.example'\n[tls.acme]\ncontact = ['a']", "terms_agreed"),
+            ("hostname = 'a.example'\n[tls.acme]\nterms_agreed=true\ndomains=[]", "at least one"),
+            ("hostname = 'a.example'\n[tls.acme]\nterms_agreed=true\ndomains=['*.a.example']", "HTTP-01"),
+            ("hostname = 'a.example'\n[tls.acme]\nterms_agreed=true\nlisten=[]", "listen"),
+            ("hostname = 'a.example'\n[dashboard]\npublic_url = 'http://a.example'", "https://"),
+            ("hostname = 'a.example'\n[log]\nlevel = 'loud'", "`info`"),
+            (
+                "hostname = 'a.example'\n[smtp]\nlisten=[]\n[pop3]\nlisten=[]\n[pop3s]\nlisten=[]",
+                "nothing to serve",
+            ),
+        ] {
+            let message = refusal(text);
+            assert!(message.contains(part), "{text}\n{message}");
+        }
+    }
+
+    #[test]
+    fn paths_start_at_the_file_and_sockets_fit_the_kernel() {
+        let text = "hostname='a.example'\nkey_dir='k'\n[lmtp]\nlisten=['unix:lmtp.sock','127.0.0.1:24']\n\
+                    [audit]\ncheckpoint_file='/var/log/checkpoints'";
+        let config = parse(text).expect("valid");
+        assert_eq!(config.lmtp.listen[0], Endpoint::Unix("/etc/veilpost/lmtp.sock".into()));
+        assert_eq!(config.audit.checkpoint_file, Some("/var/log/checkpoints".into()));
+        assert_eq!(
+            config.tls,
+            Tls::Files {
+                certificate: "/etc/veilpost/k/tls-certificate.pem".into(),
+                key: "/etc/veilpost/k/tls-key.pem".into()
+            }
+        );
+        let long = format!("hostname='a.example'\nadmin_socket='/{}'", "x".repeat(120));
+        assert!(refusal(&long).contains("107 bytes"));
+    }
+
+    #[test]
+    fn an_acme_section_gets_its_defaults() {
+        let config = parse("hostname='a.example'\n[tls.acme]\nterms_agreed=true").expect("valid");
+        let Tls::Acme(acme) = config.tls else { panic!("not ACME") };
+        assert_eq!(acme.domains, ["a.example"]);
+        assert_eq!(acme.cache_dir, Path::new("/etc/veilpost/keys"));
+        assert_eq!(acme.listen, ["0.0.0.0:80".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_missing_file_says_what_to_do() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let message = Config::load(&folder.path().join("none.toml")).expect_err("absent").to_string();
+        assert!(message.contains("veilpost init"), "{message}");
+    }
+}

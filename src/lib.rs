@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod keyring;
 pub mod names;
 pub mod net;
 pub mod store;

@@ -5,5 +5,6 @@
 //! `docs/architecture.md` tells the life of one message through these modules and holds the table
 //! of who may import whom; `tests/architecture.rs` keeps it true.
 
+pub mod audit;
 pub mod clock;
 pub mod names;

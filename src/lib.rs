@@ -5,6 +5,7 @@
 //! `docs/architecture.md` tells the life of one message through these modules and holds the table
 //! of who may import whom; `tests/architecture.rs` keeps it true.
 
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod keyring;

@@ -6,4 +6,5 @@
 //! of who may import whom; `tests/architecture.rs` keeps it true.
 
 pub mod clock;
+pub mod message;
 pub mod names;

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod keyring;
+pub mod message;
 pub mod names;
 pub mod net;
 pub mod store;

@@ -1,0 +1,327 @@
+//! Strict decoding of header values: unstructured text (RFC 2047), dates (RFC 5322 §3.3) and
+//! message identifiers (§3.6.4); addresses are in [`super::mailbox`].
+//!
+//! A value is decoded only if it is beyond doubt: our strict reading and mail-parser's must agree,
+//! and the result carries no control characters, line separators or bidi overrides, so that it can
+//! be encoded anew without injecting anything.
+
+pub use super::mailbox::{Mailbox, mailboxes};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mail_parser::DateTime;
+use mail_parser::parsers::MessageStream;
+
+/// Why a header value is not shown. Holds nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// Octets beyond ASCII, odd folding, or beyond the limits.
+    #[error("the sender wrote a header value in an odd form")]
+    Form,
+    /// A broken or odd encoded word (RFC 2047).
+    #[error("the sender wrote a broken encoded word")]
+    EncodedWord,
+    /// Not what the field calls for: an address, a date, an identifier.
+    #[error("the sender wrote a header value outside the grammar of its field")]
+    Grammar,
+    /// Two parsers read it differently.
+    #[error("two parsers read the header value differently")]
+    Disagreement,
+    /// Decoded, it holds characters that may not be shown.
+    #[error("the header value hides control characters")]
+    Unshowable,
+}
+
+/// The text of an unstructured field.
+pub fn text(value: &[u8]) -> Result<String, HeaderError> {
+    let text = decode_words(&unfold(value)?)?;
+    let mut line = value.trim_ascii_end().to_vec();
+    line.extend_from_slice(b"\r\n");
+    let other = match MessageStream::new(&line).parse_unstructured() {
+        mail_parser::HeaderValue::Text(other) => other.into_owned(),
+        _ => String::new(),
+    };
+    if !other.split_whitespace().eq(text.split_whitespace()) {
+        return Err(HeaderError::Disagreement);
+    }
+    Ok(text)
+}
+
+/// A date, in seconds since the Unix epoch, with its offset kept: the normal form of RFC 5322 §3.3.
+pub fn date(value: &[u8]) -> Result<Date, HeaderError> {
+    let text = unfold(value)?;
+    let plain = without_zone_name(&text);
+    if !is_plain_date(plain) {
+        return Err(HeaderError::Grammar);
+    }
+    let date = DateTime::parse_rfc822(plain).filter(DateTime::is_valid).ok_or(HeaderError::Grammar)?;
+    Ok(Date { text: date.to_rfc822(), unix: date.to_timestamp() })
+}
+
+/// A date of a header, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Date {
+    /// Its normal form (RFC 5322 §3.3), without comments.
+    pub text: String,
+    /// Seconds since the Unix epoch.
+    pub unix: i64,
+}
+
+/// Message identifiers without their angle brackets (RFC 5322 §3.6.4), in order.
+pub fn identifiers(value: &[u8]) -> Result<Vec<String>, HeaderError> {
+    let text = unfold(value)?;
+    let ids: Option<Vec<String>> = text.split_ascii_whitespace().map(identifier).collect();
+    ids.filter(|ids| (1..=MAX_IDENTIFIERS).contains(&ids.len())).ok_or(HeaderError::Grammar)
+}
+
+/// Undoes folding (RFC 5322 §2.2.3) and cuts white space off both ends.
+pub(super) fn unfold(value: &[u8]) -> Result<String, HeaderError> {
+    let text = std::str::from_utf8(value).map_err(|_| HeaderError::Form)?;
+    if !text.is_ascii() || text.len() > MAX_VALUE {
+        return Err(HeaderError::Form);
+    }
+    let unfolded: String = text.split("\r\n").collect();
+    let unfolded = unfolded.trim_matches([' ', '\t']);
+    let clean = unfolded.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+    clean.then(|| unfolded.to_owned()).ok_or(HeaderError::Form)
+}
+
+/// Decodes the encoded words of an unfolded text; anything that only looks like one is an error.
+pub(super) fn decode_words(text: &str) -> Result<String, HeaderError> {
+    if !text.contains("=?") {
+        return showable(text.to_owned());
+    }
+    let mut decoded = String::new();
+    let mut after_word = false;
+    let mut blank = "";
+    for (token, white) in tokens(text) {
+        if white {
+            blank = token;
+            continue;
+        }
+        let word = token.starts_with("=?").then(|| decode_word(token)).transpose()?;
+        // RFC 2047 §6.2: white space between two encoded words is not part of the text.
+        if !(after_word && word.is_some()) {
+            decoded.push_str(blank);
+        }
+        after_word = word.is_some();
+        if word.is_none() && (token.contains("=?") || token.contains("?=")) {
+            return Err(HeaderError::EncodedWord);
+        }
+        decoded.push_str(word.as_deref().unwrap_or(token));
+        blank = "";
+    }
+    // A second decoding by the client must find nothing.
+    if decoded.contains("=?") {
+        return Err(HeaderError::EncodedWord);
+    }
+    showable(decoded)
+}
+
+/// Runs of white space and of everything else, in turn.
+fn tokens(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let white = rest.chars().next()?.is_ascii_whitespace();
+        let end = rest.find(|letter: char| letter.is_ascii_whitespace() != white).unwrap_or(rest.len());
+        let (token, tail) = rest.split_at(end);
+        rest = tail;
+        Some((token, white))
+    })
+}
+
+/// Decodes `=?charset?encoding?text?=` (RFC 2047 §2), each word by itself (§5).
+fn decode_word(word: &str) -> Result<String, HeaderError> {
+    let inner = word.strip_prefix("=?").and_then(|rest| rest.strip_suffix("?="));
+    let mut fields = inner.ok_or(HeaderError::EncodedWord)?.split('?');
+    let (Some(charset), Some(encoding), Some(text), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        return Err(HeaderError::EncodedWord);
+    };
+    let bytes = match encoding {
+        "b" | "B" => STANDARD.decode(text).map_err(|_| HeaderError::EncodedWord)?,
+        "q" | "Q" => decode_q(text).ok_or(HeaderError::EncodedWord)?,
+        _ => return Err(HeaderError::EncodedWord),
+    };
+    super::text::decode_charset(Some(charset), &bytes).map_err(|_| HeaderError::EncodedWord)
+}
+
+/// RFC 2047 §4.2.
+fn decode_q(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut letters = text.bytes();
+    while let Some(letter) = letters.next() {
+        let byte = match letter {
+            b'_' => b' ',
+            b'=' => {
+                let mut digit = || letters.next().and_then(|digit| char::from(digit).to_digit(16));
+                // Two hexadecimal digits are below 256.
+                (digit()? * 16 + digit()?) as u8
+            }
+            letter => letter,
+        };
+        bytes.push(byte);
+    }
+    Some(bytes)
+}
+
+/// Refuses what could inject a line, reorder the text or hide in it.
+pub(super) fn showable(text: String) -> Result<String, HeaderError> {
+    let clean = text.chars().all(|letter| letter == '\t' || !is_unshowable(letter));
+    clean.then_some(text).ok_or(HeaderError::Unshowable)
+}
+
+/// Control characters (C0, DEL, C1), line and paragraph separators, bidi controls, and marks that
+/// take no room and so could split what a redactor looks for.
+pub(crate) fn is_unshowable(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(
+            letter,
+            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        )
+        || matches!(letter, '\u{ad}' | '\u{180e}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Cuts off a zone name in a comment, as in `+0000 (UTC)`.
+fn without_zone_name(text: &str) -> &str {
+    let cut = text.strip_suffix(')').and_then(|rest| rest.rsplit_once(" ("));
+    match cut {
+        Some((date, name)) if name.bytes().all(|byte| byte.is_ascii_alphabetic()) => date.trim_end(),
+        _ => text,
+    }
+}
+
+/// `[day ","] day month year hour:minute[:second] zone`, one space between (RFC 5322 §3.3).
+fn is_plain_date(text: &str) -> bool {
+    let text = match text.split_once(',') {
+        Some((day, rest)) if DAYS.contains(&day) => rest.trim_start(),
+        Some(_) => return false,
+        None => text,
+    };
+    let mut words = text.split_ascii_whitespace();
+    let (Some(day), Some(month), Some(year), Some(time), Some(zone), None) =
+        (words.next(), words.next(), words.next(), words.next(), words.next(), words.next())
+    else {
+        return false;
+    };
+    let times: Vec<&str> = time.split(':').collect();
+    digits(day, 1..=2)
+        && MONTHS.contains(&month)
+        && digits(year, 4..=4)
+        && matches!(times.len(), 2 | 3)
+        && times.iter().all(|part| digits(part, 2..=2))
+        && (zone == "GMT"
+            || zone == "UT"
+            || zone.strip_prefix(['+', '-']).is_some_and(|zone| digits(zone, 4..=4)))
+}
+
+fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
+    length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `<left@right>` of printable ASCII.
+fn identifier(text: &str) -> Option<String> {
+    let id = text.strip_prefix('<')?.strip_suffix('>')?;
+    let (left, right) = id.split_once('@')?;
+    let plain = |side: &str| {
+        !side.is_empty()
+            && side.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>@()\"\\,;".contains(&byte))
+    };
+    (plain(left) && plain(right)).then(|| id.to_owned())
+}
+
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// Octets of one field's value; longer ones are sealed.
+const MAX_VALUE: usize = 64 * 1024;
+/// Identifiers in References.
+const MAX_IDENTIFIERS: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn texts_are_decoded() {
+        for (value, expected) in [
+            (" plain text\r\n", "plain text"),
+            (" folded\r\n text\r\n", "folded text"),
+            (" =?utf-8?Q?Schl=C3=BCssel?= weg\r\n", "Schlüssel weg"),
+            (" =?utf-8?B?w6Q=?=\r\n =?iso-8859-1?q?=E4_b?=\r\n", "ää b"),
+            ("\r\n", ""),
+        ] {
+            assert_eq!(text(value.as_bytes()).as_deref(), Ok(expected), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn odd_texts_are_refused() {
+        for (value, error) in [
+            ("=?utf-8?Q?a=0D=0ABcc:_x?=", HeaderError::Unshowable),
+            ("=?utf-8?Q?=E2=80=AEtxt?=", HeaderError::Unshowable),
+            ("=?utf-8?Q?=E2=80=A8?=", HeaderError::Unshowable),
+            ("=?utf-8?Q?no end", HeaderError::EncodedWord),
+            ("\"=?utf-8?Q?in_quotes?=\"", HeaderError::EncodedWord),
+            ("=?utf-8?Q?two?==?utf-8?Q?three?=", HeaderError::EncodedWord),
+            ("=?utf-8*en?q?x?=", HeaderError::EncodedWord),
+            ("=?x-unknown-9?Q?un=6Bnown?=", HeaderError::EncodedWord),
+            ("=?utf-7?Q?+AOQ-?=", HeaderError::EncodedWord),
+            ("=?utf-8?B?Zmx1b3I?=", HeaderError::EncodedWord),
+            ("=?utf-8?B?w6?= =?utf-8?B?Q=?=", HeaderError::EncodedWord),
+            ("=?utf-8?Q?=3D=3Futf-8=3FQ=3Fx=3F=3D?=", HeaderError::EncodedWord),
+            ("caf\u{e9}", HeaderError::Form),
+            ("bare\ncr", HeaderError::Form),
+            ("bell\u{7}", HeaderError::Form),
+        ] {
+            assert_eq!(text(value.as_bytes()), Err(error), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn dates_are_normalised() {
+        for value in ["Thu, 07 Mar 2024 08:14:02 +0100", " 7 Mar 2024 08:14:02 +0100 (CET)\r\n"] {
+            let date = date(value.as_bytes()).unwrap();
+            assert_eq!((date.text.as_str(), date.unix), ("Thu, 7 Mar 2024 08:14:02 +0100", 1_709_795_642));
+        }
+        for value in [
+            "",
+            "yesterday",
+            "7 Mar 24 08:14:02 +0100",
+            "7 March 2024 08:14 +0100",
+            "7 Mar 2024 08:14:02",
+            "32 Mar 2024 08:14:02 +0100",
+            "7 Mar 2024 08:14:02 +0100 (secret note)",
+            "7 Mar 2024 (note) 08:14:02 +0100",
+        ] {
+            assert!(date(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn identifiers_keep_to_the_grammar() {
+        assert_eq!(identifiers(b" <a.b@c>\r\n <d@e>\r\n").unwrap(), ["a.b@c", "d@e"]);
+        for value in ["", "a@b", "<a b@c>", "<a@b><c@d>", "<a@b> comment", "<@b>", "<a@>", "<a@b@c>"] {
+            assert!(identifiers(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_decoded_is_showable(value in proptest::collection::vec(any::<u8>(), 0..60)) {
+            for word in [&b"=?utf-8?Q?"[..], b"", b"=?utf-8?B?"] {
+                let mut line = word.to_vec();
+                line.extend_from_slice(&value);
+                line.extend_from_slice(b"?=");
+                if let Ok(text) = text(&line) {
+                    prop_assert!(!text.contains(is_unshowable) || text.contains('\t'));
+                    prop_assert!(!text.contains("=?"));
+                }
+                let _ = (date(&line), identifiers(&line), mailboxes(&line));
+            }
+        }
+    }
+}

@@ -6,5 +6,7 @@
 //! of who may import whom; `tests/architecture.rs` keeps it true.
 
 pub mod clock;
+pub mod gateway;
 pub mod names;
 pub mod net;
+pub mod wire;

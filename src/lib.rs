@@ -14,3 +14,7 @@ pub mod names;
 pub mod net;
 pub mod store;
 pub mod private_file;
+pub mod gateway;
+pub mod names;
+pub mod net;
+pub mod wire;

@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::stream::Connection;
 
@@ -66,18 +67,18 @@ impl Lines {
 
     /// The next line, without its CRLF, of at most `limit` octets with it.
     pub async fn line(&mut self, limit: usize) -> Result<Bytes, LineError> {
-        let mut searched = 0;
-        loop {
-            if let Some(at) = memchr::memmem::find(&self.input[searched..], b"\r\n") {
-                return self.cut_line(searched + at, limit);
-            }
-            if self.input.len() >= limit {
-                return self.drop_long_line().await;
-            }
-            searched = self.input.len().saturating_sub(1);
-            self.settle();
-            self.receive().await?;
-        }
+        let end = self.line_end(limit).await?;
+        self.cut_line(end, limit)
+    }
+
+    /// Like [`Lines::line`], for a line that may hold a password: nothing of it stays in the buffer.
+    pub async fn secret_line(&mut self, limit: usize) -> Result<Zeroizing<Vec<u8>>, LineError> {
+        let end = self.line_end(limit).await?;
+        let line = Zeroizing::new(self.input[..end].to_vec());
+        self.input[..end].zeroize();
+        self.input.advance(end + 2);
+        check_line(&line, limit)?;
+        Ok(line)
     }
 
     /// Octets that have arrived and are not yet consumed.
@@ -137,23 +138,31 @@ impl Lines {
         let _ = timeout(self.wait, self.connection.shutdown()).await;
     }
 
+    /// Waits until the buffer holds a whole line, and tells where its CRLF stands.
+    async fn line_end(&mut self, limit: usize) -> Result<usize, LineError> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = memchr::memmem::find(&self.input[searched..], b"\r\n") {
+                return Ok(searched + at);
+            }
+            if self.input.len() >= limit {
+                return self.drop_long_line().await;
+            }
+            searched = self.input.len().saturating_sub(1);
+            self.settle();
+            self.receive().await?;
+        }
+    }
+
     fn cut_line(&mut self, end: usize, limit: usize) -> Result<Bytes, LineError> {
         let line = self.input.split_to(end).freeze();
         self.input.advance(2);
-        if end + 2 > limit {
-            return Err(LineError::TooLong);
-        }
-        if memchr::memchr2(b'\r', b'\n', &line).is_some() {
-            return Err(LineError::BareLineEnd);
-        }
-        if memchr::memchr(0, &line).is_some() {
-            return Err(LineError::Nul);
-        }
+        check_line(&line, limit)?;
         Ok(line)
     }
 
     /// Reads on to the end of a line that is too long, keeping one octet, up to [`MAX_DROPPED`].
-    async fn drop_long_line(&mut self) -> Result<Bytes, LineError> {
+    async fn drop_long_line(&mut self) -> Result<usize, LineError> {
         let mut dropped = 0;
         while dropped < MAX_DROPPED {
             if let Some(at) = memchr::memmem::find(&self.input, b"\r\n") {
@@ -186,6 +195,19 @@ impl Lines {
             self.input.reserve(IDLE_BUFFER);
         }
     }
+}
+
+fn check_line(line: &[u8], limit: usize) -> Result<(), LineError> {
+    if line.len() + 2 > limit {
+        return Err(LineError::TooLong);
+    }
+    if memchr::memchr2(b'\r', b'\n', line).is_some() {
+        return Err(LineError::BareLineEnd);
+    }
+    if memchr::memchr(0, line).is_some() {
+        return Err(LineError::Nul);
+    }
+    Ok(())
 }
 
 /// What an idle session holds for reading, in octets: more than any command line of RFC 5321 §4.5.3.1.4.

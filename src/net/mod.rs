@@ -1,4 +1,5 @@
 //! Sockets, TLS, timeouts and connection limits. Knows nothing of what the bytes mean.
 
 pub mod lines;
+pub mod listen;
 pub mod stream;

@@ -1,0 +1,1 @@
+//! Dialogues with the servers over real sockets, one module per protocol.

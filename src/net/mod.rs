@@ -1,6 +1,7 @@
 //! Sockets, TLS, timeouts and connection limits. Knows nothing of what the bytes mean.
 
 pub mod lines;
+pub mod listen;
 pub mod stream;
 //! Sockets: TLS, HTTP for the operator, limits of time and number. Refuses to know what mail bytes mean.
 

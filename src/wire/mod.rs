@@ -1,4 +1,5 @@
-//! Mail protocols as typed values, to and from octets. Knows no sockets, no storage, no tenants, no keys.
+//! Protocols as typed values to and from bytes. Knows no socket, no storage, no key.
 
 pub mod pop3;
 pub mod sasl;
+pub mod smtp;

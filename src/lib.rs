@@ -5,16 +5,17 @@
 //! `docs/architecture.md` tells the life of one message through these modules and holds the table
 //! of who may import whom; `tests/architecture.rs` keeps it true.
 
+pub mod admin;
 pub mod audit;
 pub mod clock;
 pub mod config;
+pub mod gateway;
 pub mod keyring;
 pub mod message;
 pub mod names;
 pub mod net;
-pub mod store;
 pub mod private_file;
-pub mod gateway;
-pub mod names;
-pub mod net;
+pub mod records;
+pub mod store;
+pub mod tenant;
 pub mod wire;

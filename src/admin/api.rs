@@ -1,0 +1,640 @@
+//! What the command line asks of a running server, over its Unix socket.
+//!
+//! One JSON object a line (RFC 8259): `{"id": 1, "method": "tenant.list", "params": {...}}`; the
+//! answer is `{"id": 1, "result": ...}` or `{"id": 1, "error": {"code", "message", "hint"}}`, and
+//! before it any number of `{"id": 1, "progress": {"done", "total", "what"}}` or
+//! `{"id": 1, "item": ...}`. Secrets travel in both directions, so the socket is for its owner alone.
+
+use serde::{Deserialize, Serialize};
+
+/// A text that must not be printed: a password, a code, a session.
+#[derive(Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret in.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The one way to the text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
+
+/// One request.
+#[derive(Deserialize, Serialize)]
+pub struct Call {
+    /// Chosen by the caller, repeated in every answer.
+    pub id: u64,
+    /// What is asked.
+    #[serde(flatten)]
+    pub request: Request,
+}
+
+/// One line of an answer.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Answer {
+    /// The call it belongs to.
+    pub id: u64,
+    /// What it says.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What a line of an answer says.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    /// The call is done.
+    Result(serde_json::Value),
+    /// The call failed.
+    Error(Failure),
+    /// The call goes on.
+    Progress(Progress),
+    /// One of many things that the call yields.
+    Item(serde_json::Value),
+}
+
+/// Why a call failed, for a person and for a program.
+#[derive(Clone, Debug, Deserialize, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// A stable word, as `not-found`.
+    pub code: FailureCode,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum FailureCode {
+    /// The request cannot be understood or holds a value that is not allowed.
+    Invalid,
+    /// What it names does not exist.
+    NotFound,
+    /// What it would make exists.
+    Exists,
+    /// Password, code, recovery code or session is wrong or over.
+    Refused,
+    /// Too many failed attempts: wait.
+    SoftLocked,
+    /// It reveals more than before, so it needs an unlock.
+    UnlockNeeded,
+    /// A stored object is damaged.
+    Damaged,
+    /// The disk is full.
+    Full,
+    /// The server failed; its log says more.
+    Internal,
+}
+
+/// How far long work has come.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all.
+    pub total: u64,
+    /// What is counted, as `messages resealed`.
+    pub what: String,
+}
+
+/// What allows an act that reveals more (law 7).
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authority {
+    /// A live unlock session.
+    Session(Secret),
+    /// The tenant's recovery code.
+    Recovery(Secret),
+}
+
+/// Everything that can be asked.
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "method", content = "params")]
+pub enum Request {
+    /// What is running: version, listeners, counts.
+    #[serde(rename = "status")]
+    Status {},
+
+    /// Makes a tenant, its owner key and its first user.
+    #[serde(rename = "tenant.create")]
+    TenantCreate {
+        /// Its name.
+        name: String,
+        /// The first user's address.
+        address: String,
+        /// The first user's password.
+        password: Secret,
+        /// Whether every unlock needs a reason.
+        #[serde(default)]
+        reason_required: bool,
+        /// Offline keys (age recipients) of the organisation that get the owner key too.
+        #[serde(default)]
+        escrow: Vec<String>,
+    },
+    /// All tenants.
+    #[serde(rename = "tenant.list")]
+    TenantList {},
+    /// Removes a tenant: its keyslots first, then everything.
+    #[serde(rename = "tenant.remove")]
+    TenantRemove {
+        /// Its name.
+        tenant: String,
+    },
+
+    /// Makes a user with an address, who may unlock the tenant's mail.
+    #[serde(rename = "user.create")]
+    UserCreate {
+        /// The tenant's name.
+        tenant: String,
+        /// The user's first address, their login.
+        address: String,
+        /// Their password.
+        password: Secret,
+        /// Who allows it.
+        authority: Authority,
+    },
+    /// The users of a tenant.
+    #[serde(rename = "user.list")]
+    UserList {
+        /// The tenant's name; all tenants without it.
+        #[serde(default)]
+        tenant: Option<String>,
+    },
+    /// Changes a password. Needs the user's own session, or the recovery code.
+    #[serde(rename = "user.password")]
+    UserPassword {
+        /// The user's login.
+        user: String,
+        /// The new password.
+        password: Secret,
+        /// Who allows it.
+        authority: Authority,
+    },
+    /// A new TOTP seed: the old phone is worth nothing afterwards.
+    #[serde(rename = "user.totp")]
+    UserTotp {
+        /// The user's login.
+        user: String,
+        /// Who allows it.
+        authority: Authority,
+    },
+    /// Shuts a user out, or lets them in again.
+    #[serde(rename = "user.disable")]
+    UserDisable {
+        /// The user's login.
+        user: String,
+        /// Shut out, or let in.
+        disabled: bool,
+    },
+
+    /// Adds an address, a catch-all (`@domain`) or an alias.
+    #[serde(rename = "address.add")]
+    AddressAdd {
+        /// The address, or `@domain`.
+        address: String,
+        /// The login of the user whose mailbox takes the mail.
+        #[serde(default)]
+        user: Option<String>,
+        /// Or the local address that it stands for.
+        #[serde(default)]
+        alias_of: Option<String>,
+    },
+    /// The addresses of a tenant.
+    #[serde(rename = "address.list")]
+    AddressList {
+        /// The tenant's name; all tenants without it.
+        #[serde(default)]
+        tenant: Option<String>,
+    },
+    /// Removes an address. Mail that came stays.
+    #[serde(rename = "address.remove")]
+    AddressRemove {
+        /// The address, or `@domain`.
+        address: String,
+    },
+
+    /// Makes a view and its first credential.
+    #[serde(rename = "view.create")]
+    ViewCreate {
+        /// The login of the user whose mail it shows.
+        user: String,
+        /// Its name.
+        name: String,
+        /// The name of its policy: shipped, or loaded into the tenant.
+        policy: String,
+        /// What the first device is called.
+        #[serde(default)]
+        label: Option<String>,
+        /// Who allows it.
+        authority: Authority,
+    },
+    /// The views of a user, or of all.
+    #[serde(rename = "view.list")]
+    ViewList {
+        /// The user's login.
+        #[serde(default)]
+        user: Option<String>,
+    },
+    /// Gives a view another policy. If that reveals more, it needs an unlock.
+    #[serde(rename = "view.policy")]
+    ViewPolicy {
+        /// The user's login.
+        user: String,
+        /// The view's name.
+        view: String,
+        /// The policy's name.
+        policy: String,
+        /// Who allows it, where it reveals more.
+        #[serde(default)]
+        authority: Option<Authority>,
+    },
+    /// Removes a view and its credentials: nothing opens it any more.
+    #[serde(rename = "view.remove")]
+    ViewRemove {
+        /// The user's login.
+        user: String,
+        /// The view's name.
+        view: String,
+    },
+    /// Seals old mail again under today's views and policies.
+    #[serde(rename = "view.reseal")]
+    Reseal {
+        /// The user's login.
+        user: String,
+        /// A live unlock session.
+        session: Secret,
+    },
+
+    /// A further app password for a view.
+    #[serde(rename = "credential.create")]
+    CredentialCreate {
+        /// The user's login.
+        user: String,
+        /// The view's name.
+        view: String,
+        /// What the device is called.
+        label: String,
+        /// Who allows it.
+        authority: Authority,
+    },
+    /// The credentials of a user's views.
+    #[serde(rename = "credential.list")]
+    CredentialList {
+        /// The user's login.
+        user: String,
+    },
+    /// Revokes a credential; the answer lists what it has fetched.
+    #[serde(rename = "credential.revoke")]
+    CredentialRevoke {
+        /// The credential's identifier.
+        credential: String,
+    },
+    /// A new app password in the place of an old one.
+    #[serde(rename = "credential.rotate")]
+    CredentialRotate {
+        /// The credential's identifier.
+        credential: String,
+        /// Who allows it.
+        authority: Authority,
+    },
+
+    /// Loads a policy into a tenant. Where views use it and it reveals more, it needs an unlock.
+    #[serde(rename = "policy.load")]
+    PolicyLoad {
+        /// The tenant's name.
+        tenant: String,
+        /// The policy's name.
+        name: String,
+        /// Its TOML.
+        text: String,
+        /// Who allows it, where it reveals more.
+        #[serde(default)]
+        authority: Option<Authority>,
+    },
+    /// The policies of a tenant, shipped and loaded.
+    #[serde(rename = "policy.list")]
+    PolicyList {
+        /// The tenant's name.
+        tenant: String,
+    },
+    /// The TOML of a policy.
+    #[serde(rename = "policy.show")]
+    PolicyShow {
+        /// The tenant's name.
+        tenant: String,
+        /// The policy's name.
+        name: String,
+    },
+
+    /// Opens an unlock session with password and TOTP code.
+    #[serde(rename = "unlock")]
+    Unlock {
+        /// The user's login.
+        user: String,
+        /// Their password.
+        password: Secret,
+        /// The six digits.
+        code: Secret,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Ends an unlock session.
+    #[serde(rename = "lock")]
+    Lock {
+        /// The session.
+        session: Secret,
+    },
+    /// The messages of the session's user, newest first.
+    #[serde(rename = "mail.list")]
+    MailList {
+        /// The session.
+        session: Secret,
+        /// Only messages with a lower UID.
+        #[serde(default)]
+        before: Option<u32>,
+        /// At most so many.
+        #[serde(default = "default_page")]
+        limit: u32,
+    },
+    /// One whole message, as it was received.
+    #[serde(rename = "mail.read")]
+    MailRead {
+        /// The session.
+        session: Secret,
+        /// Its number or identifier.
+        message: String,
+    },
+    /// All messages, one item each.
+    #[serde(rename = "mail.export")]
+    MailExport {
+        /// The session.
+        session: Secret,
+    },
+    /// Removes a message for good: its manifests first.
+    #[serde(rename = "mail.delete")]
+    MailDelete {
+        /// The session.
+        session: Secret,
+        /// Its number or identifier.
+        message: String,
+    },
+
+    /// Entries of a tenant's audit log, as items.
+    #[serde(rename = "audit.list")]
+    AuditList {
+        /// The tenant's name.
+        tenant: String,
+        /// From this sequence number.
+        #[serde(default)]
+        from: u64,
+        /// At most so many; all without it.
+        #[serde(default)]
+        limit: Option<u64>,
+    },
+    /// Recomputes a tenant's whole log and compares.
+    #[serde(rename = "audit.verify")]
+    AuditVerify {
+        /// The tenant's name.
+        tenant: String,
+        /// Checkpoints kept elsewhere (signed notes).
+        #[serde(default)]
+        checkpoints: Vec<String>,
+    },
+    /// Signs a checkpoint now and sends it to the sinks.
+    #[serde(rename = "audit.checkpoint")]
+    AuditCheckpoint {
+        /// The tenant's name.
+        tenant: String,
+    },
+    /// A receipt for one entry.
+    #[serde(rename = "audit.receipt")]
+    AuditReceipt {
+        /// The tenant's name.
+        tenant: String,
+        /// The entry's sequence number.
+        entry: u64,
+    },
+}
+
+fn default_page() -> u32 {
+    50
+}
+
+/// The answer to `tenant.create`.
+#[derive(Deserialize, Serialize)]
+pub struct TenantCreated {
+    /// The tenant's identifier.
+    pub tenant: String,
+    /// Shown once: opens the owner key when password or phone is lost.
+    pub recovery_code: Secret,
+    /// The first user.
+    pub user: UserCreated,
+}
+
+/// The answer to `user.create` and `user.totp`.
+#[derive(Deserialize, Serialize)]
+pub struct UserCreated {
+    /// Their login.
+    pub login: String,
+    /// The TOTP seed in base32, shown once.
+    pub totp_seed: Secret,
+    /// The same as an `otpauth://` URI.
+    pub totp_uri: Secret,
+}
+
+/// A tenant in a list.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct TenantItem {
+    /// Its identifier.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it was made (RFC 3339).
+    pub created: String,
+    /// How many users it has.
+    pub users: u64,
+    /// Whether an unlock needs a reason.
+    pub reason_required: bool,
+}
+
+/// A user in a list.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct UserItem {
+    /// Their identifier.
+    pub id: String,
+    /// Their login.
+    pub login: String,
+    /// Their tenant's name.
+    pub tenant: String,
+    /// When they were made (RFC 3339).
+    pub created: String,
+    /// Whether they are shut out.
+    pub disabled: bool,
+}
+
+/// An address in a list.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct AddressItem {
+    /// The address, or `@domain`.
+    pub address: String,
+    /// The login of the user whose mailbox takes the mail.
+    pub user: String,
+    /// The address it stands for.
+    pub alias_of: Option<String>,
+}
+
+/// The answer to `view.create`, `credential.create` and `credential.rotate`.
+#[derive(Deserialize, Serialize)]
+pub struct CredentialCreated {
+    /// The credential's identifier.
+    pub credential: String,
+    /// The view's name.
+    pub view: String,
+    /// The policy's name.
+    pub policy: String,
+    /// The login for mail clients.
+    pub login: String,
+    /// The app password, shown once.
+    pub app_password: Secret,
+}
+
+/// A view in a list.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct ViewItem {
+    /// Its identifier.
+    pub id: String,
+    /// Its user's login.
+    pub user: String,
+    /// Its name.
+    pub name: String,
+    /// Its policy's name.
+    pub policy: String,
+    /// How often its rendering has changed.
+    pub generation: u32,
+    /// How many credentials open it.
+    pub credentials: u64,
+    /// When it was made (RFC 3339).
+    pub created: String,
+}
+
+/// A credential in a list.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct CredentialItem {
+    /// Its identifier.
+    pub id: String,
+    /// The name of the view it opens.
+    pub view: String,
+    /// What the device is called.
+    pub label: String,
+    /// When it was made (RFC 3339).
+    pub created: String,
+    /// When it was last used (RFC 3339).
+    pub last_used: Option<String>,
+}
+
+/// The answer to `credential.revoke`: what the device has seen.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct CredentialRevoked {
+    /// The credential's identifier.
+    pub credential: String,
+    /// The messages that were fetched with it.
+    pub fetched: Vec<String>,
+}
+
+/// A policy in a list.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct PolicyItem {
+    /// Its name.
+    pub name: String,
+    /// What it says of itself.
+    pub description: String,
+    /// Shipped with Veilpost, or loaded into the tenant.
+    pub shipped: bool,
+    /// The views that use it, as `login/view`.
+    pub views: Vec<String>,
+}
+
+/// The answer to `unlock`.
+#[derive(Deserialize, Serialize)]
+pub struct Unlocked {
+    /// Needed by every call until the session ends.
+    pub session: Secret,
+    /// When it ends by itself (RFC 3339).
+    pub until: String,
+    /// The audit entry of the unlock.
+    pub entry: u64,
+}
+
+/// A message in a list.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct MailItem {
+    /// Its number in the mailbox.
+    pub uid: u32,
+    /// Its identifier.
+    pub id: String,
+    /// When it was received (RFC 3339).
+    pub received: String,
+    /// From, decoded.
+    pub from: String,
+    /// Subject, decoded.
+    pub subject: String,
+    /// Its octets.
+    pub octets: u64,
+    /// In the trash.
+    pub trashed: bool,
+    /// Set instead of From and Subject when its container is damaged or gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
+}
+
+/// A whole message.
+#[derive(Deserialize, Serialize)]
+pub struct MailWhole {
+    /// Its number in the mailbox.
+    pub uid: u32,
+    /// Its identifier.
+    pub id: String,
+    /// When it was received (RFC 3339).
+    pub received: String,
+    /// The octets as received below our trace header, base64 (RFC 4648 §4).
+    pub message: Secret,
+    /// The audit entry that was written before.
+    pub entry: u64,
+    /// The receipt for that entry, once the server has signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<serde_json::Value>,
+}
+
+/// The answer to `audit.verify`.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct AuditReport {
+    /// Whether everything agrees.
+    pub intact: bool,
+    /// How many entries there are.
+    pub entries: u64,
+    /// The Merkle root in base64.
+    pub root: String,
+    /// What does not agree, one sentence each.
+    pub problems: Vec<String>,
+    /// The key that checkpoints are signed with, as a signed-note verifier key.
+    pub verifier_key: String,
+    /// The newest checkpoint, a signed note.
+    pub checkpoint: String,
+}

@@ -1,0 +1,394 @@
+//! The rows that the ledger keeps about tenants, users, addresses, views and mail, and their keys.
+//!
+//! Keys are a table letter and opaque identifiers or keyed hashes; values are CBOR (RFC 8949),
+//! sealed by `records` before the ledger sees them. Fields are numbered and never renumbered.
+
+use minicbor::{Decode, Encode};
+
+use crate::names::{ContainerName, CredentialId, MessageId, TenantId, UserId, ViewId};
+
+/// A kind of row: the letter its keys begin with.
+pub trait Row: Encode<()> + for<'b> Decode<'b, ()> {
+    /// The first octet of the key.
+    const TABLE: u8;
+}
+
+macro_rules! rows {
+    ($($letter:literal => $name:ident),* $(,)?) => {
+        $(impl Row for $name { const TABLE: u8 = $letter; })*
+        #[cfg(test)]
+        const LETTERS: &[u8] = &[$($letter),*];
+    };
+}
+
+rows! {
+    b'T' => TenantRow, b'N' => TenantNameRow, b'U' => UserRow, b'l' => SoftlockRow,
+    b'A' => AddressRow, b'a' => AddressListRow, b'V' => ViewRow, b'R' => RecipientRow,
+    b'C' => CredentialRow, b'c' => CredentialListRow, b'u' => LastUsedRow, b'P' => PolicyRow,
+    b'M' => MessageRow, b'K' => MailboxRow, b'H' => HiddenRow,
+    b'S' => SeedRow, b'z' => StaleSizeRow,
+    b'L' => AuditEntryRow, b'n' => AuditHeadRow, b'k' => CheckpointRow,
+}
+
+/// A tenant, under its identifier.
+#[derive(Clone, Encode, Decode)]
+pub struct TenantRow {
+    /// Its name among the tenants of this server.
+    #[n(0)]
+    pub name: String,
+    /// When it was made, Unix seconds.
+    #[n(1)]
+    pub created: i64,
+    /// Whether an unlock needs a reason.
+    #[n(2)]
+    pub reason_required: bool,
+    /// Set while the tenant is being removed: its keys are gone, its rows may still be there.
+    #[n(3)]
+    pub removing: bool,
+}
+
+/// Which tenant has a name, under the keyed hash of the name.
+#[derive(Clone, Encode, Decode)]
+pub struct TenantNameRow {
+    /// The tenant.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub tenant: TenantId,
+}
+
+/// A user, under tenant and user.
+#[derive(Clone, Encode, Decode)]
+pub struct UserRow {
+    /// The name they sign in with: their first address.
+    #[n(0)]
+    pub login: String,
+    /// When the user was made, Unix seconds.
+    #[n(1)]
+    pub created: i64,
+    /// A disabled user can neither sign in nor unlock; their views are closed too.
+    #[n(2)]
+    pub disabled: bool,
+    /// The keyslot of the owner key, which password and TOTP share open together.
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub owner_slot: Vec<u8>,
+    /// The TOTP seed, and the share that a valid code releases.
+    #[n(4)]
+    #[cbor(with = "minicbor::bytes")]
+    pub totp: Vec<u8>,
+    /// The last TOTP step that was used; neither it nor one before it is taken again.
+    #[n(5)]
+    pub totp_last_step: Option<u64>,
+}
+
+/// Failed attempts of a user or of an address in the network.
+#[derive(Clone, Default, Encode, Decode)]
+pub struct SoftlockRow {
+    /// Failures since the last success.
+    #[n(0)]
+    pub failures: u32,
+    /// No attempt is looked at before this time, Unix seconds.
+    #[n(1)]
+    pub until: i64,
+}
+
+/// Where mail to an address goes, under the keyed hash of the address or of a catch-all's domain.
+#[derive(Clone, Encode, Decode)]
+pub struct AddressRow {
+    /// The tenant.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub tenant: TenantId,
+    /// The user whose mailbox takes the mail.
+    #[n(1)]
+    #[cbor(with = "id")]
+    pub user: UserId,
+}
+
+/// An address in the list of a tenant's addresses, under tenant and keyed hash.
+#[derive(Clone, Encode, Decode)]
+pub struct AddressListRow {
+    /// The address, or `@domain` for a catch-all.
+    #[n(0)]
+    pub address: String,
+    /// The user whose mailbox takes the mail.
+    #[n(1)]
+    #[cbor(with = "id")]
+    pub user: UserId,
+    /// The address it stands for, for an alias.
+    #[n(2)]
+    pub alias_of: Option<String>,
+}
+
+/// A view, under user and view.
+#[derive(Clone, Encode, Decode)]
+pub struct ViewRow {
+    /// Its name among the user's views.
+    #[n(0)]
+    pub name: String,
+    /// The tenant.
+    #[n(1)]
+    #[cbor(with = "id")]
+    pub tenant: TenantId,
+    /// The name of its policy.
+    #[n(2)]
+    pub policy: String,
+    /// Counts the renderings: it grows when the policy changes and when mail is resealed, and with
+    /// it every unique identifier changes (RFC 9051 §2.3.1.1).
+    #[n(3)]
+    pub generation: u32,
+    /// When it was made, Unix seconds.
+    #[n(4)]
+    pub created: i64,
+    /// The view's identity, sealed to the owner as an age file.
+    #[n(5)]
+    #[cbor(with = "minicbor::bytes")]
+    pub for_owner: Vec<u8>,
+}
+
+/// The public half of a reader's key, under the reader; none when the reader is gone.
+#[derive(Clone, Encode, Decode)]
+pub struct RecipientRow {
+    /// The recipient's octets.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub recipient: Vec<u8>,
+}
+
+/// A credential of a view, under the keyed hash of what the app password yields for lookup.
+#[derive(Clone, Encode, Decode)]
+pub struct CredentialRow {
+    /// The credential.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub credential: CredentialId,
+    /// The tenant.
+    #[n(1)]
+    #[cbor(with = "id")]
+    pub tenant: TenantId,
+    /// The user.
+    #[n(2)]
+    #[cbor(with = "id")]
+    pub user: UserId,
+    /// The view it opens.
+    #[n(3)]
+    #[cbor(with = "id")]
+    pub view: ViewId,
+    /// The keyslot that holds the view's identity.
+    #[n(4)]
+    #[cbor(with = "minicbor::bytes")]
+    pub slot: Vec<u8>,
+}
+
+/// A credential in the list of a view's credentials, under view and credential.
+#[derive(Clone, Encode, Decode)]
+pub struct CredentialListRow {
+    /// What the person called the device.
+    #[n(0)]
+    pub label: String,
+    /// When it was made, Unix seconds.
+    #[n(1)]
+    pub created: i64,
+    /// The key of its [`CredentialRow`] without the table letter.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub lookup: Vec<u8>,
+}
+
+/// When a credential was last used, under the credential.
+#[derive(Clone, Encode, Decode)]
+pub struct LastUsedRow {
+    /// Unix seconds.
+    #[n(0)]
+    pub at: i64,
+}
+
+/// A policy of a tenant, under tenant and keyed hash of its name.
+#[derive(Clone, Encode, Decode)]
+pub struct PolicyRow {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its TOML.
+    #[n(1)]
+    pub text: String,
+    /// When it was loaded, Unix seconds.
+    #[n(2)]
+    pub loaded: i64,
+}
+
+/// A message of a mailbox, under user and UID.
+#[derive(Clone, Encode, Decode)]
+pub struct MessageRow {
+    /// The message.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub message: MessageId,
+    /// Where its container lies.
+    #[n(1)]
+    #[cbor(with = "id")]
+    pub container: ContainerName,
+    /// SHA-256 of the container.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub digest: [u8; 32],
+    /// When it was received, Unix seconds.
+    #[n(3)]
+    pub received: i64,
+    /// Its octets, with our trace header.
+    #[n(4)]
+    pub octets: u64,
+    /// In the trash: the owner's only.
+    #[n(5)]
+    pub trashed: bool,
+    /// The views that have it.
+    #[n(6)]
+    pub views: Vec<ViewEntry>,
+}
+
+/// A message as one view has it.
+#[derive(Clone, Encode, Decode)]
+pub struct ViewEntry {
+    /// The view.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub view: ViewId,
+    /// The rendering its size belongs to.
+    #[n(1)]
+    pub generation: u32,
+    /// The view's octets.
+    #[n(2)]
+    pub octets: u64,
+}
+
+/// A mailbox, under its user.
+#[derive(Clone, Encode, Decode)]
+pub struct MailboxRow {
+    /// Every UID below this one may have been given out (RFC 9051 §2.3.1.1); it is moved ahead in
+    /// steps, and after a restart numbering goes on from here.
+    #[n(0)]
+    pub reserved: u32,
+}
+
+/// A message that a client of the view deleted, under view and UID.
+#[derive(Clone, Encode, Decode)]
+pub struct HiddenRow {
+    /// When, Unix seconds.
+    #[n(0)]
+    pub at: i64,
+}
+
+/// An epoch seed that its reader has opened before, sealed once more under a key that only the
+/// reader's identity yields; under reader and epoch.
+#[derive(Clone, Encode, Decode)]
+pub struct SeedRow {
+    /// The sealed seed.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub seed: Vec<u8>,
+}
+
+/// The size of an old message under a newer policy than it was sealed for, under view and UID.
+#[derive(Clone, Encode, Decode)]
+pub struct StaleSizeRow {
+    /// The generation the size belongs to.
+    #[n(0)]
+    pub generation: u32,
+    /// The octets, or none when the newer policy leaves the message out.
+    #[n(1)]
+    pub octets: Option<u64>,
+}
+
+/// An entry of an audit log with the Merkle hashes that it completes, under tenant and number.
+#[derive(Clone, Encode, Decode)]
+pub struct AuditEntryRow {
+    /// Its line.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub line: Vec<u8>,
+    /// The hashes, 32 octets each, lowest level first.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub hashes: Vec<u8>,
+}
+
+/// How long an audit log is, under its tenant.
+#[derive(Clone, Encode, Decode)]
+pub struct AuditHeadRow {
+    /// How many entries it has.
+    #[n(0)]
+    pub size: u64,
+}
+
+/// The newest signed checkpoint of an audit log, under its tenant.
+#[derive(Clone, Encode, Decode)]
+pub struct CheckpointRow {
+    /// The signed note.
+    #[n(0)]
+    pub note: String,
+}
+
+/// Identifiers as CBOR byte strings of 16 octets.
+mod id {
+    use minicbor::{Decoder, Encoder};
+
+    /// The 16 octets behind an identifier.
+    pub trait Id: Sized {
+        fn octets(&self) -> &[u8; 16];
+        fn from_octets(octets: [u8; 16]) -> Self;
+    }
+
+    macro_rules! ids {
+        ($($name:ident),*) => {$(impl Id for crate::names::$name {
+            fn octets(&self) -> &[u8; 16] { self.as_bytes() }
+            fn from_octets(octets: [u8; 16]) -> Self { Self::from_bytes(octets) }
+        })*};
+    }
+    ids!(TenantId, UserId, ViewId, CredentialId, MessageId, ContainerName);
+
+    pub fn encode<C, W: minicbor::encode::Write, T: Id>(
+        value: &T,
+        out: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        out.bytes(value.octets())?.ok()
+    }
+
+    pub fn decode<'b, C, T: Id>(input: &mut Decoder<'b>, _: &mut C) -> Result<T, minicbor::decode::Error> {
+        let octets = input
+            .bytes()?
+            .try_into()
+            .map_err(|_| minicbor::decode::Error::message("an identifier has 16 octets"))?;
+        Ok(T::from_octets(octets))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_has_its_own_letter() {
+        let mut letters = LETTERS.to_vec();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!(letters.len(), LETTERS.len());
+    }
+
+    #[test]
+    fn a_message_row_is_small() {
+        let row = MessageRow {
+            message: MessageId::random(),
+            container: ContainerName::random(),
+            digest: [7; 32],
+            received: 1_800_000_000,
+            octets: 114_000,
+            trashed: false,
+            views: vec![ViewEntry { view: ViewId::random(), generation: 1, octets: 114_000 }],
+        };
+        let encoded = minicbor::to_vec(&row).expect("rows encode");
+        assert!(encoded.len() < 140, "{}", encoded.len());
+        let decoded: MessageRow = minicbor::decode(&encoded).expect("what was encoded");
+        assert_eq!(decoded.views[0].octets, 114_000);
+    }
+}

@@ -1,12 +1,14 @@
 //! A process that delivers without end: container, then record, then a line on its standard output.
-//! Eight lanes work at once; each has a counter that moves with its deliveries, in one batch.
+//! Eight lanes work at once; each has a counter that moves with its deliveries, in one batch. The
+//! writer is never far ahead of its reader, so that there is not more to check than was asked for.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use veilpost::names::ContainerName;
 use veilpost::store::blobs::{BlobName, Blobs};
 use veilpost::store::layout::DataFolder;
@@ -18,6 +20,8 @@ pub type Acknowledged = (u8, u64);
 /// A writer at work in another process, killed when dropped.
 pub struct Writer {
     process: Child,
+    /// Takes a byte for each delivery that may be begun.
+    leave: ChildStdin,
     lines: BufReader<ChildStdout>,
 }
 
@@ -27,15 +31,20 @@ impl Writer {
         let mut process = Command::new(std::env::current_exe().expect("a test has a binary"))
             .args(["--exact", "writer::is_this_binary", "--nocapture"])
             .env(FOLDER, path)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("starts itself");
+        let mut leave = process.stdin.take().expect("piped");
+        leave.write_all(&[0; AHEAD]).expect("a pipe takes a few bytes");
         let lines = BufReader::new(process.stdout.take().expect("piped"));
-        Self { process, lines }
+        Self { process, leave, lines }
     }
 
     /// The next acknowledgement; `None` when the writer is dead and has said all.
     pub fn next(&mut self) -> Option<Acknowledged> {
+        // Fails only when the writer is dead, and then its lines end.
+        let _ = self.leave.write_all(&[0]);
         loop {
             let mut line = String::new();
             if self.lines.read_line(&mut line).expect("a pipe can be read") == 0 {
@@ -69,16 +78,21 @@ fn is_this_binary() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
     runtime.block_on(async {
         let folder = DataFolder::open(Path::new(&folder)).expect("the data folder opens");
-        let ledger =
-            Arc::new(RedbLedger::open(&folder.ledger(), Options::default()).expect("the ledger opens"));
+        let ledger = RedbLedger::open(&folder.ledger(), Options::default()).expect("the ledger opens");
         let blobs = Blobs::open(&folder.blobs()).expect("the blobs open");
-        futures::future::join_all((0..LANES).map(|lane| deliver(lane, &ledger, &blobs))).await;
+        let leave = Arc::new(Semaphore::new(0));
+        std::thread::spawn({
+            let leave = Arc::clone(&leave);
+            move || std::io::stdin().bytes().for_each(|_| leave.add_permits(1))
+        });
+        futures::future::join_all((0..LANES).map(|lane| deliver(lane, &ledger, &blobs, &leave))).await;
     });
 }
 
-async fn deliver(lane: u8, ledger: &Arc<RedbLedger>, blobs: &Blobs) {
+async fn deliver(lane: u8, ledger: &RedbLedger, blobs: &Blobs, leave: &Semaphore) {
     let mut before = ledger.get(&counter(lane)).expect("reads");
     loop {
+        leave.acquire().await.expect("never closed").forget();
         let count = before.as_deref().map_or(0, number) + 1;
         let container = ContainerName::random();
         let name = BlobName::of_container(container);
@@ -119,4 +133,6 @@ pub fn content(container: ContainerName) -> Bytes {
 
 /// How many deliveries go on at once.
 pub const LANES: u8 = 8;
+/// How many deliveries may be begun before the first acknowledgement is read.
+const AHEAD: usize = 24;
 const FOLDER: &str = "VEILPOST_TEST_WRITER";

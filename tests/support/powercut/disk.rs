@@ -123,10 +123,11 @@ impl Disk {
 
     pub fn link(&mut self, folder: Inode, name: &OsStr, inode: Inode) -> Result<(), Refusal> {
         let entries = &mut self.node_mut(folder)?.folder_mut()?.now;
-        match entries.contains_key(name) {
-            true => Err(Refusal::Exists),
-            false => Ok(drop(entries.insert(name.to_owned(), inode))),
+        if entries.contains_key(name) {
+            return Err(Refusal::Exists);
         }
+        entries.insert(name.to_owned(), inode);
+        Ok(())
     }
 
     pub fn remove(&mut self, folder: Inode, name: &OsStr) -> Result<(), Refusal> {

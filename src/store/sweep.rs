@@ -33,6 +33,15 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    async fn rest(&self) {
+        // The timer rounds an empty pause up to a millisecond.
+        if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause).await;
+        }
+    }
+}
+
 /// What a sweep saw and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -78,7 +87,7 @@ where
                 remove(blobs, &found, &mut swept, pace).await?;
             }
         }
-        tokio::time::sleep(pace.pause).await;
+        pace.rest().await;
     }
     Ok(swept)
 }
@@ -88,7 +97,7 @@ async fn remove(blobs: &Blobs, found: &Found, swept: &mut Swept, pace: Pace) -> 
     swept.removed += 1;
     swept.bytes += found.size;
     if swept.removed.is_multiple_of(BATCH) {
-        tokio::time::sleep(pace.pause).await;
+        pace.rest().await;
     }
     Ok(())
 }

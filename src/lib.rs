@@ -7,6 +7,9 @@
 
 pub mod clock;
 pub mod config;
+pub mod init;
 pub mod names;
 pub mod net;
 pub mod private_file;
+pub mod shutdown;
+pub mod trace;

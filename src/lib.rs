@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod init;
 pub mod names;
 pub mod net;

@@ -81,6 +81,26 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_in_the_operators_handbook() {
+        let handbook = include_str!("../../docs/operations.md");
+        let (mut section, example) = (String::new(), Config::example());
+        for line in example.lines() {
+            let bare = line.trim_start_matches(['#', ' ']);
+            if bare.starts_with('[') && bare.ends_with(']') {
+                section = format!("{bare} ");
+            }
+            let Some((key, _)) = bare.split_once(" = ").filter(|(key, _)| !key.contains(' ')) else {
+                continue;
+            };
+            let named = [format!("| `{section}{key}`"), format!("`, `{key}` |")];
+            assert!(
+                named.iter().any(|form| handbook.contains(form)),
+                "{section}{key} is not in docs/operations.md"
+            );
+        }
+    }
+
+    #[test]
     fn keys_can_be_set() {
         let mut template = Template::new();
         assert!(template.set("", "hostname", "a.example"));

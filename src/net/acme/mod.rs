@@ -162,6 +162,11 @@ impl Renewer {
     }
 }
 
+/// The certificate kept from before, whatever it names, for whoever wants to look at it.
+pub fn kept(settings: &Acme) -> Option<Certificate> {
+    Cache::new(&settings.cache_dir).certificate()
+}
+
 fn provisional(domains: &[String], now: Timestamp) -> Result<Certificate, AcmeError> {
     let names: Vec<&str> = domains.iter().map(String::as_str).collect();
     let (chain, key) = self_signed(&names, now)?;

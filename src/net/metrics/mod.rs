@@ -7,7 +7,6 @@ mod process;
 mod server;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -232,9 +231,6 @@ struct ByLogin {
     protocol: Protocol,
     outcome: Outcome,
 }
-
-/// A gauge of fractions.
-type Fraction = Gauge<f64, AtomicU64>;
 
 /// From a fast commit to a hopeless disk.
 const SECONDS: [f64; 13] =

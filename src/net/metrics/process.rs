@@ -1,15 +1,16 @@
 //! The process's own figures, read from `/proc/self` (proc(5)) when somebody asks.
 
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-
-use super::Fraction;
 
 /// Memory, processor time and descriptors; a figure the system does not tell stays as it was.
 #[derive(Clone, Default)]
 pub(super) struct Gauges {
     resident_bytes: Gauge,
-    cpu_seconds: Fraction,
+    cpu_seconds: Counter<f64, AtomicU64>,
     open_files: Gauge,
 }
 
@@ -26,7 +27,7 @@ impl Gauges {
             self.resident_bytes.set(bytes);
         }
         if let Some(seconds) = read("stat").and_then(|text| cpu(&text)) {
-            self.cpu_seconds.set(seconds);
+            self.cpu_seconds.inc_by((seconds - self.cpu_seconds.get()).max(0.0));
         }
         if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
             self.open_files.set(i64::try_from(files.count()).unwrap_or(i64::MAX));

@@ -8,3 +8,4 @@
 pub mod clock;
 pub mod keyring;
 pub mod names;
+pub mod seal;

@@ -70,7 +70,7 @@ fn seal_and_open(size: usize) -> Outcome {
     report(
         &format!("seal {size} bytes, owner and 2 views ({} in the container)", sealed.bytes.len()),
         2_000,
-        |_| Ok(drop(black_box(seal(&input, grants(&epochs, &readers, &identity)?)?))),
+        || Ok(seal(&input, grants(&epochs, &readers, &identity)?)?),
     )?;
     open(&sealed, tenant, message, views[1], &identity)
 }
@@ -89,11 +89,11 @@ fn open(
         Ok::<_, Box<dyn Error>>(EpochKeys::open(identity, &seed.age_file)?)
     };
     let (mut owner, mut reader) = (keys(Reader::Owner(tenant))?, keys(Reader::View(view))?);
-    report("open a view's manifest", 20_000, |_| {
+    report("open a view's manifest", 20_000, || {
         let container = Container::decode(bytes.clone())?;
-        Ok(drop(black_box(OpenedView::open(container, tenant, message, view, reader.message_key(0)?)?)))
+        Ok(OpenedView::open(container, tenant, message, view, reader.message_key(0)?)?)
     })?;
-    report("render a view", 2_000, |_| {
+    report("render a view", 2_000, || {
         let container = Container::decode(bytes.clone())?;
         let opened = OpenedView::open(container, tenant, message, view, reader.message_key(0)?)?;
         let mut rendering = opened.render(0..opened.size())?;
@@ -102,7 +102,7 @@ fn open(
         }
         Ok(())
     })?;
-    report("render the original, digest checked", 2_000, |_| {
+    report("render the original, digest checked", 2_000, || {
         let container = Container::decode(bytes.clone())?;
         let opened = OpenedOriginal::open(container, tenant, message, owner.message_key(0)?)?;
         let mut rendering = opened.render()?;
@@ -125,47 +125,40 @@ fn grants(
 fn records() -> Outcome {
     let key = RecordKey::generate();
     let sealed = key.seal(b"message/0123456789abcdef", &[7; 150]);
-    report("open a record of 150 bytes", 100_000, |_| {
-        Ok(drop(black_box(key.open(b"message/0123456789abcdef", &sealed)?)))
-    })?;
-    report("seal a record of 150 bytes", 100_000, |_| {
-        Ok(drop(black_box(key.seal(b"message/0123456789abcdef", &[7; 150]))))
-    })
+    report("open a record of 150 bytes", 100_000, || Ok(key.open(b"message/0123456789abcdef", &sealed)?))?;
+    report("seal a record of 150 bytes", 100_000, || Ok(key.seal(b"message/0123456789abcdef", &[7; 150])))
 }
 
 fn lookups() -> Outcome {
     let key = RootKey::generate();
-    report("look up an address", 100_000, |_| {
-        black_box(key.lookup("address", b"someone@mail.example.org"));
-        Ok(())
-    })
+    report("look up an address", 100_000, || Ok(key.lookup("address", b"someone@mail.example.org")))
 }
 
 fn epochs() -> Outcome {
     let (epochs, identity) = (Epochs::new(), Identity::generate());
     let recipient = identity.recipient();
     let (reader, now) = (Reader::View(ViewId::random()), Instant::now());
-    report("begin an epoch", 1_000, |_| {
+    report("begin an epoch", 1_000, || {
         let reader = Reader::View(ViewId::random());
-        Ok(drop(black_box(epochs.next(reader, || Ok::<_, KeyringError>(recipient.clone()), now)?)))
+        Ok(epochs.next(reader, || Ok::<_, KeyringError>(recipient.clone()), now)?)
     })?;
-    report("next message key, epochs included", 10_000, |_| {
-        Ok(drop(black_box(epochs.next(reader, || Ok::<_, KeyringError>(recipient.clone()), now)?)))
+    report("next message key, epochs included", 10_000, || {
+        Ok(epochs.next(reader, || Ok::<_, KeyringError>(recipient.clone()), now)?)
     })?;
     let seed =
         epochs.next(Reader::View(ViewId::random()), || Ok::<_, KeyringError>(recipient.clone()), now)?;
     let seed = seed.new_seed.ok_or("the first message has its seed")?;
-    report("open a sealed seed", 1_000, |_| Ok(drop(black_box(EpochKeys::open(&identity, &seed.age_file)?))))
+    report("open a sealed seed", 1_000, || Ok(EpochKeys::open(&identity, &seed.age_file)?))
 }
 
 /// Runs `act` so many times after a warm-up and writes its CPU time.
-fn report(name: &str, times: u32, mut act: impl FnMut(u32) -> Outcome) -> Outcome {
-    for at in 0..times / 10 {
-        act(at)?;
+fn report<T>(name: &str, times: u32, mut act: impl FnMut() -> Result<T, Box<dyn Error>>) -> Outcome {
+    for _ in 0..times / 10 {
+        black_box(act()?);
     }
     let start = cpu_nanoseconds()?;
-    for at in 0..times {
-        act(at)?;
+    for _ in 0..times {
+        black_box(act()?);
     }
     let each = (cpu_nanoseconds()? - start) as f64 / f64::from(times) / 1000.0;
     Ok(writeln!(std::io::stdout(), "{each:10.2} us  {name}")?)

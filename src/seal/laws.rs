@@ -201,7 +201,8 @@ fn atoms_that_do_not_tile_seal_nothing() {
 fn grants_must_fit_the_readers() {
     let (sample, other) = (Sample::small(), Sample::small());
     let epochs = Epochs::new();
-    let cases: [fn(&mut Vec<MessageKeyGrant>, Vec<MessageKeyGrant>); 4] = [
+    type Case = fn(&mut Vec<MessageKeyGrant>, Vec<MessageKeyGrant>);
+    let cases: [Case; 4] = [
         |grants, _| grants.truncate(2),
         |grants, _| drop(grants.remove(0)),
         |grants, more| grants.extend(more),

@@ -36,18 +36,20 @@ pub(super) enum SamplePiece {
     Source(Range<usize>),
 }
 
+/// A literal or not, its text, and the two ends of a source.
+type PieceRecipe = (bool, Vec<u8>, prop::sample::Index, prop::sample::Index);
+
 /// What a sample is made from.
 #[derive(Clone, Debug)]
 pub(super) struct Recipe {
     bytes: Vec<u8>,
     cuts: Vec<(prop::sample::Index, u8)>,
-    plans: [Vec<(bool, Vec<u8>, prop::sample::Index, prop::sample::Index)>; 2],
+    plans: [Vec<PieceRecipe>; 2],
 }
 
 /// Recipes with messages of up to `longest` bytes.
 pub(super) fn recipes(longest: usize) -> impl Strategy<Value = Recipe> {
-    let plan =
-        || prop::collection::vec(any::<(bool, Vec<u8>, prop::sample::Index, prop::sample::Index)>(), 0..8);
+    let plan = || prop::collection::vec(any::<PieceRecipe>(), 0..8);
     let cuts = prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..12);
     (prop::collection::vec(any::<u8>(), 0..=longest), cuts, [plan(), plan()])
         .prop_map(|(bytes, cuts, plans)| Recipe { bytes, cuts, plans })
@@ -66,18 +68,17 @@ impl Recipe {
             .iter()
             .map(|(end, set)| AtomSpan { end: *end, kind: *set, stratum: u16::from(*set) })
             .collect();
-        let plan =
-            |view: ViewId, plan: &[(bool, Vec<u8>, prop::sample::Index, prop::sample::Index)]| SampleView {
-                view,
-                identity: Identity::generate(),
-                pieces: plan
-                    .iter()
-                    .map(|(literal, text, from, to)| match literal {
-                        true => SamplePiece::Literal(text.repeat(1 + text.len() % 20)),
-                        false => SamplePiece::Source(permitted(&self.bytes, &atoms, &strata, view, from, to)),
-                    })
-                    .collect(),
-            };
+        let plan = |view: ViewId, plan: &[PieceRecipe]| SampleView {
+            view,
+            identity: Identity::generate(),
+            pieces: plan
+                .iter()
+                .map(|(literal, text, from, to)| match literal {
+                    true => SamplePiece::Literal(text.repeat(1 + text.len() % 20)),
+                    false => SamplePiece::Source(permitted(&self.bytes, &atoms, &strata, view, from, to)),
+                })
+                .collect(),
+        };
         let views = vec![plan(views[0], &self.plans[0]), plan(views[1], &self.plans[1])];
         Sample {
             tenant: TenantId::random(),

@@ -26,3 +26,4 @@ pub mod net;
 pub mod private_file;
 pub mod shutdown;
 pub mod trace;
+pub mod seal;

@@ -9,24 +9,15 @@ use super::{Identity, KeyringError, Recipient, age_file};
 use crate::names::TenantId;
 
 /// A public key held offline, of either kind that age knows natively.
-pub struct EscrowRecipient(Kind);
-
-enum Kind {
-    PostQuantum(Recipient),
-    Classical(age::x25519::Recipient),
-}
+pub struct EscrowRecipient(Box<dyn age::Recipient + Send + Sync>);
 
 impl EscrowRecipient {
     /// Seals the owner identity of a tenant, as an age identity file inside an age file.
     pub fn seal(&self, tenant: TenantId, owner: &Identity) -> Result<Vec<u8>, KeyringError> {
-        let recipient: &dyn age::Recipient = match &self.0 {
-            Kind::PostQuantum(recipient) => recipient,
-            Kind::Classical(recipient) => recipient,
-        };
         let identity = owner.reveal();
         let text =
             Zeroizing::new(format!("# Veilpost, owner key of tenant {tenant}\n{}\n", identity.as_str()));
-        age_file::seal(std::iter::once(recipient), text.as_bytes())
+        age_file::seal(std::iter::once(&*self.0 as _), text.as_bytes())
     }
 }
 
@@ -36,9 +27,10 @@ impl FromStr for EscrowRecipient {
     /// Reads `age1pq1…` or `age1…`.
     fn from_str(text: &str) -> Result<Self, KeyringError> {
         if text.starts_with("age1pq1") {
-            return text.parse().map(Kind::PostQuantum).map(Self);
+            return Ok(Self(Box::new(text.parse::<Recipient>()?)));
         }
-        text.parse().map(Kind::Classical).map(Self).map_err(|_| KeyringError::Form)
+        let recipient = text.parse::<age::x25519::Recipient>().map_err(|_| KeyringError::Form)?;
+        Ok(Self(Box::new(recipient)))
     }
 }
 

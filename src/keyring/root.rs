@@ -193,7 +193,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, [1; 31]).unwrap();
         assert!(matches!(RootKey::load(&path, None), Err(KeyringError::KeyFileForm)));
-        assert!(matches!(RootKey::load(directory.path(), None), Err(_)));
+        assert!(RootKey::load(directory.path(), None).is_err());
     }
 
     #[test]

@@ -1,0 +1,260 @@
+//! The container: the stored object of one message. A plain table of lengths, readers and counters,
+//! then strata, then manifests, nothing between and nothing after.
+//!
+//! Decodes foreign bytes without panic and within their length. The whole table is associated data
+//! of every manifest, so no reader accepts a container whose table was touched. Big-endian;
+//! `docs/format.md`, "Container".
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{UnsealError, stream};
+use crate::names::{EpochId, MessageId, Reader, TenantId, ViewId};
+
+/// Which message key a manifest is sealed under. Plain in the container's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManifestRef {
+    /// Whose manifest.
+    pub reader: Reader,
+    /// The reader's epoch.
+    pub epoch: EpochId,
+    /// The key's place in the epoch.
+    pub counter: u32,
+}
+
+/// A container's table, checked against its length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    message: MessageId,
+    tenant: TenantId,
+    strata: Vec<Range<usize>>,
+    manifests: Vec<(ManifestRef, Range<usize>)>,
+    length: usize,
+}
+
+/// A container in memory, its table checked, its contents not yet.
+#[derive(Clone, Debug)]
+pub struct Container {
+    bytes: Bytes,
+    table: Table,
+}
+
+impl Container {
+    /// Reads the table of a container.
+    pub fn decode(bytes: Bytes) -> Result<Self, UnsealError> {
+        let table = decode(&bytes)?;
+        Ok(Self { bytes, table })
+    }
+
+    /// The message that it holds.
+    pub fn message(&self) -> MessageId {
+        self.table.message
+    }
+
+    /// The tenant that owns it.
+    pub fn tenant(&self) -> TenantId {
+        self.table.tenant
+    }
+
+    /// Its manifests, the owner's first.
+    pub fn manifests(&self) -> impl Iterator<Item = ManifestRef> {
+        self.table.manifests.iter().map(|(about, _)| *about)
+    }
+
+    /// Where the manifest of `reader` is, if it has one.
+    pub fn manifest_of(&self, reader: Reader) -> Option<ManifestRef> {
+        self.manifests().find(|about| about.reader == reader)
+    }
+
+    /// The sealed manifest of `reader` and its associated data.
+    pub(super) fn sealed_manifest(&self, reader: Reader) -> Option<(&[u8], Vec<u8>)> {
+        let mut manifests = self.table.manifests.iter().enumerate();
+        let (index, (_, place)) = manifests.find(|(_, (about, _))| about.reader == reader)?;
+        let table = &self.bytes[..self.table.length];
+        Some((&self.bytes[place.clone()], associated(table, index)))
+    }
+
+    /// The sealed bytes of a stratum.
+    pub(super) fn sealed_stratum(&self, index: u16) -> Option<&[u8]> {
+        let place = self.table.strata.get(usize::from(index))?;
+        Some(&self.bytes[place.clone()])
+    }
+}
+
+/// Reads and checks the table of a container. Never panics, whatever the bytes.
+pub fn decode(bytes: &[u8]) -> Result<Table, UnsealError> {
+    let mut input = Input { rest: bytes };
+    if input.take::<8>()? != MAGIC {
+        return Err(UnsealError::Magic);
+    }
+    if input.take::<1>()? != [VERSION] {
+        return Err(UnsealError::Version);
+    }
+    let message = MessageId::from_bytes(input.take()?);
+    let strata = usize::from(u16::from_be_bytes(input.take()?));
+    let manifests = usize::from(u16::from_be_bytes(input.take()?));
+    let length = table_length(strata, manifests);
+    let mut end = length;
+    let strata = (0..strata).map(|_| input.stratum(&mut end)).collect::<Result<Vec<_>, _>>()?;
+    let manifests = (0..manifests).map(|_| input.manifest(&mut end)).collect::<Result<Vec<_>, _>>()?;
+    if end != bytes.len() {
+        return Err(UnsealError::Layout);
+    }
+    let tenant = owner_first(&manifests)?;
+    Ok(Table { message, tenant, strata, manifests, length })
+}
+
+/// Exactly the first manifest is an owner's.
+fn owner_first(manifests: &[(ManifestRef, Range<usize>)]) -> Result<TenantId, UnsealError> {
+    let mut readers = manifests.iter().map(|(about, _)| about.reader);
+    match readers.next() {
+        Some(Reader::Owner(tenant)) if readers.all(|reader| matches!(reader, Reader::View(_))) => Ok(tenant),
+        _ => Err(UnsealError::Layout),
+    }
+}
+
+/// What is left of the table to read.
+struct Input<'a> {
+    rest: &'a [u8],
+}
+
+impl Input<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], UnsealError> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(UnsealError::Layout)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    fn stratum(&mut self, end: &mut usize) -> Result<Range<usize>, UnsealError> {
+        let length = usize::try_from(u64::from_be_bytes(self.take()?)).map_err(|_| UnsealError::Layout)?;
+        stream::plain_length(length).ok_or(UnsealError::Layout)?;
+        advance(end, length)
+    }
+
+    fn manifest(&mut self, end: &mut usize) -> Result<(ManifestRef, Range<usize>), UnsealError> {
+        let reader = match self.take()? {
+            [b'o'] => Reader::Owner(TenantId::from_bytes(self.take()?)),
+            [b'v'] => Reader::View(ViewId::from_bytes(self.take()?)),
+            _ => return Err(UnsealError::Layout),
+        };
+        let epoch = EpochId::from_bytes(self.take()?);
+        let counter = u32::from_be_bytes(self.take()?);
+        let length = usize::try_from(u32::from_be_bytes(self.take()?)).map_err(|_| UnsealError::Layout)?;
+        Ok((ManifestRef { reader, epoch, counter }, advance(end, length)?))
+    }
+}
+
+fn advance(end: &mut usize, length: usize) -> Result<Range<usize>, UnsealError> {
+    let start = *end;
+    *end = start.checked_add(length).ok_or(UnsealError::Layout)?;
+    Ok(start..*end)
+}
+
+/// Writes the table of a container with these sealed lengths.
+pub(super) fn encode(message: MessageId, strata: &[usize], manifests: &[(ManifestRef, u32)]) -> Vec<u8> {
+    let mut table = Vec::with_capacity(table_length(strata.len(), manifests.len()));
+    table.extend_from_slice(&MAGIC);
+    table.push(VERSION);
+    table.extend_from_slice(message.as_bytes());
+    // The sealer refused more than MAX_COUNT of either.
+    table.extend_from_slice(&(strata.len() as u16).to_be_bytes());
+    table.extend_from_slice(&(manifests.len() as u16).to_be_bytes());
+    for length in strata {
+        table.extend_from_slice(&(*length as u64).to_be_bytes());
+    }
+    for (about, length) in manifests {
+        table.extend_from_slice(&about.reader.to_bytes());
+        table.extend_from_slice(about.epoch.as_bytes());
+        table.extend_from_slice(&about.counter.to_be_bytes());
+        table.extend_from_slice(&length.to_be_bytes());
+    }
+    table
+}
+
+/// What a manifest's tag covers besides the manifest: label, the whole table, and its place in it.
+pub(super) fn associated(table: &[u8], index: usize) -> Vec<u8> {
+    [MANIFEST_LABEL, table, &(index as u16).to_be_bytes()].concat()
+}
+
+/// Octets of a table.
+pub(super) const fn table_length(strata: usize, manifests: usize) -> usize {
+    8 + 1 + 16 + 2 + 2 + strata * 8 + manifests * (17 + 16 + 4 + 4)
+}
+
+/// Strata, and manifests, in one container.
+pub(super) const MAX_COUNT: usize = u16::MAX as usize;
+const MAGIC: [u8; 8] = *b"VEILPOST";
+const VERSION: u8 = 1;
+const MANIFEST_LABEL: &[u8] = b"veilpost/v1/manifest";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn manifest(reader: Reader) -> ManifestRef {
+        ManifestRef { reader, epoch: EpochId::random(), counter: 7 }
+    }
+
+    fn sample() -> (Vec<u8>, ManifestRef, ManifestRef) {
+        let owner = manifest(Reader::Owner(TenantId::random()));
+        let view = manifest(Reader::View(ViewId::random()));
+        let mut bytes = encode(MessageId::from_bytes([3; 16]), &[17, 30], &[(owner, 5), (view, 6)]);
+        assert_eq!(bytes.len(), table_length(2, 2));
+        bytes.resize(bytes.len() + 17 + 30 + 5 + 6, 0);
+        (bytes, owner, view)
+    }
+
+    #[test]
+    fn reads_what_it_wrote() {
+        let (bytes, owner, view) = sample();
+        let container = Container::decode(bytes.into()).unwrap();
+        assert_eq!(container.message(), MessageId::from_bytes([3; 16]));
+        assert_eq!(Reader::Owner(container.tenant()), owner.reader);
+        assert_eq!(container.manifests().collect::<Vec<_>>(), [owner, view]);
+        assert_eq!(container.manifest_of(view.reader), Some(view));
+        assert_eq!(container.manifest_of(Reader::View(ViewId::random())), None);
+        assert_eq!(container.sealed_stratum(1).map(<[u8]>::len), Some(30));
+        assert_eq!(container.sealed_stratum(2), None);
+    }
+
+    #[test]
+    fn cut_and_continued_containers_are_refused() {
+        let (bytes, ..) = sample();
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length]).is_err(), "{length} bytes");
+        }
+        assert!(decode(&[bytes.as_slice(), b"x"].concat()).is_err());
+    }
+
+    #[test]
+    fn exactly_one_owner_and_first() {
+        let (owner, view) =
+            (manifest(Reader::Owner(TenantId::random())), manifest(Reader::View(ViewId::random())));
+        for manifests in [vec![], vec![(view, 0)], vec![(view, 0), (owner, 0)], vec![(owner, 0), (owner, 0)]]
+        {
+            let bytes = encode(MessageId::random(), &[], &manifests);
+            assert!(matches!(decode(&bytes), Err(UnsealError::Layout)));
+        }
+        assert!(decode(&encode(MessageId::random(), &[], &[(owner, 0)])).is_ok());
+    }
+
+    #[test]
+    fn lengths_that_overflow_are_refused() {
+        let owner = manifest(Reader::Owner(TenantId::random()));
+        let bytes = encode(MessageId::random(), &[usize::MAX, usize::MAX], &[(owner, u32::MAX)]);
+        assert!(matches!(decode(&bytes), Err(UnsealError::Layout)));
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_bytes_do_not_panic(mut bytes: Vec<u8>, begins: bool) {
+            if begins {
+                bytes.splice(..0, *b"VEILPOST\x01");
+            }
+            let _ = decode(&bytes);
+        }
+    }
+}

@@ -110,6 +110,11 @@ pub enum Finding {
         /// Their size.
         size: u64,
     },
+    /// A valid checkpoint whose last leaf does not announce it: the audit key was used outside the server.
+    CheckpointUnannounced {
+        /// Its size.
+        size: u64,
+    },
     /// There are entry rows that the head does not count.
     EntriesPastEnd {
         /// The first of them.
@@ -156,6 +161,9 @@ impl fmt::Display for Finding {
             }
             Self::TwoHistories { size } => {
                 write!(out, "two checkpoints of size {size} contradict each other: two logs were signed")
+            }
+            Self::CheckpointUnannounced { size } => {
+                write!(out, "a checkpoint of size {size} was signed outside the server")
             }
             Self::EntriesPastEnd { first } => {
                 write!(out, "there are entries from {first} on that the log does not count")

@@ -25,6 +25,8 @@ pub(super) struct Walk<'a, S> {
     open: Vec<Dispute>,
     /// Whether the last entry announces a checkpoint, if it can be read.
     announced: Option<bool>,
+    /// Missing entries in a row, up to the last one.
+    gap: u64,
     report: Report,
 }
 
@@ -69,13 +71,14 @@ impl<'a, S: AuditStore> Walk<'a, S> {
         };
         let (lines, rows) = (Pages::new(), Pages::new());
         let (by_lines, by_rows) = (Edge::default(), Edge::default());
-        Self { store, lines, rows, by_lines, by_rows, open: Vec::new(), announced: None, report }
+        Self { store, lines, rows, by_lines, by_rows, open: Vec::new(), announced: None, gap: 0, report }
     }
 
     /// Reads entry `number` and the hashes it completes, and grows both trees.
     pub(super) async fn step(&mut self, number: u64) -> Result<(), AuditError> {
         self.announced = None;
         let line = self.line(number).await?;
+        self.gap = if line.is_none() { self.gap + 1 } else { 0 };
         let first_index = self.by_lines.next_index();
         let mut rows = Vec::new();
         for index in (first_index..).take(1 + number.trailing_ones() as usize) {
@@ -132,10 +135,7 @@ impl<'a, S: AuditStore> Walk<'a, S> {
 
     /// Whether so much is wrong that reading on tells nothing: a size out of the blue, say.
     pub(super) fn lost(&self) -> bool {
-        let missing = self.report.findings.iter().any(
-            |finding| matches!(finding, Finding::EntriesMissing { first, last } if last - first > MAX_GAP),
-        );
-        missing || self.report.more > MAX_MORE
+        self.gap > MAX_GAP || self.report.more > MAX_MORE
     }
 
     /// The report, its checkpoints not yet counted.

@@ -45,17 +45,18 @@ impl Draft {
         Self { policy: Some(policy), ..self }
     }
 
-    /// The entry with this number and time.
-    pub(super) fn at(&self, sequence: u64, time: Timestamp) -> Entry {
-        Entry { version: VERSION, sequence, time, draft: self.clone() }
+    /// The line of the entry with this number and time; see [`Entry::encode`].
+    pub(super) fn encode_at(&self, sequence: u64, time: Timestamp) -> Result<Vec<u8>, EntryError> {
+        let Self { actor, origin, act, reason, policy } = self;
+        let (version, time) = (VERSION, Moment(time));
+        serde_json::to_vec(&Line { version, sequence, time, actor, origin, act, reason, policy })
+            .map_err(|_| EntryError::Time)
     }
 }
 
 /// A recorded act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Version of the encoding; 1.
-    version: u8,
     /// Its place in the tenant's log, from 0, without gaps.
     pub sequence: u64,
     /// When it was recorded, by the server's clock.
@@ -100,13 +101,20 @@ pub enum Actor {
 pub enum Origin {
     /// From this IP address.
     Ip {
-        /// The peer's address, without port.
+        /// The peer's address, without port; see [`Origin::ip`].
         address: IpAddr,
     },
     /// From the Unix socket of the command line.
     UnixSocket,
     /// From inside the server.
     Internal,
+}
+
+impl Origin {
+    /// From this peer; an IPv4 address that came through an IPv6 socket is told as IPv4.
+    pub fn ip(peer: IpAddr) -> Self {
+        Self::Ip { address: peer.to_canonical() }
+    }
 }
 
 /// Why a person did something, in their words: 1 to 500 characters, none of them a control.
@@ -186,10 +194,7 @@ impl TryFrom<String> for PolicyText {
 impl Entry {
     /// The line that is hashed and stored, without a line end. Fails only for a time past year 9999.
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
-        let Draft { actor, origin, act, reason, policy } = &self.draft;
-        let (version, sequence, time) = (self.version, self.sequence, Moment(self.time));
-        serde_json::to_vec(&Line { version, sequence, time, actor, origin, act, reason, policy })
-            .map_err(|_| EntryError::Time)
+        self.draft.encode_at(self.sequence, self.time)
     }
 
     /// Reads a line. Refuses everything that [`Entry::encode`] would not have written.
@@ -240,7 +245,7 @@ impl Read {
     fn into_entry(self) -> Entry {
         let Self { seq, time: Moment(time), actor, origin, act, reason, policy } = self;
         let draft = Draft { actor, origin, act, reason, policy };
-        Entry { version: VERSION, sequence: seq, time, draft }
+        Entry { sequence: seq, time, draft }
     }
 }
 
@@ -301,10 +306,16 @@ pub(super) const MAX_ENTRY_OCTETS: usize = 32 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use super::super::act::{Extent, PartPath, Protocol};
+    use super::super::act::{Extent, PartPath};
     use super::*;
     use crate::names::MessageId;
     use proptest::prelude::*;
+
+    impl Draft {
+        fn at(self, sequence: u64, time: Timestamp) -> Entry {
+            Entry { sequence, time, draft: self }
+        }
+    }
 
     fn full() -> Entry {
         let act = Act::MessageRevealed {
@@ -370,7 +381,7 @@ mod tests {
 
     #[test]
     fn the_longest_entry_can_be_read_back() {
-        let part = PartPath::parse(&"1.".repeat(47).trim_end_matches('.').to_owned()).unwrap();
+        let part = PartPath::parse("1.".repeat(47).trim_end_matches('.')).unwrap();
         let act = Act::MessageFetched {
             message: MessageId::from_bytes([255; 16]),
             extent: Extent::parts(vec![part; PartPath::MOST]),
@@ -387,7 +398,7 @@ mod tests {
     #[test]
     fn a_clock_out_of_range_is_an_error() {
         let draft = Draft::new(Actor::Server, Origin::Internal, Act::TenantCreated);
-        assert_eq!(draft.at(0, Timestamp::from_unix(i64::MAX)).encode(), Err(EntryError::Time));
+        assert_eq!(draft.encode_at(0, Timestamp::from_unix(i64::MAX)), Err(EntryError::Time));
     }
 
     proptest! {
@@ -410,7 +421,8 @@ mod tests {
     }
 
     #[test]
-    fn protocols_are_snake_case() {
-        assert_eq!(serde_json::to_string(&Protocol::Pop3).unwrap(), "\"pop3\"");
+    fn a_mapped_address_is_told_as_ipv4() {
+        let origin = Origin::ip("::ffff:192.0.2.1".parse().unwrap());
+        assert_eq!(serde_json::to_string(&origin).unwrap(), r#"{"kind":"ip","address":"192.0.2.1"}"#);
     }
 }

@@ -22,8 +22,8 @@ pub struct Filter {
     pub act: Option<String>,
 }
 
-/// Writes the entries that pass the filter, one line each, byte for byte as they are hashed; gives their number.
-/// Reads page by page. Entries that cannot be read pass an empty filter only.
+/// Writes the entries that pass the filter, one line each, byte for byte as they are hashed; gives their
+/// number. Reads page by page. Entries that cannot be read pass an empty filter only.
 pub async fn export<S, W>(
     store: &S,
     tenant: TenantId,

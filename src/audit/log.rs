@@ -12,7 +12,7 @@ use tlog_tiles::{Hash, record_hash};
 use tokio::sync::oneshot;
 
 use super::act::Act;
-use super::entry::{Draft, Entry};
+use super::entry::{Draft, Entry, EntryError};
 use super::error::AuditError;
 use super::store::{Append, AuditStore, StoreError};
 use super::tree::{Edge, MAX_SIZE};
@@ -140,17 +140,23 @@ impl<S: AuditStore> Log<S> {
     }
 
     /// Entries from number `from` on, at most 1,024, for people to read. A line that this program cannot
-    /// read ends the list with an error.
-    pub async fn read(&self, tenant: TenantId, from: u64, limit: usize) -> Result<Vec<Entry>, AuditError> {
+    /// read stands there as its error, so that it hides no other.
+    pub async fn read(
+        &self,
+        tenant: TenantId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Result<Entry, EntryError>>, AuditError> {
         let size = self.0.store.size(tenant).await?;
         let rows = self.0.store.entries(tenant, from, limit.min(MAX_BATCH)).await?;
         let within = rows.into_iter().take_while(|(number, _)| *number < size);
-        within.map(|(_, line)| Entry::decode(&line).map_err(AuditError::from)).collect()
+        Ok(within.map(|(_, line)| Entry::decode(&line)).collect())
     }
 
     /// How many entries the tenant's log has.
     pub async fn size(&self, tenant: TenantId) -> Result<u64, AuditError> {
-        Ok(self.0.store.size(tenant).await?)
+        let size = self.0.store.size(tenant).await?;
+        if size > MAX_SIZE { Err(AuditError::Damaged) } else { Ok(size) }
     }
 
     /// Tenants that recorded something since they were last taken from here.
@@ -319,7 +325,7 @@ impl Prepared {
             if edge.size() >= MAX_SIZE {
                 return Err(AuditError::Damaged);
             }
-            let line = draft.at(edge.size(), now).encode()?;
+            let line = draft.encode_at(edge.size(), now)?;
             let leaf = record_hash(&line);
             append.push(line, edge.push(leaf));
             leaves.push(leaf);

@@ -85,3 +85,13 @@ impl AuditStore for MemoryStore {
         Ok(self.with(tenant, |rows| rows.checkpoint.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn memory_keeps_the_contract() {
+        super::super::contract::keeps_its_contract(MemoryStore::default()).await;
+    }
+}

@@ -16,6 +16,8 @@
 
 mod act;
 mod checkpoint;
+#[cfg(test)]
+pub(crate) mod contract;
 mod entry;
 mod error;
 mod export;

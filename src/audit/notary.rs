@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tlog_tiles::{check_record, check_tree, prove_record, prove_tree, record_hash, tree_hash};
+use tlog_tiles::{Hash, check_record, check_tree, prove_record, prove_tree, record_hash, tree_hash};
 use tokio::time::MissedTickBehavior;
 
 use super::act::Act;
@@ -136,17 +136,31 @@ impl<S: AuditStore> Notary<S> {
     }
 
     async fn sign(&self, tenant: TenantId, newest: Option<&Checkpoint>) -> Result<Checkpoint, AuditError> {
+        // Before the announcement too: a log that will not be signed must not grow by it in each round.
+        self.root_beyond(tenant, self.log.size(tenant).await?, newest).await?;
         let announcement = Draft::new(Actor::Server, Origin::Internal, Act::CheckpointSigned);
         let size = self.log.record(tenant, announcement).await?.sequence() + 1;
+        let root = self.root_beyond(tenant, size, newest).await?;
+        let signed = self.key.sign(tenant, size, root)?;
+        self.log.store().put_checkpoint(tenant, signed.note().to_owned()).await?;
+        Ok(signed)
+    }
+
+    /// The root of the stored tree of this size, if that extends the newest checkpoint
+    /// (RFC 6962 §2.1.2).
+    async fn root_beyond(
+        &self,
+        tenant: TenantId,
+        size: u64,
+        newest: Option<&Checkpoint>,
+    ) -> Result<Hash, AuditError> {
         let store = self.log.store();
         let root = over_stored(store, tenant, |shelf| tree_hash(size, shelf)).await?;
         if let Some(old) = newest.filter(|old| old.size() > 0) {
             let proof = over_stored(store, tenant, |shelf| prove_tree(size, old.size(), shelf)).await?;
             check_tree(&proof, size, root, old.size(), old.root()).map_err(|_| AuditError::Damaged)?;
         }
-        let signed = self.key.sign(tenant, size, root)?;
-        store.put_checkpoint(tenant, signed.note().to_owned()).await?;
-        Ok(signed)
+        Ok(root)
     }
 
     async fn publish(&self, checkpoint: &Checkpoint) {
@@ -189,7 +203,7 @@ mod tests {
             let signed = notary.checkpoint(TENANT).await.unwrap();
             assert_eq!(signed.size(), 2 * acts);
             let last = log.read(TENANT, signed.size() - 1, 1).await.unwrap();
-            assert_eq!(last[0].draft.act, Act::CheckpointSigned);
+            assert_eq!(last[0].as_ref().unwrap().draft.act, Act::CheckpointSigned);
             assert_eq!(notary.checkpoint(TENANT).await.unwrap(), signed, "nothing new, nothing signed");
         }
     }
@@ -221,6 +235,7 @@ mod tests {
             drop(act(&stale).await);
         }
         assert!(matches!(notary.checkpoint(TENANT).await, Err(AuditError::Damaged)), "longer");
+        assert_eq!(stale.size(TENANT).await.unwrap(), 5, "and does not grow by announcements");
     }
 
     #[tokio::test]

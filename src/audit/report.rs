@@ -13,10 +13,10 @@ pub struct Report {
     pub tenant: TenantId,
     /// Entries by the log's head.
     pub size: u64,
-    /// Root recomputed from the entries.
+    /// Root recomputed from the entries; from the stored hashes where those are what was signed.
     pub root: Hash,
-    /// Entries before this number are as a checkpoint signed them. The later ones fit each other, but
-    /// no checkpoint vouches for them yet.
+    /// Entries before this number are as a checkpoint signed them, apart from what the findings name. The
+    /// later ones fit each other, but no checkpoint vouches for them yet.
     pub vouched: u64,
     /// Checkpoints of this log that were compared.
     pub checkpoints: usize,
@@ -31,7 +31,7 @@ pub struct Report {
 impl Report {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
-        self.findings.is_empty()
+        self.findings.is_empty() && self.more == 0
     }
 }
 
@@ -105,9 +105,14 @@ pub enum Finding {
         /// The checkpoint's size: the difference is before it.
         signed: u64,
     },
-    /// Two valid checkpoints of one size have different roots: somebody who holds the audit key signed two logs.
+    /// Two valid checkpoints of one size have different roots: somebody with the audit key signed two logs.
     TwoHistories {
         /// Their size.
+        size: u64,
+    },
+    /// A valid checkpoint whose last leaf does not announce it: the audit key was used outside the server.
+    CheckpointUnannounced {
+        /// Its size.
         size: u64,
     },
     /// There are entry rows that the head does not count.
@@ -156,6 +161,9 @@ impl fmt::Display for Finding {
             }
             Self::TwoHistories { size } => {
                 write!(out, "two checkpoints of size {size} contradict each other: two logs were signed")
+            }
+            Self::CheckpointUnannounced { size } => {
+                write!(out, "a checkpoint of size {size} was signed outside the server")
             }
             Self::EntriesPastEnd { first } => {
                 write!(out, "there are entries from {first} on that the log does not count")

@@ -47,7 +47,7 @@ async fn check(store: &MemoryStore, known: &[String]) -> Report {
 
 /// Edits a line so that it stays an entry with its number.
 fn edit(rows: &mut Rows, number: u64) {
-    let forged = line(Act::SignedIn).at(number, Timestamp::from_unix(1)).encode().unwrap();
+    let forged = line(Act::SignedIn).encode_at(number, Timestamp::from_unix(1)).unwrap();
     rows.entries.insert(number, forged);
 }
 
@@ -216,8 +216,11 @@ async fn checkpoints_are_checked_themselves() {
     let (store, notes) = signed(&[5]).await;
     let (_, others) = signed(&[3, 1]).await;
     let two = Finding::TwoHistories { size: 6 };
-    let fork = Finding::Forked { agreed: 6, signed: 6 };
-    assert_eq!(check(&store, &others).await.findings, [two, Finding::Forked { agreed: 0, signed: 4 }, fork]);
+    let findings = check(&store, &others).await.findings;
+    assert_eq!(
+        findings,
+        [two, Finding::Forked { agreed: 0, signed: 4 }, Finding::Forked { agreed: 6, signed: 6 }]
+    );
 
     let forged = notes[0].replace("\n6\n", "\n7\n");
     let unreadable = Finding::CheckpointUnreadable { place: Some(1) };
@@ -230,6 +233,24 @@ async fn checkpoints_are_checked_themselves() {
         let stored = Finding::CheckpointUnreadable { place: None };
         assert_eq!(check(&store, &[]).await.findings, [stored]);
     }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_the_log_does_not_announce_is_named() {
+    let (store, _) = signed(&[5]).await;
+    let root = store.with(TENANT, |rows| tlog_tiles::node_hash(rows.hashes[&6], rows.hashes[&7]));
+    let stolen = key().sign(TENANT, 5, root).unwrap().note().to_owned();
+    assert_eq!(check(&store, &[stolen]).await.findings, [Finding::CheckpointUnannounced { size: 5 }]);
+}
+
+#[tokio::test]
+async fn one_fork_is_told_once() {
+    let (store, notes) = signed(&[5, 9, 3, 4]).await;
+    store.with(TENANT, |rows| {
+        edit(rows, 8);
+        rehash(rows);
+    });
+    assert_eq!(check(&store, &notes).await.findings, [Finding::Forked { agreed: 6, signed: 16 }]);
 }
 
 #[tokio::test]

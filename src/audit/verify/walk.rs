@@ -3,6 +3,7 @@
 use tlog_tiles::{EMPTY_HASH, Hash, node_hash, record_hash};
 
 use super::pages::{PAGE, Pages};
+use crate::audit::act::Act;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::entry::{Entry, EntryError};
 use crate::audit::error::AuditError;
@@ -22,6 +23,10 @@ pub(super) struct Walk<'a, S> {
     by_rows: Edge,
     /// Disagreements that the next checkpoint decides.
     open: Vec<Dispute>,
+    /// Whether the last entry announces a checkpoint, if it can be read.
+    announced: Option<bool>,
+    /// Missing entries in a row, up to the last one.
+    gap: u64,
     report: Report,
 }
 
@@ -66,12 +71,14 @@ impl<'a, S: AuditStore> Walk<'a, S> {
         };
         let (lines, rows) = (Pages::new(), Pages::new());
         let (by_lines, by_rows) = (Edge::default(), Edge::default());
-        Self { store, lines, rows, by_lines, by_rows, open: Vec::new(), report }
+        Self { store, lines, rows, by_lines, by_rows, open: Vec::new(), announced: None, gap: 0, report }
     }
 
     /// Reads entry `number` and the hashes it completes, and grows both trees.
     pub(super) async fn step(&mut self, number: u64) -> Result<(), AuditError> {
+        self.announced = None;
         let line = self.line(number).await?;
+        self.gap = if line.is_none() { self.gap + 1 } else { 0 };
         let first_index = self.by_lines.next_index();
         let mut rows = Vec::new();
         for index in (first_index..).take(1 + number.trailing_ones() as usize) {
@@ -109,7 +116,10 @@ impl<'a, S: AuditStore> Walk<'a, S> {
             self.by_lines = self.by_rows.clone();
         } else {
             self.settle(Dispute::blames_entries);
-            return self.note(Finding::Forked { agreed: self.report.vouched, signed: head.size() });
+            return self.fork(head.size());
+        }
+        if self.announced == Some(false) {
+            self.note(Finding::CheckpointUnannounced { size: head.size() });
         }
         self.report.vouched = head.size();
     }
@@ -125,10 +135,7 @@ impl<'a, S: AuditStore> Walk<'a, S> {
 
     /// Whether so much is wrong that reading on tells nothing: a size out of the blue, say.
     pub(super) fn lost(&self) -> bool {
-        let missing = self.report.findings.iter().any(
-            |finding| matches!(finding, Finding::EntriesMissing { first, last } if last - first > MAX_GAP),
-        );
-        missing || self.report.more > MAX_MORE
+        self.gap > MAX_GAP || self.report.more > MAX_MORE
     }
 
     /// The report, its checkpoints not yet counted.
@@ -141,7 +148,9 @@ impl<'a, S: AuditStore> Walk<'a, S> {
     /// Judges an entry's text; its hash is right or unknown.
     fn read(&mut self, number: u64, line: &[u8]) {
         match Entry::decode(line) {
-            Ok(entry) if entry.sequence == number => {}
+            Ok(entry) if entry.sequence == number => {
+                self.announced = Some(entry.draft.act == Act::CheckpointSigned);
+            }
             Ok(entry) => self.note(Finding::EntryMisnumbered { number, says: entry.sequence }),
             Err(EntryError::Version(_)) => self.report.newer += 1,
             Err(_) => self.note(Finding::EntryMalformed { number }),
@@ -159,6 +168,16 @@ impl<'a, S: AuditStore> Walk<'a, S> {
     fn settle(&mut self, verdict: fn(Dispute) -> Finding) {
         for dispute in std::mem::take(&mut self.open) {
             self.note(verdict(dispute));
+        }
+    }
+
+    /// Notes a fork, once for all checkpoints after the same agreed part.
+    fn fork(&mut self, signed: u64) {
+        let here = self.report.vouched;
+        let is_here =
+            |finding: &Finding| matches!(finding, Finding::Forked { agreed, .. } if *agreed == here);
+        if !self.report.findings.iter().any(is_here) {
+            self.note(Finding::Forked { agreed: here, signed });
         }
     }
 

@@ -1,5 +1,8 @@
 //! What the gateway asks of the rest of the house: open a view with an app password, list it, fetch
 //! masked messages, delete. Everything behind these traits (keyslots, audit, store) is unknown here.
+//!
+//! Implementations bound their own waits: a session's timeouts are about its peer, and work that is
+//! under way (an audit entry, a deletion) is never cut short by them.
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -253,6 +253,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_secret_line_leaves_nothing_in_the_buffer() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a socket pair");
+        theirs.write_all(b"PASS secret\r\nNOOP\r\nlonger\r\n").await.expect("the socket takes it");
+        let mut lines = Lines::new(Connection::Unix(ours), Duration::from_secs(5));
+        assert_eq!(lines.secret_line(100).await.expect("a line").as_slice(), b"PASS secret");
+        assert_eq!(lines.buffered(), b"NOOP\r\nlonger\r\n");
+        assert_eq!(lines.line(100).await.expect("a line"), "NOOP");
+        assert!(matches!(lines.secret_line(7).await, Err(LineError::TooLong)));
+    }
+
+    #[tokio::test]
     async fn a_long_line_is_dropped_and_the_next_is_read() {
         let mut input = vec![b'x'; 200_000];
         input.extend_from_slice(b"\r\nnext\r\n");

@@ -100,7 +100,6 @@ async fn curl() {
     for (door, scheme, mechanism) in [
         (Door::Tls, "pop3s", "AUTH=PLAIN"),
         (Door::Tls, "pop3s", "AUTH=LOGIN"),
-        (Door::Tls, "pop3s", "AUTH=+LOGIN"),
         (Door::Plain, "pop3", "AUTH=PLAIN"),
     ] {
         let stage = Stage::open(door, fake(), settings()).await;

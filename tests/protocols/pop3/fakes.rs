@@ -31,6 +31,8 @@ pub struct Fake {
     pub record: Arc<Mutex<Vec<String>>>,
     pub deletion_fails: bool,
     pub listing_fails: bool,
+    /// Added to every handle: something that views must not depend on.
+    pub first_handle: u32,
 }
 
 impl Fake {
@@ -49,6 +51,10 @@ impl Fake {
 
     pub fn present(&self) -> usize {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().count()
+    }
+
+    fn index(&self, handle: u32) -> usize {
+        (handle - self.first_handle) as usize
     }
 
     fn note(&self, act: String) {
@@ -90,7 +96,11 @@ impl Maildrop for Fake {
             };
             let mut id = [0; 16];
             id[..8].copy_from_slice(&(handle as u64).to_be_bytes());
-            Some(Entry { size, unique_id: UniqueId::from_bytes(id), handle: handle as u32 })
+            Some(Entry {
+                size,
+                unique_id: UniqueId::from_bytes(id),
+                handle: self.first_handle + handle as u32,
+            })
         };
         Ok(messages.iter().enumerate().filter_map(entry).collect())
     }
@@ -98,7 +108,7 @@ impl Maildrop for Fake {
     async fn retrieve(&mut self, handle: u32, extent: Extent) -> Result<Chunks, MaildropError> {
         self.note(format!("retrieve {handle} {extent:?}"));
         let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        match messages.get(handle as usize).cloned().flatten() {
+        match messages.get(self.index(handle)).cloned().flatten() {
             None => Err(MaildropError::Gone),
             Some(Message::Damaged) => Err(MaildropError::Damaged),
             Some(Message::Revoked) => Err(MaildropError::Revoked),
@@ -113,7 +123,7 @@ impl Maildrop for Fake {
             return Err(MaildropError::Unavailable);
         }
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        handles.into_iter().for_each(|handle| messages[handle as usize] = None);
+        handles.into_iter().for_each(|handle| messages[self.index(handle)] = None);
         Ok(())
     }
 }

@@ -242,7 +242,7 @@ async fn equal_views_give_identical_transcripts() {
     commands.extend(["RSET", "STAT", "UIDL", "LIST", "DELE 3", "STAT", "QUIT"].map(str::to_owned));
     assert!(commands.len() >= 60);
     let mut transcripts = Vec::new();
-    for fake in [three(), three()] {
+    for fake in [three(), Fake { first_handle: 1_000_000, ..three() }] {
         let (_stage, mut client) = logged_in(&fake).await;
         client.send((commands.join("\r\n") + "\r\n").as_bytes()).await;
         transcripts.push(client.rest().await);

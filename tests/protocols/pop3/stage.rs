@@ -63,6 +63,8 @@ impl Stage {
             while let Ok((socket, _)) = listener.accept().await {
                 let (mailroom, settings, token) = (mailroom.clone(), settings.clone(), token.clone());
                 let (ended, tls) = (ended.clone(), server_tls.clone());
+                // What a listener should do: replies leave whole, Nagle would only hold them back.
+                socket.set_nodelay(true).expect("a TCP socket");
                 tokio::spawn(async move {
                     let plain = Connection::Plain(socket);
                     let connection = match door {

@@ -7,3 +7,4 @@
 
 pub mod clock;
 pub mod names;
+pub mod policy;

@@ -27,3 +27,4 @@ pub mod private_file;
 pub mod shutdown;
 pub mod trace;
 pub mod seal;
+pub mod policy;

@@ -140,6 +140,25 @@ mod tests {
         assert_eq!(life.finish(Duration::from_secs(10)).await, Ended::Finished);
     }
 
+    #[tokio::test]
+    async fn a_hangup_is_passed_on_and_stops_nothing() {
+        // Before anything else: an unheard SIGHUP would end the test.
+        let _heard = signal(SignalKind::hangup()).expect("signals can be heard");
+        let life = Lifecycle::new();
+        let mut hangups = life.hangups();
+        let waiting = life.clone();
+        let until = tokio::spawn(async move { waiting.until_stopped().await });
+        while !hangups.has_changed().expect("the sender lives") {
+            let this = rustix::process::getpid();
+            rustix::process::kill_process(this, rustix::process::Signal::HUP).expect("it is us");
+            tokio::task::yield_now().await;
+        }
+        hangups.mark_unchanged();
+        assert!(!life.stop().is_cancelled());
+        life.stop().cancel();
+        until.await.expect("no panic").expect("signals can be heard");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn patience_ends() {
         let life = Lifecycle::new();

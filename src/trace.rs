@@ -113,6 +113,26 @@ mod tests {
         assert!(line["timestamp"].is_string());
     }
 
+    /// In a process of its own, because the hook is the process's.
+    #[test]
+    fn a_panic_is_told_by_its_place_alone() {
+        const CHILD: &str = "VEILPOST_TEST_PANIC";
+        if std::env::var_os(CHILD).is_some() {
+            start(&Log::default()).expect("the first one here");
+            let ended = std::thread::spawn(|| panic!("Subject: secret")).join();
+            return assert!(ended.is_err());
+        }
+        let this = std::env::current_exe().expect("a test binary");
+        let output = std::process::Command::new(this)
+            .args(["--exact", "trace::tests::a_panic_is_told_by_its_place_alone", "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .expect("runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        assert!(told.contains("src/trace.rs") && !told.contains("secret"), "{told}");
+    }
+
     #[test]
     fn the_level_holds_and_libraries_are_silent() {
         let text = traced(LogFormat::Text, LogLevel::Warn, || {

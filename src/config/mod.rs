@@ -96,6 +96,8 @@ const MAX_FILE: u64 = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -193,5 +195,28 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let message = Config::load(&folder.path().join("none.toml")).expect_err("absent").to_string();
         assert!(message.contains("veilpost init"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_settings_or_an_error_with_a_line_in_it(text in "(\\[?[a-z_.]{0,9}\\]?( ?= ?[\\[\"a-z0-9:\\]. ]{0,9})?\n){0,9}") {
+            if let Err(ConfigError::Line { line, .. }) = parse(&text) {
+                prop_assert!((1..=text.lines().count() + 1).contains(&line));
+            }
+        }
+
+        #[test]
+        fn any_value_of_a_known_key_is_refused_or_kept(octets: u64, seconds: u32) {
+            let text = format!(
+                "hostname = 'a.example'\n[smtp]\nmax_message_size = '{octets}'\n[limits]\nidle_seconds = {seconds}"
+            );
+            match parse(&text) {
+                Ok(config) => {
+                    prop_assert_eq!(config.smtp.max_message_size, octets);
+                    prop_assert_eq!(config.limits.idle.as_secs(), u64::from(seconds));
+                }
+                Err(_) => prop_assert!(octets < 64 * 1024 || seconds == 0),
+            }
+        }
     }
 }

@@ -8,4 +8,5 @@
 pub mod clock;
 pub mod names;
 pub mod net;
+pub mod reception;
 pub mod wire;

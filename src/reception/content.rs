@@ -62,6 +62,10 @@ impl MemoryBudget {
         if wanted > self.total {
             return Err(Refusal::Memory);
         }
+        // Small messages need not queue behind a large one that waits.
+        if let Ok(lease) = Arc::clone(&self.pages).try_acquire_many_owned(wanted) {
+            return Ok(lease);
+        }
         let lease = timeout(wait, Arc::clone(&self.pages).acquire_many_owned(wanted)).await;
         lease.map_err(|_| Refusal::Memory)?.map_err(|_| Refusal::Memory)
     }

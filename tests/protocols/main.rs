@@ -1,1 +1,3 @@
 //! Dialogues with the servers over real sockets, one module per protocol.
+
+mod smtp;

@@ -18,6 +18,7 @@ pub mod private_file;
 pub mod records;
 pub mod store;
 pub mod tenant;
+pub mod reception;
 pub mod wire;
 pub mod doctor;
 pub mod init;

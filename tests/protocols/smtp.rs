@@ -1,0 +1,875 @@
+//! SMTP and LMTP: scripted dialogues against a small world of addressees.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_util::sync::CancellationToken;
+
+use veilpost::clock::{Clock, Timestamp};
+use veilpost::names::{Address, MessageId, TenantId, UserId};
+use veilpost::net::listen::{self, Listener, Visit};
+use veilpost::net::stream::Connection;
+use veilpost::reception::{
+    Directory, DirectoryError, Intake, Limits, MemoryBudget, Outcome, Reason, Received, Resolution, Role,
+    Service, Settings, UserRef,
+};
+
+/// Who lives in the tests' world: `carl` in a tenant of his own, `anna` is `ann` by another name.
+struct World {
+    delivered: Arc<Mutex<Vec<Delivered>>>,
+}
+
+/// What the intake saw.
+struct Delivered {
+    from: Option<String>,
+    to: Vec<String>,
+    protocol: &'static str,
+    content: Vec<u8>,
+    dsn: Vec<String>,
+}
+
+impl Directory for World {
+    async fn resolve(&self, address: &Address) -> Result<Resolution, DirectoryError> {
+        let (tenant, user) = match address.local() {
+            "ann" | "anna" => (1, 1),
+            "bob" => (1, 2),
+            "full" => (1, 3),
+            "later" => (1, 4),
+            "postmaster" => (1, 5),
+            "jürgen" => (1, 6),
+            "carl" => (2, 1),
+            "busy" => return Ok(Resolution::Deferred),
+            "broken" => return Err(DirectoryError),
+            _ => return Ok(Resolution::Unknown),
+        };
+        let (tenant, user) = (TenantId::from_bytes([tenant; 16]), UserId::from_bytes([user; 16]));
+        Ok(Resolution::Local(UserRef { tenant, user }))
+    }
+}
+
+impl Intake for World {
+    async fn deliver(&self, received: Received) -> Vec<Outcome> {
+        let addressees = &received.addressees;
+        let outcomes = addressees.iter().map(|addressee| match addressee.mailbox.address().local() {
+            "full" => Outcome::Rejected(Reason::Full),
+            "later" => Outcome::Deferred,
+            _ => Outcome::Stored(MessageId::from_bytes([7; 16])),
+        });
+        let mut dsn: Vec<String> = received.envelope_id.iter().cloned().collect();
+        dsn.extend(received.quote.map(|quote| format!("{quote:?}")));
+        dsn.extend(addressees.iter().filter_map(|addressee| addressee.original.clone()));
+        dsn.extend(addressees.iter().filter_map(|addressee| addressee.notify).map(|notify| {
+            format!("success {} failure {} delay {}", notify.success, notify.failure, notify.delay)
+        }));
+        self.delivered.lock().expect("no panic").push(Delivered {
+            from: received.reverse_path.as_ref().map(|path| path.spelled().to_owned()),
+            to: addressees.iter().map(|addressee| addressee.mailbox.spelled().to_owned()).collect(),
+            protocol: received.protocol.keyword(),
+            content: received.content.expose().to_vec(),
+            dsn,
+        });
+        outcomes.collect()
+    }
+}
+
+/// A reception and what it delivered.
+struct Server {
+    service: Arc<Service<World, World>>,
+    delivered: Arc<Mutex<Vec<Delivered>>>,
+    shutdown: CancellationToken,
+}
+
+impl Server {
+    fn new(role: Role, limits: Limits) -> Self {
+        Self::with(role, limits, MemoryBudget::new(64 << 20, 1 << 20), None)
+    }
+
+    fn with(role: Role, limits: Limits, memory: MemoryBudget, tls: Option<Arc<ServerConfig>>) -> Self {
+        let delivered = Arc::new(Mutex::new(Vec::new()));
+        let world = || World { delivered: Arc::clone(&delivered) };
+        let settings = Settings { hostname: "mx.vault.example".to_owned(), role, tls, limits };
+        let clock = Clock::manual(Timestamp::from_unix(1_794_000_000));
+        let service = Arc::new(Service::new(settings, world(), world(), memory, clock));
+        Self { service, delivered, shutdown: CancellationToken::new() }
+    }
+
+    /// A peer that is connected and has read the greeting, and the session's task.
+    async fn connect(&self) -> (Peer<UnixStream>, JoinHandle<()>) {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        let (service, shutdown) = (Arc::clone(&self.service), self.shutdown.clone());
+        let session = tokio::spawn(async move {
+            service.serve(Visit::alone(Connection::Unix(ours), shutdown)).await;
+        });
+        let mut peer = Peer::new(theirs);
+        peer.expect("220 mx.vault.example ").await;
+        (peer, session)
+    }
+
+    /// As `connect`, and the peer has said hello.
+    async fn greeted(&self) -> Peer<UnixStream> {
+        let (mut peer, _) = self.connect().await;
+        peer.ask("EHLO client.example", "250").await;
+        peer
+    }
+
+    fn take(&self) -> Vec<Delivered> {
+        std::mem::take(&mut *self.delivered.lock().expect("no panic"))
+    }
+
+    fn take_one(&self) -> Delivered {
+        let mut all = self.take();
+        assert_eq!(all.len(), 1, "one delivery");
+        all.remove(0)
+    }
+
+    /// Listens on TCP.
+    fn listen(&self, limits: listen::Limits) -> SocketAddr {
+        let listener = Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = listener.local_addr().expect("TCP has an address");
+        let service = Arc::clone(&self.service);
+        tokio::spawn(listen::serve(listener, limits, self.shutdown.clone(), move |visit| {
+            let service = Arc::clone(&service);
+            async move { service.serve(visit).await }
+        }));
+        address
+    }
+}
+
+fn mx() -> Server {
+    Server::new(Role::Mx, quick())
+}
+
+fn quick() -> Limits {
+    Limits { message: 1 << 20, slow_reply: Duration::ZERO, ..Limits::default() }
+}
+
+fn seats(total: usize) -> listen::Limits {
+    let leave_within = Duration::from_secs(5);
+    listen::Limits { total, per_address: total, leave_within, refusal: b"421 busy\r\n" }
+}
+
+/// The other side of a dialogue.
+struct Peer<S> {
+    stream: BufReader<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    fn new(stream: S) -> Self {
+        Self { stream: BufReader::new(stream) }
+    }
+
+    async fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.stream.write_all(octets.as_ref()).await.expect("the server reads");
+        self.stream.flush().await.expect("the server reads");
+    }
+
+    /// The next reply, all its lines; empty when the connection is closed.
+    async fn reply(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let before = reply.len();
+            let read = self.stream.read_line(&mut reply);
+            let read = tokio::time::timeout(PATIENCE, read).await.expect("a reply in time");
+            if read.unwrap_or(0) == 0 || reply.as_bytes()[before..].get(3) != Some(&b'-') {
+                return reply;
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(reply: &str, start: &str, asked: &str) {
+        assert!(reply.starts_with(start), "{asked:?} was answered {reply:?} instead of {start:?}");
+    }
+
+    async fn expect(&mut self, start: &str) -> String {
+        let reply = self.reply().await;
+        Self::check(&reply, start, "what went before");
+        reply
+    }
+
+    async fn ask(&mut self, line: &str, start: &str) -> String {
+        self.send(format!("{line}\r\n")).await;
+        let reply = self.reply().await;
+        Self::check(&reply, start, line);
+        reply
+    }
+
+    async fn envelope(&mut self, addressees: &[&str]) {
+        self.ask("MAIL FROM:<Sender@a.example>", "250 2.1.0").await;
+        for addressee in addressees {
+            self.ask(&format!("RCPT TO:<{addressee}>"), "250 2.1.5").await;
+        }
+    }
+
+    /// A transaction for ann by DATA; gives the last reply.
+    async fn by_data(&mut self, wire: &[u8]) -> String {
+        self.envelope(&["ann@vault.example"]).await;
+        self.ask("DATA", "354").await;
+        self.send(wire).await;
+        self.reply().await
+    }
+
+    async fn expect_end(&mut self) {
+        let mut rest = Vec::new();
+        let read = self.stream.read_to_end(&mut rest);
+        // A reset is as good an end as a close.
+        let _ = tokio::time::timeout(PATIENCE, read).await.expect("an end in time");
+        assert_eq!(String::from_utf8_lossy(&rest), "");
+    }
+}
+
+/// How long a test waits for a reply before it fails. Above every limit that a paused clock must reach.
+const PATIENCE: Duration = Duration::from_secs(36_000);
+
+fn stuff(message: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::with_capacity(message.len() + 5);
+    for (at, octet) in message.iter().enumerate() {
+        if *octet == b'.' && (at == 0 || message[..at].ends_with(b"\r\n")) {
+            wire.push(b'.');
+        }
+        wire.push(*octet);
+    }
+    wire
+}
+
+#[tokio::test]
+async fn the_server_says_what_it_can() {
+    let (mut peer, session) = mx().connect().await;
+    let reply = peer.ask("EHLO client.example", "250-mx.vault.example\r\n").await;
+    for keyword in
+        ["PIPELINING", "SIZE 1048576", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "LIMITS RCPTMAX=100"]
+    {
+        assert!(reply.lines().any(|line| line[4..] == *keyword), "{keyword} in {reply}");
+    }
+    assert!(!reply.contains("STARTTLS") && !reply.contains("client.example"));
+    peer.ask("HELP", "214").await;
+    peer.ask("NOOP anything", "250").await;
+    peer.ask("AUTH PLAIN AGEAYg==", "502 5.5.1").await;
+    peer.ask("EXPN list", "502 5.5.1").await;
+    peer.ask("FROBNICATE", "500 5.5.1").await;
+    peer.ask("QUIT", "221 2.0.0").await;
+    peer.expect_end().await;
+    session.await.expect("the session ends");
+}
+
+#[tokio::test]
+async fn content_arrives_octet_for_octet() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    let message = b"Subject: x\r\n\r\n.dot\r\n..\r\na\0b\nbare\rbare\n.x\r\nend";
+    let wire = [&stuff(message)[..], b"\r\n.\r\n"].concat();
+    let reply = peer.by_data(&wire).await;
+    assert_eq!(reply, "250 2.0.0 Stored as a4dqobyha4dqobyha4dqobyha4\r\n");
+    let delivered = server.take_one();
+    assert_eq!(delivered.content, [&message[..], b"\r\n"].concat());
+    assert_eq!(delivered.from.as_deref(), Some("Sender@a.example"));
+    assert_eq!((delivered.to, delivered.protocol), (vec!["ann@vault.example".to_owned()], "ESMTP"));
+    assert!(peer.by_data(b".\r\n").await.starts_with("250"), "an empty message");
+    assert_eq!(server.take_one().content, b"");
+}
+
+#[tokio::test]
+async fn false_ends_of_data_are_refused() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    let sequences: [&[u8]; 16] = [
+        b"\n.\n",
+        b"\n.\r",
+        b"\n.\r\n",
+        b"\r.\n",
+        b"\r.\r",
+        b"\r.\r\n",
+        b"\r\n.\n",
+        b"\r\n.\r",
+        b"\r\n.\r\r\n",
+        b"\r\r\n.\r\r\n",
+        b"\n\n.\n\n",
+        b"\r\n\0.\r\n",
+        b"\r\n.\0\r\n",
+        b"\n\0.\n",
+        b"\r\0\0.\r",
+        b"\n.\0\n",
+    ];
+    for (at, sequence) in sequences.iter().enumerate() {
+        peer.envelope(&["ann@vault.example"]).await;
+        peer.ask("DATA", "354").await;
+        let smuggled = b"MAIL FROM:<x@y.example>\r\nRCPT TO:<bob@vault.example>\r\nDATA\r\nboo";
+        for piece in [b"Subject: x\r\n\r\nhello", *sequence, smuggled, b"\r\n.\r\n"] {
+            peer.send(piece).await;
+        }
+        // Not more mistakes than a session may make: every few sequences a new one.
+        peer.expect("550 5.6.0").await;
+        peer.ask("NOOP", "250").await;
+        if at % 8 == 7 {
+            peer = server.greeted().await;
+        }
+    }
+    assert!(server.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_whole_dialogue_may_come_at_once() {
+    let server = mx();
+    let (mut peer, _) = server.connect().await;
+    peer.send(
+        "EHLO a.example\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<ann@vault.example>\r\n\
+         RCPT TO:<nobody@vault.example>\r\nDATA\r\none\r\n.\r\n\
+         MAIL FROM:<b@a.example>\r\nRCPT TO:<bob@vault.example>\r\nBDAT 3\r\ntwoBDAT 2 LAST\r\n\r\n\
+         RSET\r\nMAIL FROM:<c@a.example>\r\nRCPT TO:<nobody@vault.example>\r\nDATA\r\nQUIT\r\n",
+    )
+    .await;
+    for start in [
+        "250",
+        "250",
+        "250",
+        "550 5.1.1",
+        "354",
+        "250 2.0.0 Stored",
+        "250",
+        "250",
+        "250",
+        "250 2.0.0 Stored",
+        "250",
+        "250",
+        "550 5.1.1",
+        "503",
+        "221",
+    ] {
+        peer.expect(start).await;
+    }
+    let contents: Vec<Vec<u8>> = server.take().into_iter().map(|delivered| delivered.content).collect();
+    assert_eq!(contents, [b"one\r\n".to_vec(), b"two\r\n".to_vec()]);
+}
+
+#[tokio::test]
+async fn chunks_make_a_message() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    peer.envelope(&["ann@vault.example"]).await;
+    peer.send(b"BDAT 0\r\n").await;
+    peer.expect("250").await;
+    peer.send(b"BDAT 11\r\nx\n.\n\r.\r\r\n.\0").await;
+    peer.expect("250").await;
+    peer.ask("DATA", "503").await;
+    peer.ask("RCPT TO:<bob@vault.example>", "503").await;
+    peer.send(b"BDAT 3\r\n\r\n.").await;
+    peer.expect("250").await;
+    peer.send(b"BDAT 0 LAST\r\n").await;
+    peer.expect("250 2.0.0 Stored").await;
+    assert_eq!(server.take_one().content, b"x\n.\n\r.\r\r\n.\0\r\n.");
+    peer.ask("BDAT 0 LAST", "503").await;
+}
+
+#[tokio::test]
+async fn chunks_out_of_order_are_read_and_refused() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    peer.send(b"BDAT 12 LAST\r\nNOOP\r\nQUIT\r\nNOOP\r\n").await;
+    peer.expect("503 5.5.1").await;
+    peer.expect("250").await;
+    peer.ask("MAIL FROM:<a@a.example>", "250").await;
+    peer.send(b"BDAT 6\r\nQUIT\r\nNOOP\r\n").await;
+    peer.expect("503 5.5.1").await;
+    peer.expect("250").await;
+    peer.ask("BDAT 99999999999999999999999", "501").await;
+    peer.expect_end().await;
+    assert!(server.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_chunk_too_large_is_read_and_refused() {
+    let server = Server::new(Role::Mx, Limits { message: 1000, ..quick() });
+    let mut peer = server.greeted().await;
+    peer.envelope(&["ann@vault.example"]).await;
+    peer.send([b"BDAT 900\r\n", &[b'x'; 900][..]].concat()).await;
+    peer.expect("250").await;
+    peer.send([b"BDAT 200000\r\n", &[b'x'; 200_000][..], b"BDAT 1 LAST\r\nxNOOP\r\n"].concat()).await;
+    peer.expect("552 5.3.4").await;
+    peer.expect("503").await;
+    peer.expect("250").await;
+    peer.envelope(&["ann@vault.example"]).await;
+    peer.send([b"BDAT 1000 LAST\r\n", &[b'y'; 1000][..]].concat()).await;
+    peer.expect("250 2.0.0 Stored").await;
+    assert_eq!(server.take_one().content, [b'y'; 1000]);
+}
+
+#[tokio::test]
+async fn sizes_are_limited_before_and_after() {
+    let server = Server::new(Role::Mx, Limits { message: 1000, ..quick() });
+    let mut peer = server.greeted().await;
+    peer.ask("MAIL FROM:<a@a.example> SIZE=1001", "552 5.3.4").await;
+    peer.ask("MAIL FROM:<a@a.example> SIZE=1000", "250").await;
+    peer.ask("RSET", "250").await;
+    let exact = [&[b'x'; 998][..], b"\r\n.\r\n"].concat();
+    assert!(peer.by_data(&exact).await.starts_with("250 2.0.0 Stored"));
+    let over = [&[b'x'; 300_000][..], b"\r\n.\r\n"].concat();
+    assert!(peer.by_data(&over).await.starts_with("552 5.3.4"));
+    peer.ask("NOOP", "250").await;
+    assert_eq!(server.take_one().content.len(), 1000);
+}
+
+#[tokio::test]
+async fn commands_have_an_order() {
+    let server = mx();
+    let (mut peer, _) = server.connect().await;
+    for line in ["MAIL FROM:<a@a.example>", "RCPT TO:<ann@vault.example>", "DATA"] {
+        peer.ask(line, "503 5.5.1").await;
+    }
+    peer.ask("HELO client.example", "250 mx.vault.example").await;
+    peer.ask("RCPT TO:<ann@vault.example>", "503 5.5.1").await;
+    peer.ask("MAIL FROM:<a@a.example>", "250").await;
+    peer.ask("MAIL FROM:<b@a.example>", "503 5.5.1").await;
+    peer.ask("DATA", "503 5.5.1 No valid addressees").await;
+    peer.ask("RCPT TO:<ann@vault.example>", "250").await;
+    peer.ask("EHLO client.example", "250").await;
+    peer.ask("DATA", "503 5.5.1").await;
+    peer.ask("LHLO client.example", "500 5.5.1").await;
+    peer.ask("STARTTLS", "502 5.5.1").await;
+    assert!(server.take().is_empty());
+}
+
+#[tokio::test]
+async fn addressees_are_known_or_refused() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    peer.ask("MAIL FROM:<>", "250").await;
+    for (path, start) in [
+        ("nobody@vault.example", "550 5.1.1"),
+        ("ann@[127.0.0.1]", "550 5.1.1"),
+        ("", "553 5.1.3"),
+        ("busy@vault.example", "451 4.3.0"),
+        ("broken@vault.example", "451 4.3.0"),
+        ("@relay.example:ann@vault.example", "250 2.1.5"),
+        ("anna@vault.example", "250 2.1.5"),
+        ("ANN@Vault.Example", "250 2.1.5"),
+        ("Postmaster", "250 2.1.5"),
+        ("carl@other.example", "452 4.5.3"),
+    ] {
+        peer.ask(&format!("RCPT TO:<{path}>"), start).await;
+    }
+    peer.ask("DATA", "354").await;
+    peer.send(b"x\r\n.\r\n").await;
+    peer.expect("250").await;
+    let delivered = server.take_one();
+    assert_eq!(delivered.from, None);
+    assert_eq!(delivered.to, ["ann@vault.example", "postmaster@mx.vault.example"]);
+}
+
+#[tokio::test]
+async fn one_reply_for_all_addressees() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    for (addressees, start) in [
+        (["ann@vault.example", "bob@vault.example"], "250 2.0.0"),
+        (["ann@vault.example", "later@vault.example"], "451 4.3.0"),
+        (["ann@vault.example", "full@vault.example"], "552 5.2.2"),
+        (["later@vault.example", "full@vault.example"], "451 4.3.0"),
+    ] {
+        peer.envelope(&addressees).await;
+        peer.ask("DATA", "354").await;
+        peer.send(b"x\r\n.\r\n").await;
+        peer.expect(start).await;
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_addressees() {
+    let server = Server::new(Role::Mx, Limits { addressees: 2, ..quick() });
+    let mut peer = server.greeted().await;
+    peer.envelope(&["ann@vault.example", "bob@vault.example"]).await;
+    for _ in 0..50 {
+        peer.ask("RCPT TO:<bob@vault.example>", "452 4.5.3").await;
+    }
+    peer.ask("DATA", "354").await;
+    peer.send(b"x\r\n.\r\n").await;
+    peer.expect("250").await;
+}
+
+#[tokio::test]
+async fn dsn_parameters_are_carried() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    peer.ask("MAIL FROM:<a@a.example> RET=HDRS ENVID=QQ+2B314", "250").await;
+    peer.ask("RCPT TO:<ann@vault.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@b.example", "250").await;
+    peer.ask("RCPT TO:<bob@vault.example> NOTIFY=NEVER,SUCCESS", "501 5.5.4").await;
+    peer.ask("RCPT TO:<bob@vault.example> FOO=1", "555 5.5.4").await;
+    peer.ask("DATA", "354").await;
+    peer.send(b"x\r\n.\r\n").await;
+    peer.expect("250").await;
+    let expected = ["QQ+314", "Headers", "rfc822;old@b.example", "success true failure false delay true"];
+    assert_eq!(server.take_one().dsn, expected);
+}
+
+#[tokio::test]
+async fn smtputf8_is_asked_for_or_refused() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    peer.ask("MAIL FROM:<é@a.example>", "553 5.6.7").await;
+    peer.ask("MAIL FROM:<a@a.example>", "250").await;
+    peer.ask("RCPT TO:<jürgen@vault.example>", "553 5.6.7").await;
+    peer.ask("RSET", "250").await;
+    peer.ask("MAIL FROM:<é@bücher.example> SMTPUTF8 BODY=8BITMIME", "250").await;
+    peer.ask("RCPT TO:<jürgen@vault.example>", "250").await;
+    peer.ask("DATA", "354").await;
+    peer.send("Subject: ü\r\n.\r\n").await;
+    peer.expect("250").await;
+    let delivered = server.take_one();
+    assert_eq!(delivered.from.as_deref(), Some("é@bücher.example"));
+    assert_eq!(delivered.protocol, "UTF8SMTP");
+}
+
+#[tokio::test]
+async fn vrfy_tells_nobody_apart() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    let known = peer.ask("VRFY ann@vault.example", "252").await;
+    assert_eq!(peer.ask("VRFY nobody@vault.example", "252").await, known);
+    assert_eq!(peer.ask("VRFY", "501").await.get(..3), Some("501"));
+}
+
+#[tokio::test]
+async fn broken_lines_are_refused_and_forgotten() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    peer.ask("NOOP\0", "500 5.5.2").await;
+    peer.ask("NOOP\nQUIT", "500 5.5.2").await;
+    peer.ask("NOOP\rQUIT", "500 5.5.2").await;
+    peer.ask(&format!("NOOP {}", "x".repeat(100_000)), "500 5.5.2 Line too long").await;
+    peer.ask(&format!("NOOP {}", "x".repeat(2000)), "250").await;
+    peer.send(b"NOOP \xff\r\n").await;
+    peer.expect("500 5.5.2").await;
+    peer.ask("NOOP", "250").await;
+}
+
+#[tokio::test]
+async fn loops_are_cut() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    let wire = format!("{}\r\nbody\r\n.\r\n", "Received: by a\r\n\tid 1\r\n".repeat(101));
+    assert!(peer.by_data(wire.as_bytes()).await.starts_with("554 5.4.6"));
+    assert!(server.take().is_empty());
+}
+
+#[tokio::test]
+async fn guessing_addressees_is_slow_and_ends() {
+    let slow_reply = Duration::from_millis(20);
+    let server = Server::new(Role::Mx, Limits { errors_before_slow: 3, errors: 6, slow_reply, ..quick() });
+    let mut peer = server.greeted().await;
+    peer.ask("MAIL FROM:<a@a.example>", "250").await;
+    let start = std::time::Instant::now();
+    for guess in 0..6 {
+        peer.ask(&format!("RCPT TO:<guess{guess}@vault.example>"), "550 5.1.1").await;
+    }
+    assert!(start.elapsed() >= slow_reply * 3);
+    peer.ask("RCPT TO:<ann@vault.example>", "250").await;
+    peer.ask("RCPT TO:<guess@vault.example>", "421 4.7.0").await;
+    peer.expect_end().await;
+}
+
+#[tokio::test]
+async fn commands_without_mail_come_to_an_end() {
+    let server = Server::new(Role::Mx, Limits { idle_commands: 5, ..quick() });
+    let mut peer = server.greeted().await;
+    for _ in 0..4 {
+        peer.ask("NOOP", "250").await;
+    }
+    peer.ask("RSET", "421 4.7.0").await;
+    peer.expect_end().await;
+}
+
+#[tokio::test]
+async fn strangers_and_early_talkers_are_shown_out() {
+    let (mut peer, _) = mx().connect().await;
+    peer.ask("POST / HTTP/1.1", "554").await;
+    peer.expect_end().await;
+
+    let server = Server::new(Role::Mx, Limits { greeting_delay: PATIENCE, ..quick() });
+    let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+    let mut peer = Peer::new(theirs);
+    peer.send(b"EHLO spam.example\r\n").await;
+    let visit = Visit::alone(Connection::Unix(ours), server.shutdown.clone());
+    tokio::join!(server.service.serve(visit), async {
+        peer.expect("554 5.5.1").await;
+    });
+}
+
+#[tokio::test]
+async fn a_peer_that_vanishes_delivers_nothing() {
+    let server = mx();
+    for start in ["DATA\r\nSubject: x\r\n\r\nhalf\r\n.\r", "BDAT 100 LAST\r\nhalf", "BDAT 4\r\nhalf"] {
+        let (mut peer, session) = server.connect().await;
+        peer.ask("EHLO client.example", "250").await;
+        peer.envelope(&["ann@vault.example"]).await;
+        peer.send(start).await;
+        drop(peer);
+        session.await.expect("the session ends");
+    }
+    assert!(server.take().is_empty());
+}
+
+#[tokio::test]
+async fn memory_in_flight_is_bounded() {
+    let limits = Limits { memory_wait: Duration::ZERO, ..quick() };
+    let memory = MemoryBudget::new(0, 1 << 20);
+    let (free, server) = (memory.free(), Server::with(Role::Mx, limits, memory.clone(), None));
+    let (mut holder, mut late) = (server.greeted().await, server.greeted().await);
+    holder.envelope(&["ann@vault.example"]).await;
+    holder.send([b"BDAT 1000000\r\n", &[b'x'; 1_000_000][..]].concat()).await;
+    holder.expect("250").await;
+    assert!(memory.free() + 1_000_000 <= free);
+    let large = [&[b'x'; 600_000][..], b"\r\n.\r\n"].concat();
+    assert!(late.by_data(&large).await.starts_with("452 4.3.1"));
+    holder.send(b"BDAT 0 LAST\r\n").await;
+    holder.expect("250 2.0.0 Stored").await;
+    assert_eq!(memory.free(), free);
+    let reply = late.by_data(&large).await;
+    assert!(reply.starts_with("250 2.0.0 Stored"), "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_peers_lose_their_turn() {
+    let server = mx();
+    let mut peer = server.greeted().await;
+    peer.envelope(&["ann@vault.example"]).await;
+    peer.ask("DATA", "354").await;
+    peer.send(b"Subject: x\r\n").await;
+    let start = tokio::time::Instant::now();
+    peer.expect("421 4.4.2").await;
+    assert!(start.elapsed() <= Duration::from_secs(181));
+    peer.expect_end().await;
+
+    let mut silent = server.greeted().await;
+    silent.expect("421 4.4.2").await;
+    silent.expect_end().await;
+
+    let mut drop_by_drop = server.greeted().await;
+    drop_by_drop.envelope(&["ann@vault.example"]).await;
+    drop_by_drop.ask("DATA", "354").await;
+    let start = tokio::time::Instant::now();
+    for _ in 0..1000 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        if drop_by_drop.stream.write_all(b"x").await.is_err() {
+            break;
+        }
+    }
+    assert!(start.elapsed() < Duration::from_secs(1000), "an octet now and then is not enough");
+    assert!(server.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_gets_to_the_point_is_shown_out() {
+    let limits = Limits { idle_commands: 1000, ..quick() };
+    let server = Server::new(Role::Mx, limits);
+    let mut peer = server.greeted().await;
+    let start = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if peer.stream.write_all(b"NOOP\r\n").await.is_err() || !peer.reply().await.starts_with("250") {
+            break;
+        }
+    }
+    assert!(start.elapsed() <= Duration::from_secs(1000));
+}
+
+#[tokio::test]
+async fn shutdown_says_goodbye() {
+    let server = mx();
+    let mut waiting = server.greeted().await;
+    let mut sending = server.greeted().await;
+    sending.envelope(&["ann@vault.example"]).await;
+    sending.ask("DATA", "354").await;
+    server.shutdown.cancel();
+    waiting.expect("421 4.3.2").await;
+    sending.send(b"x\r\n.\r\n").await;
+    sending.expect("250 2.0.0 Stored").await;
+    sending.expect("421 4.3.2").await;
+    assert_eq!(server.take_one().content, b"x\r\n");
+}
+
+#[tokio::test]
+async fn idle_and_slow_peers_make_room() {
+    let server = mx();
+    let address = server.listen(seats(3));
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        let mut peer = Peer::new(TcpStream::connect(address).await.expect("connects"));
+        peer.expect("220").await;
+        peer.ask("EHLO idle.example", "250").await;
+        peer.envelope(&["ann@vault.example"]).await;
+        peer.ask("DATA", "354").await;
+        idle.push(peer);
+    }
+    let mut newcomer = Peer::new(TcpStream::connect(address).await.expect("connects"));
+    newcomer.expect("220").await;
+    newcomer.ask("EHLO client.example", "250").await;
+    idle[0].expect("421 4.3.2").await;
+    assert!(newcomer.by_data(b"x\r\n.\r\n").await.starts_with("250 2.0.0"));
+}
+
+fn lmtp() -> Server {
+    Server::new(Role::Lmtp, quick())
+}
+
+#[tokio::test]
+async fn lmtp_answers_for_each_addressee() {
+    let server = lmtp();
+    let (mut peer, _) = server.connect().await;
+    peer.ask("EHLO client.example", "500 5.5.1").await;
+    peer.ask("HELO client.example", "500 5.5.1").await;
+    peer.ask("LHLO client.example", "250-mx.vault.example").await;
+    let addressees = [
+        "ann@vault.example",
+        "full@vault.example",
+        "carl@other.example",
+        "later@vault.example",
+        "anna@vault.example",
+    ];
+    for content in ["DATA\r\n", "BDAT 3 LAST\r\n"] {
+        peer.envelope(&addressees).await;
+        peer.send(content).await;
+        match content {
+            "DATA\r\n" => {
+                peer.expect("354").await;
+                peer.send(b"x\r\n.\r\n").await;
+            }
+            _ => peer.send(b"x\r\n").await,
+        }
+        for start in ["250 2.0.0", "552 5.2.2", "250 2.0.0", "451 4.3.0", "250 2.0.0"] {
+            peer.expect(start).await;
+        }
+        let delivered = server.take_one();
+        assert_eq!((delivered.to.len(), delivered.protocol), (4, "LMTP"), "ann is anna");
+        peer.ask("NOOP", "250").await;
+    }
+}
+
+#[tokio::test]
+async fn lmtp_refuses_content_for_each_addressee() {
+    let server = lmtp();
+    let (mut peer, _) = server.connect().await;
+    peer.ask("LHLO client.example", "250").await;
+    peer.envelope(&["ann@vault.example", "bob@vault.example"]).await;
+    peer.ask("DATA", "354").await;
+    peer.send(b"x\n.\nx\r\n.\r\n").await;
+    peer.expect("550 5.6.0").await;
+    peer.expect("550 5.6.0").await;
+    peer.ask("MAIL FROM:<>", "250").await;
+    peer.ask("RCPT TO:<nobody@vault.example>", "550").await;
+    peer.ask("DATA", "503 5.5.1").await;
+    assert!(server.take().is_empty());
+}
+
+fn tls() -> (Arc<ServerConfig>, TlsConnector) {
+    let certified =
+        rcgen::generate_simple_self_signed(["mx.vault.example".to_owned()]).expect("a certificate");
+    let certificate: CertificateDer = certified.cert.into();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
+    let server = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .expect("the key fits");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).expect("a certificate");
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    (Arc::new(server), TlsConnector::from(Arc::new(client)))
+}
+
+fn mx_with_tls() -> (Server, SocketAddr, TlsConnector) {
+    let (config, connector) = tls();
+    let memory = MemoryBudget::new(64 << 20, 1 << 20);
+    let server = Server::with(Role::Mx, quick(), memory, Some(config));
+    let address = server.listen(seats(10));
+    (server, address, connector)
+}
+
+#[tokio::test]
+async fn starttls_begins_anew() {
+    let (server, address, connector) = mx_with_tls();
+    let mut peer = Peer::new(TcpStream::connect(address).await.expect("connects"));
+    peer.expect("220").await;
+    assert!(peer.ask("EHLO client.example", "250").await.contains("STARTTLS"));
+    peer.ask("MAIL FROM:<a@a.example>", "250").await;
+    peer.ask("STARTTLS", "503 5.5.1").await;
+    peer.ask("RSET", "250").await;
+    peer.ask("STARTTLS", "220").await;
+    let name = ServerName::try_from("mx.vault.example").expect("a name");
+    let stream = connector.connect(name, peer.stream.into_inner()).await.expect("a handshake");
+    let mut peer = Peer::new(stream);
+    peer.ask("MAIL FROM:<a@a.example>", "503 5.5.1").await;
+    assert!(!peer.ask("EHLO client.example", "250").await.contains("STARTTLS"));
+    peer.ask("STARTTLS", "502 5.5.1").await;
+    assert!(peer.by_data(b"x\r\n.\r\n").await.starts_with("250 2.0.0"));
+    assert_eq!(server.take_one().protocol, "ESMTPS");
+}
+
+#[tokio::test]
+async fn commands_ahead_of_the_handshake_are_not_obeyed() {
+    for line in ["STARTTLS\r\nRSET\r\n", "STARTTLS\r\n\r\n", "STARTTLS\r\nM"] {
+        let (_server, address, _) = mx_with_tls();
+        let mut peer = Peer::new(TcpStream::connect(address).await.expect("connects"));
+        peer.expect("220").await;
+        peer.ask("EHLO client.example", "250").await;
+        peer.send(line).await;
+        peer.expect_end().await;
+    }
+}
+
+/// Every message of the shared corpus goes in as it is: by BDAT always, by DATA if nothing in it
+/// looks like a false end of data.
+#[tokio::test]
+async fn the_corpus_arrives_octet_for_octet() {
+    let folder = std::env::var_os("VEILPOST_CORPUS").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"),
+        std::path::PathBuf::from,
+    );
+    let messages = files_below(&folder);
+    if messages.is_empty() {
+        let required = std::env::var("VEILPOST_TEST_REQUIRE").is_ok_and(|value| value == "all");
+        assert!(!required, "the corpus is required");
+        eprintln!("SKIPPED: no corpus");
+        return;
+    }
+    let limits = Limits { message: 64 << 20, errors: u32::MAX, errors_before_slow: u32::MAX, ..quick() };
+    let server = Server::with(Role::Mx, limits, MemoryBudget::new(0, 64 << 20), None);
+    let mut peer = server.greeted().await;
+    for path in messages {
+        let message = std::fs::read(&path).expect("a readable file");
+        peer.envelope(&["ann@vault.example"]).await;
+        peer.send(format!("BDAT {} LAST\r\n", message.len())).await;
+        peer.send(&message).await;
+        if peer.reply().await.starts_with("250") {
+            assert!(server.take_one().content == message, "{}", path.display());
+        } else {
+            panic!("{} was refused", path.display());
+        }
+        let end: &[u8] = if message.ends_with(b"\r\n") { b"" } else { b"\r\n" };
+        let reply = peer.by_data(&[&stuff(&message)[..], end, b".\r\n"].concat()).await;
+        if reply.starts_with("250") {
+            assert!(server.take_one().content == [&message[..], end].concat(), "{}", path.display());
+        } else {
+            assert!(reply.starts_with("550 5.6.0"), "{} got {reply}", path.display());
+        }
+    }
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    found
+}

@@ -1,1 +1,3 @@
+//! The `veilpost` program.
+
 fn main() {}

@@ -84,6 +84,13 @@ impl TotpEnrolment {
         Self { seed: TotpSeed::generate(), share: self.share }
     }
 
+    /// Another share for the same seed: the phone keeps working, and the user slot is wrapped anew.
+    pub fn with_new_share(self) -> (Self, TotpShare) {
+        let share = TotpShare::generate();
+        let kept = TotpShare::from_bytes(share.expose());
+        (Self { seed: self.seed, share: kept }, share)
+    }
+
     /// The seed, to check codes and to show the enrolment URI.
     pub fn seed(&self) -> &TotpSeed {
         &self.seed

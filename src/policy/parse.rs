@@ -18,15 +18,16 @@ pub const MAX_OCTETS: usize = 64 * 1024;
 
 /// Parses and checks a policy. `name` is how views refer to it.
 pub fn parse(text: &str, name: &str) -> Result<Policy, PolicyErrors> {
-    read(text).and_then(|(document, table)| {
-        let place = |fault: check::Fault| fault.at(text, &table);
-        check::policy(document, name).map_err(|faults| faults.into_iter().map(place).collect())
-    })
-    .map_err(|mut problems: Vec<Problem>| {
-        problems.sort();
-        problems.dedup();
-        PolicyErrors { name: name.to_owned(), problems }
-    })
+    read(text)
+        .and_then(|(document, table)| {
+            let place = |fault: check::Fault| fault.at(text, &table);
+            check::policy(document, name).map_err(|faults| faults.into_iter().map(place).collect())
+        })
+        .map_err(|mut problems: Vec<Problem>| {
+            problems.sort();
+            problems.dedup();
+            PolicyErrors { name: name.to_owned(), problems }
+        })
 }
 
 type Read<'a> = (Document, Spanned<DeTable<'a>>);
@@ -80,7 +81,8 @@ fn remove_inside(value: &mut DeValue<'_>, span: &std::ops::Range<usize>) -> bool
             if array.iter_mut().any(|item| remove_inside(item.get_mut(), span)) {
                 return true;
             }
-            let keeps = |item: &Spanned<DeValue<'_>>| span.start < item.span().start || item.span().end < span.end;
+            let keeps =
+                |item: &Spanned<DeValue<'_>>| span.start < item.span().start || item.span().end < span.end;
             let kept: Vec<_> = array.iter().filter(|item| keeps(item)).cloned().collect();
             let removed = kept.len() < array.len();
             *array = kept.into_iter().collect();
@@ -112,11 +114,14 @@ fn advice(message: &str) -> String {
         };
     }
     for (begin, noun) in [("unknown field `", "key"), ("unknown variant `", "value")] {
-        let Some((found, known)) = message.strip_prefix(begin).and_then(|rest| rest.split_once("`, expected ")) else {
+        let Some((found, known)) =
+            message.strip_prefix(begin).and_then(|rest| rest.split_once("`, expected "))
+        else {
             continue;
         };
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        let meant = did_you_mean(found, &known).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+        let meant =
+            did_you_mean(found, &known).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
         return format!("unknown {noun} `{found}`{meant} (known here: {})", known.join(", "));
     }
     message.trim().to_owned()

@@ -116,7 +116,10 @@ impl fmt::Display for Matcher {
             said.push(format!("of list {}", any(self.list.iter().map(|glob| glob.0.as_str()).collect())));
         }
         if !self.dmarc.is_empty() {
-            said.push(format!("with DMARC {}", any(self.dmarc.iter().map(|result| name_of(*result)).collect())));
+            said.push(format!(
+                "with DMARC {}",
+                any(self.dmarc.iter().map(|result| name_of(*result)).collect())
+            ));
         }
         if let Some(spam) = self.spam {
             said.push(if spam { "called spam" } else { "not called spam" }.to_owned());
@@ -162,7 +165,9 @@ impl AddressGlob {
 
     fn fits(&self, address: &str) -> bool {
         // The last `@` parts an address; a local part may hold others in quotes (RFC 5321 §4.1.2).
-        address.rsplit_once('@').is_some_and(|(local, domain)| self.local.fits(local) && self.domain.fits(domain))
+        address
+            .rsplit_once('@')
+            .is_some_and(|(local, domain)| self.local.fits(local) && self.domain.fits(domain))
     }
 }
 
@@ -235,7 +240,16 @@ mod tests {
 
     #[test]
     fn globs_that_cannot_be_meant_are_refused() {
-        for text in ["", "bank.example", "@bank.example", "a@", "a@b@c", "*@ba*nk.example", "*@*bank.example", "a b@c"] {
+        for text in [
+            "",
+            "bank.example",
+            "@bank.example",
+            "a@",
+            "a@b@c",
+            "*@ba*nk.example",
+            "*@*bank.example",
+            "a b@c",
+        ] {
             assert!(AddressGlob::parse(text).is_none(), "{text}");
         }
         assert!(Glob::parse("").is_none());

@@ -23,7 +23,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload, path::Path as Object
 
 use super::layout::{create_folder, sync_folder};
 use crate::clock::Timestamp;
-use crate::names::ContainerName;
+use crate::names::{ContainerName, EpochId, Reader, TenantId};
 
 /// The blobs of one data folder. Clones share it.
 #[derive(Clone)]
@@ -41,8 +41,26 @@ impl Blobs {
             make_shard(&messages.join(shard))?;
         }
         sync_folder(&messages)?;
+        create_folder(&folder.join(EPOCHS))?;
+        create_folder(&folder.join(RECOVERY))?;
+        sync_folder(folder)?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self { store: Arc::new(store), folder: folder.to_owned() })
+    }
+
+    /// Makes the folder for a reader's epoch seeds, durably; blocks.
+    pub fn make_room(&self, reader: Reader) -> Result<(), BlobError> {
+        let folder = self.folder.join(EPOCHS);
+        make_shard(&folder.join(reader_name(reader)))?;
+        Ok(sync_folder(&folder)?)
+    }
+
+    /// Removes a reader's epoch seeds, with their folder; blocks. What is gone already is no error.
+    pub fn remove_seeds(&self, reader: Reader) -> Result<(), BlobError> {
+        match std::fs::remove_dir_all(self.folder.join(EPOCHS).join(reader_name(reader))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a blob. It is durable, and visible under its name only whole, when this returns `Ok`;
@@ -116,6 +134,23 @@ impl BlobName {
     pub fn of_container(container: ContainerName) -> Self {
         let name = container.to_string();
         Self(ObjectPath::from_iter([MESSAGES, &name[..2], &name]))
+    }
+
+    /// The name of an epoch's sealed seed: `epochs/<reader>/<epoch>.age`. Its folder is made by
+    /// [`Blobs::make_room`] before the first one is put.
+    pub fn of_seed(reader: Reader, epoch: EpochId) -> Self {
+        Self(ObjectPath::from_iter([EPOCHS, &reader_name(reader), &format!("{epoch}.age")]))
+    }
+
+    /// The name of the file that a tenant's recovery code opens: `recovery/<tenant>.age`.
+    pub fn of_recovery(tenant: TenantId) -> Self {
+        Self(ObjectPath::from_iter([RECOVERY, &format!("{tenant}.age")]))
+    }
+
+    /// The name of the file that the `place`th escrow recipient of a tenant opens:
+    /// `recovery/<tenant>.escrow-<place>.age`.
+    pub fn of_escrow(tenant: TenantId, place: usize) -> Self {
+        Self(ObjectPath::from_iter([RECOVERY, &format!("{tenant}.escrow-{place}.age")]))
     }
 
     /// The container stored under this name, if the name is one of a container.
@@ -240,7 +275,17 @@ fn modified(entry: &std::fs::DirEntry) -> io::Result<Timestamp> {
     Ok(Timestamp::from_unix(since.as_secs() as i64))
 }
 
+/// The tenant's or the view's identifier; both are random, so they never meet.
+fn reader_name(reader: Reader) -> String {
+    match reader {
+        Reader::Owner(tenant) => tenant.to_string(),
+        Reader::View(view) => view.to_string(),
+    }
+}
+
 const MESSAGES: &str = "messages";
+const EPOCHS: &str = "epochs";
+const RECOVERY: &str = "recovery";
 /// RFC 4648 §6 in lower case, as identifiers print.
 const BASE32: &str = "abcdefghijklmnopqrstuvwxyz234567";
 

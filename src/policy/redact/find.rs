@@ -44,7 +44,8 @@ pub(super) fn cards(text: &str) -> Spans {
 pub(super) fn ibans(text: &str) -> Spans {
     let words = runs(text, |letter| letter.is_ascii_alphanumeric());
     let bytes = text.as_bytes();
-    let starts = (0..bytes.len().saturating_sub(1)).filter(|at| bytes[*at..*at + 2].iter().all(u8::is_ascii_alphabetic));
+    let starts = (0..bytes.len().saturating_sub(1))
+        .filter(|at| bytes[*at..*at + 2].iter().all(u8::is_ascii_alphabetic));
     starts.filter_map(|at| Some(whole_words(&words, at..iban_end(text, at)?))).collect()
 }
 
@@ -53,7 +54,8 @@ pub(super) fn ibans(text: &str) -> Spans {
 pub(super) fn codes(text: &str) -> Spans {
     let lines: Vec<Range<usize>> = lines(text).filter(|line| !text[line.clone()].trim().is_empty()).collect();
     let announced: Vec<bool> = lines.iter().map(|line| CODE_WORDS.is_match(&text[line.clone()])).collect();
-    let near = |line: usize| announced[line.saturating_sub(3)..(line + 2).min(lines.len())].iter().any(|it| *it);
+    let near =
+        |line: usize| announced[line.saturating_sub(3)..(line + 2).min(lines.len())].iter().any(|it| *it);
     let near: Vec<_> = (0..lines.len()).filter(|line| near(*line)).collect();
     near.into_iter().flat_map(|line| codes_in(text, &lines[line])).collect()
 }
@@ -66,7 +68,9 @@ pub(super) fn links(text: &str) -> Spans {
         let mut spans = vec![link.range()];
         let mut joined = link.as_str().to_owned();
         let mut smells = is_sign_in(&joined);
-        while let Some(next) = continuation(text, spans[spans.len() - 1].end).filter(|_| spans.len() <= MAX_FOLDS) {
+        while let Some(next) =
+            continuation(text, spans[spans.len() - 1].end).filter(|_| spans.len() <= MAX_FOLDS)
+        {
             joined.push_str(&text[next.clone()]);
             smells |= is_sign_in(&joined);
             spans.push(next);
@@ -90,7 +94,8 @@ pub(super) fn phones(text: &str) -> Spans {
 }
 
 fn phones_in(text: &str, line: Range<usize>) -> Spans {
-    let dates: Spans = DATE.find_iter(&text[line.clone()]).map(|date| shift(date.range(), line.start)).collect();
+    let dates: Spans =
+        DATE.find_iter(&text[line.clone()]).map(|date| shift(date.range(), line.start)).collect();
     let announced = PHONE_WORDS.is_match(&text[line.clone()]);
     let mut groups: Spans = runs(&text[line.clone()], |letter| letter.is_ascii_digit());
     groups.iter_mut().for_each(|group| *group = shift(group.clone(), line.start));
@@ -186,7 +191,9 @@ fn is_sign_in(link: &str) -> bool {
     let plain = percent_decoded(link);
     [link, &plain].into_iter().any(|link| {
         LINK_WORDS.is_match(link)
-            || runs(link, |letter| letter.is_ascii_alphanumeric()).into_iter().any(|run| is_opaque(&link[run]))
+            || runs(link, |letter| letter.is_ascii_alphanumeric())
+                .into_iter()
+                .any(|run| is_opaque(&link[run]))
     })
 }
 
@@ -238,7 +245,11 @@ fn iban_end(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let country = text.get(at..at + 2)?.to_ascii_uppercase();
     // "at 10" is not an IBAN's beginning, "AT 10" may be.
-    let checked = if text[at..].starts_with(&country) { text.get(at + 2..)?.trim_start_matches(' ') } else { &text[at + 2..] };
+    let checked = if text[at..].starts_with(&country) {
+        text.get(at + 2..)?.trim_start_matches(' ')
+    } else {
+        &text[at + 2..]
+    };
     let digits = text.len() - checked.len();
     if digits > at + 3 || !bytes.get(digits..digits + 2)?.iter().all(u8::is_ascii_digit) {
         return None;
@@ -280,7 +291,8 @@ fn holds_card(digits: &str) -> bool {
 fn luhn(digits: &[u8]) -> bool {
     let doubled = |digit: u32| if digit > 4 { 2 * digit - 9 } else { 2 * digit };
     let values = digits.iter().rev().map(|digit| u32::from(digit - b'0'));
-    let sum: u32 = values.enumerate().map(|(at, digit)| if at % 2 == 1 { doubled(digit) } else { digit }).sum();
+    let sum: u32 =
+        values.enumerate().map(|(at, digit)| if at % 2 == 1 { doubled(digit) } else { digit }).sum();
     sum.is_multiple_of(10)
 }
 
@@ -334,7 +346,9 @@ fn regex(pattern: &str) -> Regex {
 }
 
 static LINK: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r#"(?i)(?:\b[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>"\u{fffc}]+|[\p{L}0-9.-]+\.\p{L}{2,}(?::[0-9]+)?[/?#][^\s<>"\u{fffc}]+"#)
+    regex(
+        r#"(?i)(?:\b[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>"\u{fffc}]+|[\p{L}0-9.-]+\.\p{L}{2,}(?::[0-9]+)?[/?#][^\s<>"\u{fffc}]+"#,
+    )
 });
 static LINK_START: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)^[a-z][a-z0-9+.-]{1,20}://|^www\."));
 /// Stems anywhere, short words only whole.
@@ -358,10 +372,14 @@ static CODE_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 static PHONE_WORDS: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"(?i)\b(?:tel|tél|phone|telephone|telefon|téléphone|teléfono|telefono|mobile?|mobil|handy|cell|fax|call|ring|whatsapp|signal|sms|hotline|durchwahl)|电话|電話|전화|тел|☎|📞")
+    regex(
+        r"(?i)\b(?:tel|tél|phone|telephone|telefon|téléphone|teléfono|telefono|mobile?|mobil|handy|cell|fax|call|ring|whatsapp|signal|sms|hotline|durchwahl)|电话|電話|전화|тел|☎|📞",
+    )
 });
 static DATE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"\b(?:(?:19|20)[0-9]{2}[-./][0-9]{1,2}[-./][0-9]{1,2}|[0-9]{1,2}[-./][0-9]{1,2}[-./](?:19|20)[0-9]{2})\b")
+    regex(
+        r"\b(?:(?:19|20)[0-9]{2}[-./][0-9]{1,2}[-./][0-9]{1,2}|[0-9]{1,2}[-./][0-9]{1,2}[-./](?:19|20)[0-9]{2})\b",
+    )
 });
 
 /// ISO/IEC 7812-1 allows 10 to 19 digits; cards in use have 13 or more.

@@ -1,0 +1,293 @@
+//! Tenants and users: founding, adding, passwords, TOTP, shutting out, removing.
+//!
+//! A tenant's owner key is made here, wrapped for its first user, under the recovery code and for
+//! the organisation's escrow recipients, and dropped. Afterwards every new keyslot needs an unlock.
+
+use zeroize::Zeroizing;
+
+use super::unlock::{binding, password_key, record_ends};
+use super::{OwnerError, OwnerKey, Unlocked, sessions::Sessions};
+use crate::audit::{Act, Actor, Draft, LockCause, Origin};
+use crate::keyring::{
+    EscrowRecipient, Identity, KeySlot, Passphrase, PasswordHashing, RecoveryCode, TotpEnrolment,
+};
+use crate::names::{Address, Reader, TenantId, UserId};
+use crate::records::Versioned;
+use crate::store::blobs::BlobName;
+use crate::store::ledger::{Batch, CommitError};
+use crate::tenant::directory::{self, Destination};
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{RecipientRow, TenantNameRow, TenantRow, UserRow};
+use crate::vault::Vault;
+
+/// What founding a tenant needs.
+pub struct Founding {
+    /// The tenant's name.
+    pub name: String,
+    /// The first user's address.
+    pub address: Address,
+    /// The first user's password.
+    pub password: Passphrase,
+    /// Whether every unlock needs a reason.
+    pub reason_required: bool,
+    /// Offline recipients that get the owner key too.
+    pub escrow: Vec<EscrowRecipient>,
+}
+
+/// A new tenant.
+pub struct Founded {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// To be shown once.
+    pub recovery_code: RecoveryCode,
+    /// The first user.
+    pub user: Enrolled,
+}
+
+/// What a new user, or one with a new phone, has to be shown once.
+pub struct Enrolled {
+    /// The user.
+    pub user: UserRef,
+    /// Their login.
+    pub login: String,
+    /// The TOTP seed in base32.
+    pub seed: Zeroizing<String>,
+    /// The same as a URI.
+    pub uri: Zeroizing<String>,
+}
+
+/// Founds a tenant with its first user.
+pub async fn found(vault: &Vault, founding: Founding, actor: Actor) -> Result<Founded, OwnerError> {
+    check_name("tenant name", &founding.name)?;
+    let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
+    let (owner, recovery_code) = (OwnerKey(Identity::generate()), RecoveryCode::generate());
+    store_recovery(vault, user.tenant, &owner, &recovery_code, &founding.escrow).await?;
+    let mut batch = Batch::new();
+    put_tenant(vault, &mut batch, user.tenant, &founding, &owner);
+    let enrolled = put_user(vault, &mut batch, user, &founding.address, founding.password, &owner).await?;
+    // The log's first entry stands before the tenant does: a tenant without a log cannot be seen.
+    record(vault, user.tenant, actor, Act::TenantCreated).await?;
+    record(vault, user.tenant, actor, Act::UserCreated { user: user.user }).await?;
+    vault
+        .records
+        .commit(batch)
+        .await
+        .map_err(|error| exists("tenant or address", error))
+        .map(|_committed| ())?;
+    Ok(Founded { tenant: user.tenant, recovery_code, user: enrolled })
+}
+
+/// Adds a user to the unlocked tenant.
+pub async fn add_user(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    address: &Address,
+    password: Passphrase,
+) -> Result<Enrolled, OwnerError> {
+    let user = UserRef { tenant: unlocked.user.tenant, user: UserId::random() };
+    let mut batch = Batch::new();
+    let enrolled = put_user(vault, &mut batch, user, address, password, &unlocked.key).await?;
+    record(vault, user.tenant, actor(unlocked), Act::UserCreated { user: user.user }).await?;
+    vault.records.commit(batch).await.map_err(|error| exists("address", error)).map(|_committed| ())?;
+    Ok(enrolled)
+}
+
+/// Gives a user of the unlocked tenant a new password. One row changes; no mail is touched.
+pub async fn set_password(
+    vault: &Vault,
+    sessions: &Sessions,
+    unlocked: &Unlocked,
+    user: UserRef,
+    password: Passphrase,
+) -> Result<(), OwnerError> {
+    let key = password_key(password, PasswordHashing::fresh()).await?;
+    record(vault, user.tenant, actor(unlocked), Act::PasswordChanged { user: user.user }).await?;
+    change_user(vault, unlocked, user, |row| {
+        let (enrolment, share) = TotpEnrolment::from_bytes(&row.totp)?.with_new_share();
+        let slot_key = key.user_slot_key(&share);
+        row.owner_slot = KeySlot::wrap(&unlocked.key.0, &slot_key, &binding(user)).to_bytes();
+        row.totp = enrolment.expose().to_vec();
+        Ok(())
+    })
+    .await?;
+    record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await
+}
+
+/// Gives a user of the unlocked tenant a new TOTP seed; the old phone is worth nothing afterwards.
+pub async fn reset_totp(
+    vault: &Vault,
+    sessions: &Sessions,
+    unlocked: &Unlocked,
+    user: UserRef,
+) -> Result<Enrolled, OwnerError> {
+    record(vault, user.tenant, actor(unlocked), Act::TotpReset { user: user.user }).await?;
+    let mut shown = None;
+    change_user(vault, unlocked, user, |row| {
+        let enrolment = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
+        row.totp = enrolment.expose().to_vec();
+        row.totp_last_step = None;
+        shown = Some(enrolled(user, &row.login, &enrolment)?);
+        Ok(())
+    })
+    .await?;
+    record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await?;
+    shown.ok_or(OwnerError::NotFound("user"))
+}
+
+/// Shuts a user out, or lets them in again. Needs no unlock: it reveals nothing.
+pub async fn set_disabled(
+    vault: &Vault,
+    sessions: &Sessions,
+    user: UserRef,
+    disabled: bool,
+    actor: Actor,
+) -> Result<(), OwnerError> {
+    let act =
+        if disabled { Act::UserDisabled { user: user.user } } else { Act::UserEnabled { user: user.user } };
+    record(vault, user.tenant, actor, act).await?;
+    update_user(vault, user, |row| {
+        row.disabled = disabled;
+        Ok(())
+    })
+    .await?;
+    if !disabled {
+        return Ok(());
+    }
+    record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await
+}
+
+/// Writes an act into the tenant's audit log; returns when it is durable.
+pub(super) async fn record(
+    vault: &Vault,
+    tenant: TenantId,
+    actor: Actor,
+    act: Act,
+) -> Result<(), OwnerError> {
+    let _recorded = vault.audit.record(tenant, Draft::new(actor, Origin::UnixSocket, act)).await?;
+    Ok(())
+}
+
+pub(super) fn actor(unlocked: &Unlocked) -> Actor {
+    Actor::User { user: unlocked.user.user }
+}
+
+/// Names of tenants, views and policies: what a person types without quoting.
+pub(super) fn check_name(what: &'static str, name: &str) -> Result<(), OwnerError> {
+    let fits = (1..=MAX_NAME).contains(&name.len())
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+        && !name.starts_with(['-', '.']);
+    let why = "1 to 64 letters, digits, dashes, dots and underscores, not beginning with a dash or dot";
+    if fits { Ok(()) } else { Err(OwnerError::Invalid { what, why: why.to_owned() }) }
+}
+
+/// A conflict of an insert means that the thing exists.
+pub(super) fn exists(what: &'static str, error: CommitError) -> OwnerError {
+    match error {
+        CommitError::Conflict => OwnerError::Exists(what),
+        other => other.into(),
+    }
+}
+
+fn put_tenant(vault: &Vault, batch: &mut Batch, tenant: TenantId, founding: &Founding, owner: &OwnerKey) {
+    let records = &vault.records;
+    let row = TenantRow {
+        name: founding.name.clone(),
+        created: vault.clock.now().unix(),
+        reason_required: founding.reason_required,
+        removing: false,
+    };
+    let name_key = registry::tenant_name_key(records, &founding.name);
+    records.system().insert(batch, &[&name_key], &TenantNameRow { tenant });
+    records.system().insert(batch, &[tenant.as_bytes()], &row);
+    let recipient = RecipientRow { recipient: owner.0.recipient().to_bytes() };
+    records.system().insert(batch, &[&Reader::Owner(tenant).to_bytes()], &recipient);
+}
+
+async fn put_user(
+    vault: &Vault,
+    batch: &mut Batch,
+    user: UserRef,
+    address: &Address,
+    password: Passphrase,
+    owner: &OwnerKey,
+) -> Result<Enrolled, OwnerError> {
+    let key = password_key(password, PasswordHashing::fresh()).await?;
+    let (enrolment, share) = TotpEnrolment::generate();
+    let row = UserRow {
+        login: address.reveal(),
+        created: vault.clock.now().unix(),
+        disabled: false,
+        owner_slot: KeySlot::wrap(&owner.0, &key.user_slot_key(&share), &binding(user)).to_bytes(),
+        totp: enrolment.expose().to_vec(),
+        totp_last_step: None,
+    };
+    let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
+    vault.records.tenant(user.tenant).insert(batch, &parts, &row);
+    let destination = Destination::Exact(address.clone());
+    directory::add(&vault.records, batch, &destination, (user.tenant, user.user), None);
+    enrolled(user, &row.login, &enrolment)
+}
+
+fn enrolled(user: UserRef, login: &str, enrolment: &TotpEnrolment) -> Result<Enrolled, OwnerError> {
+    let seed = Zeroizing::new(data_encoding::BASE32_NOPAD.encode(enrolment.seed().expose()));
+    let uri = enrolment.seed().enrolment_uri("Veilpost", login)?;
+    Ok(Enrolled { user, login: login.to_owned(), seed, uri })
+}
+
+/// The files that open the owner key without this server: one for the recovery code, one for each
+/// escrow recipient. They are durable before the tenant exists.
+async fn store_recovery(
+    vault: &Vault,
+    tenant: TenantId,
+    owner: &OwnerKey,
+    code: &RecoveryCode,
+    escrow: &[EscrowRecipient],
+) -> Result<(), OwnerError> {
+    vault.blobs.put(&BlobName::of_recovery(tenant), code.seal(tenant, &owner.0)?.into()).await?;
+    for (place, recipient) in escrow.iter().enumerate() {
+        let file = recipient.seal(tenant, &owner.0)?;
+        vault.blobs.put(&BlobName::of_escrow(tenant, place), file.into()).await?;
+        record(vault, tenant, Actor::Server, Act::EscrowAdded).await?;
+    }
+    Ok(())
+}
+
+async fn change_user(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    user: UserRef,
+    change: impl FnMut(&mut UserRow) -> Result<(), OwnerError>,
+) -> Result<(), OwnerError> {
+    if user.tenant != unlocked.user.tenant {
+        return Err(OwnerError::OtherTenant);
+    }
+    update_user(vault, user, change).await
+}
+
+/// Reads, changes and writes a user's row until nobody else was faster.
+async fn update_user(
+    vault: &Vault,
+    user: UserRef,
+    mut change: impl FnMut(&mut UserRow) -> Result<(), OwnerError>,
+) -> Result<(), OwnerError> {
+    let scope = vault.records.tenant(user.tenant);
+    let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
+    for _ in 0..MAX_ATTEMPTS {
+        let read = scope.get_versioned::<UserRow>(&parts)?.ok_or(OwnerError::NotFound("user"))?;
+        let Versioned { mut row, sealed } = read;
+        change(&mut row)?;
+        let mut batch = Batch::new();
+        scope.replace(&mut batch, &parts, sealed, &row);
+        match vault.records.commit(batch).await {
+            Ok(_committed) => return Ok(()),
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
+/// Names fit into a line of a table.
+const MAX_NAME: usize = 64;
+/// Nobody changes one row so often that this many readings are stale.
+const MAX_ATTEMPTS: usize = 16;

@@ -1,0 +1,75 @@
+//! Why the owner's side does not do as asked.
+
+use std::time::Duration;
+
+use crate::audit::{AuditError, EntryError};
+use crate::keyring::KeyringError;
+use crate::records::RecordError;
+use crate::seal::UnsealError;
+use crate::store::blobs::BlobError;
+use crate::store::ledger::CommitError;
+
+/// Why the owner's side does not do as asked. Names who is at fault; holds no secret, no address.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OwnerError {
+    /// Login, password, code, recovery code or session is wrong: nobody can tell which.
+    #[error("the login, the password or the code is wrong")]
+    Refused,
+    /// The session has ended.
+    #[error("the unlock session has ended")]
+    SessionEnded,
+    /// Too many failed attempts.
+    #[error("too many failed attempts")]
+    SoftLocked(Duration),
+    /// The tenant asks for a reason.
+    #[error("an unlock needs a reason here")]
+    ReasonNeeded,
+    /// The reason is empty, too long, or holds control characters.
+    #[error("the reason is not allowed: {0}")]
+    Reason(#[from] EntryError),
+    /// There is no such thing.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// There is one already.
+    #[error("there is such a {0} already")]
+    Exists(&'static str),
+    /// A name or address is not well formed.
+    #[error("the {what} is not allowed: {why}")]
+    Invalid {
+        /// What.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// It belongs to another tenant than the one that was unlocked.
+    #[error("the unlocked tenant is another one")]
+    OtherTenant,
+    /// It reveals more than before (law 7).
+    #[error("this reveals more than before, so it needs an unlock")]
+    UnlockNeeded,
+    /// A stored message does not open.
+    #[error("the message is damaged: {0}")]
+    Damaged(#[from] UnsealError),
+    /// The audit log cannot be written, so nothing is unsealed.
+    #[error("the audit log cannot be written, so nothing is unsealed: {0}")]
+    Audit(#[from] AuditError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Records(#[from] RecordError),
+    /// The blob store failed.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// A key or keyslot is not what it should be.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// A task ended early: the server is shutting down.
+    #[error("the server is shutting down")]
+    Stopping,
+}
+
+impl From<CommitError> for OwnerError {
+    fn from(error: CommitError) -> Self {
+        Self::Records(error.into())
+    }
+}

@@ -1,0 +1,201 @@
+//! The owner reads: lists, whole messages, exports, deletions. The one door to whole mail (law 5):
+//! [`open`] asks for an audit entry that is already durable.
+
+use std::ops::ControlFlow;
+
+use zeroize::Zeroizing;
+
+use super::account::actor;
+use super::{OwnerError, Unlocked};
+use crate::audit::{Act, Draft, Extent, Origin, Recorded};
+use crate::message::{dissect, header};
+use crate::names::{MessageId, Reader, ViewId};
+use crate::records::row_key;
+use crate::seal::{OpenedOriginal, UnsealError};
+use crate::store::blobs::BlobName;
+use crate::store::ledger::Batch;
+use crate::tenant::registry;
+use crate::tenant::rows::{HiddenRow, MessageRow, StaleSizeRow};
+use crate::vault::Vault;
+use crate::vault::read::{self, ReadError};
+use crate::vault::seeds::{ReaderKeys, SeedError};
+
+/// A message in the owner's list.
+pub struct Listed {
+    /// Its UID.
+    pub uid: u32,
+    /// Its row.
+    pub row: MessageRow,
+    /// From and Subject, decoded; or that it is damaged.
+    pub shown: Result<(String, String), OwnerError>,
+}
+
+/// A whole message.
+pub struct Whole {
+    /// Its UID.
+    pub uid: u32,
+    /// Its row.
+    pub row: MessageRow,
+    /// Its octets, with our trace header.
+    pub octets: Zeroizing<Vec<u8>>,
+    /// The audit entry that allowed it.
+    pub recorded: Recorded,
+}
+
+/// Opens messages of an unlocked user.
+pub struct OwnerReader<'a> {
+    vault: &'a Vault,
+    unlocked: &'a Unlocked,
+    keys: ReaderKeys,
+}
+
+impl<'a> OwnerReader<'a> {
+    /// Reads the mail of the unlocked user.
+    pub fn new(vault: &'a Vault, unlocked: &'a Unlocked) -> Result<Self, OwnerError> {
+        let reader = Reader::Owner(unlocked.user.tenant);
+        let identity = crate::keyring::Identity::parse(&unlocked.key.0.reveal())?;
+        Ok(Self { vault, unlocked, keys: ReaderKeys::new(reader, identity) })
+    }
+
+    /// At most `limit` messages below UID `before`, newest first. The whole call is one audit entry.
+    pub async fn list(&mut self, before: Option<u32>, limit: usize) -> Result<Vec<Listed>, OwnerError> {
+        let mut rows = self.rows()?;
+        rows.retain(|(uid, _)| before.is_none_or(|before| *uid < before));
+        rows.reverse();
+        rows.truncate(limit);
+        let recorded = self.record(Act::ListRead { messages: rows.len() as u64 }).await?;
+        let mut listed = Vec::with_capacity(rows.len());
+        for (uid, row) in rows {
+            let shown = match self.open(&row, &recorded).await {
+                Ok(opened) => summary(&opened),
+                Err(error @ OwnerError::Damaged(_)) => Err(error),
+                Err(error) => return Err(error),
+            };
+            listed.push(Listed { uid, row, shown });
+        }
+        Ok(listed)
+    }
+
+    /// One whole message, by UID or identifier.
+    pub async fn read(&mut self, name: &str) -> Result<Whole, OwnerError> {
+        let (uid, row) = self.find(name)?;
+        let recorded =
+            self.record(Act::MessageRevealed { message: row.message, extent: Extent::Whole }).await?;
+        let octets = whole(&self.open(&row, &recorded).await?)?;
+        Ok(Whole { uid, row, octets, recorded })
+    }
+
+    /// One whole message that leaves the vault.
+    pub async fn export(&mut self, uid: u32, row: MessageRow) -> Result<Whole, OwnerError> {
+        let recorded = self.record(Act::MessageExported { message: row.message }).await?;
+        let octets = whole(&self.open(&row, &recorded).await?)?;
+        Ok(Whole { uid, row, octets, recorded })
+    }
+
+    /// All rows of the mailbox, oldest first. A row that does not open is left out, and logged.
+    pub fn rows(&self) -> Result<Vec<(u32, MessageRow)>, OwnerError> {
+        let user = self.unlocked.user;
+        let mut rows = Vec::new();
+        self.vault.records.tenant(user.tenant).visit::<MessageRow>(
+            &[user.user.as_bytes()],
+            &[],
+            |key, row| {
+                match (<[u8; 4]>::try_from(key).map(u32::from_be_bytes), row) {
+                    (Ok(uid), Ok(row)) => rows.push((uid, row)),
+                    _ => tracing::error!(user = %user.user, "a message row does not open"),
+                }
+                ControlFlow::Continue(())
+            },
+        )?;
+        Ok(rows)
+    }
+
+    /// Opens the owner's manifest of a message. The entry must be of this tenant, and of this
+    /// message if it names one.
+    pub(super) async fn open(
+        &mut self,
+        row: &MessageRow,
+        recorded: &Recorded,
+    ) -> Result<OpenedOriginal, OwnerError> {
+        let tenant = self.unlocked.user.tenant;
+        if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
+            return Err(OwnerError::OtherTenant);
+        }
+        let read = match read::container(self.vault, tenant, row).await {
+            Err(ReadError::Damaged) => return Err(UnsealError::Layout.into()),
+            Err(ReadError::Blobs(error)) => return Err(error.into()),
+            Err(ReadError::Audit(error)) => return Err(error.into()),
+            Err(ReadError::Stopping) => return Err(OwnerError::Stopping),
+            Ok(read) => read,
+        };
+        let manifest = read.container.manifest_of(Reader::Owner(tenant)).ok_or(UnsealError::NoManifest)?;
+        let key = self.keys.message_key(self.vault, manifest).await.map_err(|error| match error {
+            SeedError::Unseal(error) => OwnerError::Damaged(error),
+            SeedError::Blobs(error) => error.into(),
+            SeedError::Records(error) => error.into(),
+        })?;
+        Ok(OpenedOriginal::open(read.container, tenant, row.message, key)?)
+    }
+
+    /// The message called `name`: its UID, or its identifier.
+    fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
+        let user = self.unlocked.user;
+        if let Ok(uid) = name.parse::<u32>() {
+            let row =
+                self.vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
+            return Ok((uid, row.ok_or(OwnerError::NotFound("message"))?));
+        }
+        let message: MessageId = name.parse().map_err(|_| OwnerError::NotFound("message"))?;
+        self.rows()?
+            .into_iter()
+            .find(|(_, row)| row.message == message)
+            .ok_or(OwnerError::NotFound("message"))
+    }
+
+    async fn record(&self, act: Act) -> Result<Recorded, OwnerError> {
+        let draft = Draft::new(actor(self.unlocked), Origin::UnixSocket, act);
+        Ok(self.vault.audit.record(self.unlocked.user.tenant, draft).await?)
+    }
+}
+
+/// Removes a message for good: its row, so that nothing refers to it, then its container with every
+/// manifest in it.
+pub async fn delete(vault: &Vault, unlocked: &Unlocked, name: &str) -> Result<MessageId, OwnerError> {
+    let reader = OwnerReader::new(vault, unlocked)?;
+    let (uid, row) = reader.find(name)?;
+    let _recorded = reader.record(Act::MessageRemoved { message: row.message }).await?;
+    let user = unlocked.user;
+    let mut batch = Batch::new();
+    batch.delete(row_key::<MessageRow>(&[user.user.as_bytes(), &uid.to_be_bytes()]));
+    for (view, _) in registry::views(&vault.records, user)? {
+        forget_in(&mut batch, view, uid);
+    }
+    let _committed = vault.records.commit(batch).await?;
+    vault.blobs.delete(&BlobName::of_container(row.container)).await?;
+    Ok(row.message)
+}
+
+fn forget_in(batch: &mut Batch, view: ViewId, uid: u32) {
+    batch.delete(row_key::<HiddenRow>(&[view.as_bytes(), &uid.to_be_bytes()]));
+    batch.delete(row_key::<StaleSizeRow>(&[view.as_bytes(), &uid.to_be_bytes()]));
+}
+
+/// All octets of an opened message; its SHA-256 is checked.
+pub(super) fn whole(opened: &OpenedOriginal) -> Result<Zeroizing<Vec<u8>>, OwnerError> {
+    Ok(opened.render()?.collect()?)
+}
+
+/// From and Subject as far as they can be read; the owner sees what is there, odd as it may be.
+fn summary(opened: &OpenedOriginal) -> Result<(String, String), OwnerError> {
+    let head = opened.render_range(0..opened.size().min(HEAD))?.collect()?;
+    let anatomy = dissect(&head);
+    let text = |name: &str| {
+        let value = anatomy.named(&head, 0, name).next().map(|field| &head[field.value.clone()]);
+        let lossy = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
+        value.map(|value| header::text(value).unwrap_or_else(|_| lossy(value))).unwrap_or_default()
+    };
+    Ok((text("From"), text("Subject")))
+}
+
+/// What is read of a message for the list, in octets: headers are rarely longer.
+const HEAD: u64 = 64 * 1024;

@@ -1,0 +1,153 @@
+//! The reseal job: mail that was sealed for yesterday's views and policies is unsealed as owner and
+//! sealed again for today's, message by message, inside an unlocked session.
+//!
+//! It begins with a new generation of every view, so that each rendering has unique identifiers of
+//! its own (law 6). It may be stopped at any message and begun again.
+
+use std::sync::Arc;
+
+use super::account::record;
+use super::mail::{OwnerReader, whole};
+use super::view::change_view;
+use super::{OwnerError, Unlocked};
+use crate::audit::{Act, Draft, Origin, Recorded};
+use crate::clock::Timestamp;
+use crate::message::Plaintext;
+use crate::names::ViewId;
+use crate::seal::EnvelopeFacts;
+use crate::store::blobs::BlobName;
+use crate::store::ledger::{Batch, CommitError};
+use crate::tenant::registry;
+use crate::tenant::rows::MessageRow;
+use crate::vault::Vault;
+use crate::vault::seal::{Arrival, SealingError, seal};
+
+/// What a reseal did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// Messages sealed again.
+    pub resealed: u64,
+    /// Messages that do not open; they stay as they are.
+    pub damaged: u64,
+}
+
+/// Seals all mail of the unlocked user again. `progress` is told messages done and messages in all.
+pub async fn reseal(
+    vault: &Arc<Vault>,
+    unlocked: &Unlocked,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Resealed, OwnerError> {
+    let user = unlocked.user;
+    let mut reader = OwnerReader::new(vault, unlocked)?;
+    let rows = reader.rows()?;
+    let views: Vec<ViewId> =
+        registry::views(&vault.records, user)?.into_iter().map(|(view, _)| view).collect();
+    let recorded = begin(vault, unlocked, &views, rows.len() as u64).await?;
+    let total = rows.len() as u64;
+    let mut done = Resealed::default();
+    for (uid, _) in rows {
+        match one(vault, unlocked, &mut reader, uid, &recorded).await {
+            Ok(()) => done.resealed += 1,
+            Err(OwnerError::Damaged(_)) => done.damaged += 1,
+            // Deleted since the list was made.
+            Err(OwnerError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+        progress(done.resealed + done.damaged, total);
+    }
+    for view in views {
+        let act = Act::ResealEnded { view, resealed: done.resealed, failed: done.damaged };
+        record(vault, user.tenant, super::account::actor(unlocked), act).await?;
+    }
+    Ok(done)
+}
+
+/// Records the job, durably, then moves every view to a new generation.
+async fn begin(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    views: &[ViewId],
+    messages: u64,
+) -> Result<Recorded, OwnerError> {
+    let user = unlocked.user;
+    let actor = super::account::actor(unlocked);
+    let draft = |act| Draft::new(actor, Origin::UnixSocket, act);
+    let mut last = vault.audit.record(user.tenant, draft(Act::ListRead { messages })).await?;
+    let mut batch = Batch::new();
+    for view in views {
+        last = vault.audit.record(user.tenant, draft(Act::ResealBegun { view: *view, messages })).await?;
+        change_view(vault, &mut batch, user, *view, |_| {})?;
+    }
+    if !batch.is_empty() {
+        let _committed = vault.records.commit(batch).await?;
+    }
+    Ok(last)
+}
+
+/// Reads the row anew each time: a client may have moved the message to the trash meanwhile.
+async fn one(
+    vault: &Arc<Vault>,
+    unlocked: &Unlocked,
+    reader: &mut OwnerReader<'_>,
+    uid: u32,
+    recorded: &Recorded,
+) -> Result<(), OwnerError> {
+    let user = unlocked.user;
+    let scope = vault.records.tenant(user.tenant);
+    let number = uid.to_be_bytes();
+    let parts: [&[u8]; 2] = [user.user.as_bytes(), &number];
+    for _ in 0..MAX_ATTEMPTS {
+        let read = scope.get_versioned::<MessageRow>(&parts)?.ok_or(OwnerError::NotFound("message"))?;
+        let stored = seal(vault, arrival(reader, user, &read.row, recorded).await?).await.map_err(sealing)?;
+        let row = MessageRow { trashed: read.row.trashed, ..stored.row.clone() };
+        let mut batch = Batch::new();
+        scope.replace(&mut batch, &parts, read.sealed, &row);
+        match vault.records.commit(batch).await {
+            Ok(committed) => {
+                stored.release(committed);
+                return Ok(vault.blobs.delete(&BlobName::of_container(read.row.container)).await?);
+            }
+            // The container just written stays unreferenced, for the sweeper.
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
+async fn arrival(
+    reader: &mut OwnerReader<'_>,
+    user: registry::UserRef,
+    row: &MessageRow,
+    recorded: &Recorded,
+) -> Result<Arrival, OwnerError> {
+    let opened = reader.open(row, recorded).await?;
+    let facts = &opened.manifest().envelope;
+    let envelope = EnvelopeFacts {
+        reverse_path: facts.reverse_path.clone(),
+        addressee: facts.addressee.clone(),
+        protocol: facts.protocol.clone(),
+    };
+    let content = Plaintext::from(std::mem::take(&mut *whole(&opened)?));
+    Ok(Arrival {
+        user,
+        message: row.message,
+        content,
+        received: Timestamp::from_unix(row.received),
+        envelope,
+    })
+}
+
+fn sealing(error: SealingError) -> OwnerError {
+    match error {
+        SealingError::Records(error) => error.into(),
+        SealingError::Blobs(error) => error.into(),
+        SealingError::Keyring(error) => error.into(),
+        SealingError::Policy(error) => error.into(),
+        SealingError::ReaderGone => OwnerError::NotFound("view"),
+        SealingError::Seal(_) | SealingError::Ended => OwnerError::Stopping,
+    }
+}
+
+/// A message that changes more often than this while it is sealed is left to the next reseal.
+const MAX_ATTEMPTS: usize = 8;

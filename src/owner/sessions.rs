@@ -1,0 +1,173 @@
+//! Unlock sessions. Between calls the server holds the owner key wrapped under a key that only the
+//! caller's token carries, so its memory alone does not open anything.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
+
+use super::{OwnerError, OwnerKey, Unlocked};
+use crate::clock::Timestamp;
+use crate::keyring::{Identity, RecordKey};
+use crate::tenant::registry::UserRef;
+
+/// Names a session on this side; not secret.
+pub type SessionId = [u8; 16];
+
+/// What the caller carries: the session's name and the half that opens the owner key.
+pub struct Token {
+    id: SessionId,
+    half: RecordKey,
+}
+
+impl Token {
+    /// As the caller keeps it.
+    pub fn reveal(&self) -> Zeroizing<String> {
+        let octets = Zeroizing::new([&self.id[..], self.half.expose()].concat());
+        Zeroizing::new(BASE64URL_NOPAD.encode(&octets))
+    }
+
+    /// Reads [`Token::reveal`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let octets = Zeroizing::new(BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok()?);
+        let (id, half) = octets.split_first_chunk::<16>()?;
+        Some(Self { id: *id, half: RecordKey::from_bytes(half.try_into().ok()?) })
+    }
+}
+
+/// A session as the server holds it.
+struct Held {
+    user: UserRef,
+    wrapped: Vec<u8>,
+    until: Timestamp,
+    revealed: u64,
+}
+
+/// A session that is over.
+pub struct Ended {
+    /// Whose it was.
+    pub user: UserRef,
+    /// How many messages it revealed.
+    pub revealed: u64,
+}
+
+/// The live sessions.
+#[derive(Default)]
+pub struct Sessions(Mutex<HashMap<SessionId, Held>>);
+
+impl Sessions {
+    /// Opens a session until `until`.
+    pub(super) fn open(&self, user: UserRef, key: &OwnerKey, until: Timestamp) -> Result<Token, OwnerError> {
+        let token = Token { id: *crate::names::MessageId::random().as_bytes(), half: RecordKey::generate() };
+        let wrapped = token.half.seal(&token.id, key.0.reveal().as_bytes());
+        let mut held = self.held();
+        if held.len() >= MAX_SESSIONS {
+            return Err(OwnerError::SoftLocked(std::time::Duration::from_secs(60)));
+        }
+        held.insert(token.id, Held { user, wrapped, until, revealed: 0 });
+        Ok(token)
+    }
+
+    /// Opens the owner key of a live session.
+    pub fn resume(&self, token: &Token, now: Timestamp) -> Result<Unlocked, OwnerError> {
+        let held = self.held();
+        let session =
+            held.get(&token.id).filter(|session| now < session.until).ok_or(OwnerError::SessionEnded)?;
+        let text = token.half.open(&token.id, &session.wrapped).map_err(|_| OwnerError::SessionEnded)?;
+        let text = std::str::from_utf8(&text).map_err(|_| OwnerError::SessionEnded)?;
+        let key = OwnerKey(Identity::parse(text)?);
+        Ok(Unlocked { user: session.user, key, session: Some(token.id) })
+    }
+
+    /// Counts messages that an unlocked owner was shown.
+    pub fn count_revealed(&self, unlocked: &Unlocked, messages: u64) {
+        if let Some(id) = unlocked.session
+            && let Some(held) = self.held().get_mut(&id)
+        {
+            held.revealed += messages;
+        }
+    }
+
+    /// Ends a session; only its token can.
+    pub fn close(&self, token: &Token) -> Option<Ended> {
+        let mut held = self.held();
+        token.half.open(&token.id, &held.get(&token.id)?.wrapped).ok()?;
+        held.remove(&token.id).map(Held::ended)
+    }
+
+    /// Ends the sessions whose time is over at `now`.
+    pub fn expire(&self, now: Timestamp) -> Vec<Ended> {
+        self.held()
+            .extract_if(|_, session| session.until <= now)
+            .map(|(_, session)| session.ended())
+            .collect()
+    }
+
+    /// Ends every session of a user: their password, phone or rights have changed.
+    pub fn close_all_of(&self, user: UserRef) -> Vec<Ended> {
+        self.held()
+            .extract_if(|_, session| session.user == user)
+            .map(|(_, session)| session.ended())
+            .collect()
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Held>> {
+        // Nothing panics while the lock is held, and a map is whole between two operations.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn ended(self) -> Ended {
+        Ended { user: self.user, revealed: self.revealed }
+    }
+}
+
+/// More live sessions than people at one server; a bound for memory.
+const MAX_SESSIONS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{TenantId, UserId};
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+    const LATER: Timestamp = Timestamp::from_unix(1_800_000_600);
+
+    fn session() -> (Sessions, Token, String) {
+        let sessions = Sessions::default();
+        let key = OwnerKey(Identity::generate());
+        let text = key.0.reveal().to_string();
+        let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
+        let token = sessions.open(user, &key, LATER).expect("there is room");
+        (sessions, token, text)
+    }
+
+    #[test]
+    fn a_token_opens_its_session_until_its_end() {
+        let (sessions, token, text) = session();
+        let token = Token::parse(&token.reveal()).expect("a token is read as it is printed");
+        assert_eq!(*sessions.resume(&token, NOW).expect("live").key.0.reveal(), text);
+        assert!(matches!(sessions.resume(&token, LATER), Err(OwnerError::SessionEnded)));
+        assert_eq!(sessions.expire(LATER).len(), 1);
+        assert!(matches!(sessions.resume(&token, NOW), Err(OwnerError::SessionEnded)));
+    }
+
+    #[test]
+    fn the_name_of_a_session_alone_opens_and_closes_nothing() {
+        let (sessions, token, _) = session();
+        let forged = Token { id: token.id, half: RecordKey::generate() };
+        assert!(matches!(sessions.resume(&forged, NOW), Err(OwnerError::SessionEnded)));
+        assert!(sessions.close(&forged).is_none());
+        assert!(sessions.close(&token).is_some());
+    }
+
+    #[test]
+    fn what_the_server_holds_does_not_name_the_key() {
+        let (sessions, token, text) = session();
+        let held = sessions.held();
+        let wrapped = &held[&token.id].wrapped;
+        assert!(!wrapped.windows(16).any(|window| text.as_bytes().windows(16).any(|part| part == window)));
+    }
+}

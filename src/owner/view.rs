@@ -1,0 +1,347 @@
+//! Views and their credentials: making them, giving devices access, taking it away, and changing
+//! policies. Whatever reveals more needs an [`Unlocked`] (law 7); whatever reveals less does not.
+
+use super::account::{actor, check_name, exists, record};
+use super::{OwnerError, OwnerKey, Unlocked};
+use crate::audit::{Act, Actor, PolicyEffect};
+use crate::keyring::{self, AppPassword, Identity, KeySlot, Recipient, SlotBinding};
+use crate::names::{CredentialId, Reader, TenantId, ViewId};
+use crate::policy::Policy;
+use crate::records::{Versioned, row_key};
+use crate::store::ledger::Batch;
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{
+    CredentialListRow, CredentialRow, LastUsedRow, PolicyRow, RecipientRow, StaleSizeRow, ViewRow,
+};
+use crate::vault::Vault;
+
+/// A new credential, to be shown once.
+pub struct Issued {
+    /// The credential.
+    pub credential: CredentialId,
+    /// The view's name.
+    pub view: String,
+    /// Its policy's name.
+    pub policy: String,
+    /// The login for mail clients.
+    pub login: String,
+    /// The app password.
+    pub app_password: AppPassword,
+}
+
+/// Makes a view of the user's mail with a first credential. Mail that comes from now on is in it.
+pub async fn create(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    user: UserRef,
+    name: &str,
+    policy: &str,
+    label: &str,
+) -> Result<Issued, OwnerError> {
+    check_name("view name", name)?;
+    same_tenant(unlocked, user.tenant)?;
+    vault.policies.find(&vault.records, user.tenant, policy)?;
+    let login = registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?.login;
+    if registry::view_named(&vault.records, user, name)?.is_some() {
+        return Err(OwnerError::Exists("view"));
+    }
+    let (view, identity) = (ViewId::random(), Identity::generate());
+    let row = ViewRow {
+        name: name.to_owned(),
+        tenant: user.tenant,
+        policy: policy.to_owned(),
+        generation: 1,
+        created: vault.clock.now().unix(),
+        for_owner: keyring::seal_to(&[&owner_recipient(vault, user.tenant)?], identity.reveal().as_bytes())?,
+    };
+    let mut batch = Batch::new();
+    vault.records.tenant(user.tenant).insert(&mut batch, &[user.user.as_bytes(), view.as_bytes()], &row);
+    let recipient = RecipientRow { recipient: identity.recipient().to_bytes() };
+    vault.records.system().insert(&mut batch, &[&Reader::View(view).to_bytes()], &recipient);
+    let issued = put_credential(vault, &mut batch, user, (view, &row), label, &identity, login)?;
+    record(vault, user.tenant, actor(unlocked), Act::ViewCreated { view }).await?;
+    record(
+        vault,
+        user.tenant,
+        actor(unlocked),
+        Act::CredentialCreated { view, credential: issued.credential },
+    )
+    .await?;
+    vault.records.commit(batch).await.map_err(|error| exists("view", error)).map(|_committed| ())?;
+    Ok(issued)
+}
+
+/// A further credential for a view.
+pub async fn add_credential(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    user: UserRef,
+    view: ViewId,
+    label: &str,
+) -> Result<Issued, OwnerError> {
+    let mut batch = Batch::new();
+    let issued = issue(vault, unlocked, &mut batch, user, view, label)?;
+    record(
+        vault,
+        user.tenant,
+        actor(unlocked),
+        Act::CredentialCreated { view, credential: issued.credential },
+    )
+    .await?;
+    let _committed = vault.records.commit(batch).await?;
+    Ok(issued)
+}
+
+/// A new app password in the place of an old one, in one step.
+pub async fn rotate(vault: &Vault, unlocked: &Unlocked, old: &Located) -> Result<Issued, OwnerError> {
+    let mut batch = Batch::new();
+    let issued = issue(vault, unlocked, &mut batch, old.user, old.view, &old.row.label)?;
+    delete_credential(&mut batch, old.view, old.credential, &old.row);
+    let act =
+        Act::CredentialRotated { view: old.view, credential: issued.credential, replaced: old.credential };
+    record(vault, old.user.tenant, actor(unlocked), act).await?;
+    let _committed = vault.records.commit(batch).await?;
+    Ok(issued)
+}
+
+/// Takes a credential away. Sessions that it opened end with their next command.
+pub async fn revoke(vault: &Vault, old: &Located, actor: Actor) -> Result<(), OwnerError> {
+    let mut batch = Batch::new();
+    delete_credential(&mut batch, old.view, old.credential, &old.row);
+    let act = Act::CredentialRevoked { view: old.view, credential: old.credential };
+    record(vault, old.user.tenant, actor, act).await?;
+    let _committed = vault.records.commit(batch).await?;
+    Ok(())
+}
+
+/// Removes a view: its keys first, so that nothing opens what was sealed for it.
+pub async fn remove(vault: &Vault, user: UserRef, view: ViewId, actor: Actor) -> Result<(), OwnerError> {
+    record(vault, user.tenant, actor, Act::ViewRemoved { view }).await?;
+    let mut batch = Batch::new();
+    for (credential, row) in registry::credentials(&vault.records, user.tenant, view)? {
+        delete_credential(&mut batch, view, credential, &row);
+    }
+    batch.delete(row_key::<RecipientRow>(&[&Reader::View(view).to_bytes()]));
+    batch.delete(row_key::<ViewRow>(&[user.user.as_bytes(), view.as_bytes()]));
+    batch.delete_prefix(row_key::<crate::tenant::rows::HiddenRow>(&[view.as_bytes()]));
+    batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
+    batch.delete_prefix(row_key::<crate::tenant::rows::SeedRow>(&[&Reader::View(view).to_bytes()]));
+    let _committed = vault.records.commit(batch).await?;
+    vault.epochs.end(Reader::View(view));
+    Ok(())
+}
+
+/// Gives a view another policy. Without an unlock only one that reveals nothing more.
+pub async fn set_policy(
+    vault: &Vault,
+    unlocked: Option<&Unlocked>,
+    user: UserRef,
+    view: ViewId,
+    policy: &str,
+    by: Actor,
+) -> Result<(), OwnerError> {
+    let row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
+    let old = vault.policies.find(&vault.records, user.tenant, &row.policy)?;
+    let new = vault.policies.find(&vault.records, user.tenant, policy)?;
+    allow_change(unlocked, user.tenant, &old, &new)?;
+    record(vault, user.tenant, unlocked.map_or(by, actor), Act::ViewChanged { view }).await?;
+    let mut batch = Batch::new();
+    change_view(vault, &mut batch, user, view, |row| row.policy = policy.to_owned())?;
+    let _committed = vault.records.commit(batch).await?;
+    Ok(())
+}
+
+/// Loads a policy into a tenant, and moves the views that use it to a new generation.
+pub async fn load_policy(
+    vault: &Vault,
+    unlocked: Option<&Unlocked>,
+    tenant: TenantId,
+    (name, text): (&str, &str),
+    by: Actor,
+) -> Result<Vec<String>, OwnerError> {
+    check_name("policy name", name)?;
+    let new = crate::policy::parse(text, name)
+        .map_err(|errors| OwnerError::Invalid { what: "policy", why: errors.to_string() })?;
+    let users = users_of_policy(vault, tenant, name)?;
+    let effect = match vault.policies.find(&vault.records, tenant, name) {
+        Ok(old) if !users.is_empty() => allow_change(unlocked, tenant, &old, &new)?,
+        _ => PolicyEffect::Neutral,
+    };
+    record(vault, tenant, unlocked.map_or(by, actor), Act::PolicyChanged { effect }).await?;
+    let mut batch = Batch::new();
+    let row = PolicyRow { name: name.to_owned(), text: text.to_owned(), loaded: vault.clock.now().unix() };
+    vault.records.tenant(tenant).put(
+        &mut batch,
+        &[tenant.as_bytes(), &vault.policies.key(&vault.records, name)],
+        &row,
+    );
+    for (user, view, _) in &users {
+        change_view(vault, &mut batch, *user, *view, |_| {})?;
+    }
+    let _committed = vault.records.commit(batch).await?;
+    vault.policies.forget(tenant, name);
+    Ok(users.into_iter().map(|(.., view)| view).collect())
+}
+
+/// A credential, and whose it is.
+pub struct Located {
+    /// The user.
+    pub user: UserRef,
+    /// The view that it opens.
+    pub view: ViewId,
+    /// The credential.
+    pub credential: CredentialId,
+    /// What the list says of it.
+    pub row: CredentialListRow,
+}
+
+/// Finds a credential by its identifier.
+pub fn locate(vault: &Vault, credential: CredentialId) -> Result<Located, OwnerError> {
+    for (tenant, _) in registry::tenants(&vault.records)? {
+        for (user, _) in registry::users(&vault.records, tenant)? {
+            for (view, _) in registry::views(&vault.records, user)? {
+                let mut credentials = registry::credentials(&vault.records, tenant, view)?.into_iter();
+                if let Some((credential, row)) = credentials.find(|(id, _)| *id == credential) {
+                    return Ok(Located { user, view, credential, row });
+                }
+            }
+        }
+    }
+    Err(OwnerError::NotFound("credential"))
+}
+
+/// The view's identity, opened with the owner key.
+pub(super) fn view_identity(key: &OwnerKey, row: &ViewRow) -> Result<Identity, OwnerError> {
+    let text = keyring::open(&key.0, &row.for_owner)?;
+    Ok(Identity::parse(std::str::from_utf8(&text).map_err(|_| crate::keyring::KeyringError::Form)?)?)
+}
+
+/// Adds to `batch`: a view's row changed, and its generation grown. The commit conflicts when
+/// somebody else changed the row.
+pub(super) fn change_view(
+    vault: &Vault,
+    batch: &mut Batch,
+    user: UserRef,
+    view: ViewId,
+    change: impl FnOnce(&mut ViewRow),
+) -> Result<u32, OwnerError> {
+    let scope = vault.records.tenant(user.tenant);
+    let parts: [&[u8]; 2] = [user.user.as_bytes(), view.as_bytes()];
+    let read = scope.get_versioned::<ViewRow>(&parts)?.ok_or(OwnerError::NotFound("view"))?;
+    let Versioned { mut row, sealed } = read;
+    change(&mut row);
+    row.generation += 1;
+    scope.replace(batch, &parts, sealed, &row);
+    batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
+    Ok(row.generation)
+}
+
+/// Law 7: revealing more needs an unlock of this tenant, revealing less does not.
+fn allow_change(
+    unlocked: Option<&Unlocked>,
+    tenant: TenantId,
+    old: &Policy,
+    new: &Policy,
+) -> Result<PolicyEffect, OwnerError> {
+    if !crate::policy::diff(old, new).loosens() {
+        return Ok(PolicyEffect::Hides);
+    }
+    let unlocked = unlocked.ok_or(OwnerError::UnlockNeeded)?;
+    same_tenant(unlocked, tenant)?;
+    Ok(PolicyEffect::Reveals)
+}
+
+fn same_tenant(unlocked: &Unlocked, tenant: TenantId) -> Result<(), OwnerError> {
+    if unlocked.user.tenant == tenant { Ok(()) } else { Err(OwnerError::OtherTenant) }
+}
+
+fn owner_recipient(vault: &Vault, tenant: TenantId) -> Result<Recipient, OwnerError> {
+    let row: Option<RecipientRow> = vault.records.system().get(&[&Reader::Owner(tenant).to_bytes()])?;
+    Ok(Recipient::from_bytes(&row.ok_or(OwnerError::NotFound("tenant"))?.recipient)?)
+}
+
+/// The views that use a policy, as (user, view, `login/view`).
+fn users_of_policy(
+    vault: &Vault,
+    tenant: TenantId,
+    policy: &str,
+) -> Result<Vec<(UserRef, ViewId, String)>, OwnerError> {
+    let mut found = Vec::new();
+    for (user, row) in registry::users(&vault.records, tenant)? {
+        for (view, view_row) in registry::views(&vault.records, user)? {
+            if view_row.policy == policy {
+                found.push((user, view, format!("{}/{}", row.login, view_row.name)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn issue(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    batch: &mut Batch,
+    user: UserRef,
+    view: ViewId,
+    label: &str,
+) -> Result<Issued, OwnerError> {
+    same_tenant(unlocked, user.tenant)?;
+    let row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
+    let login = registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?.login;
+    let identity = view_identity(&unlocked.key, &row)?;
+    put_credential(vault, batch, user, (view, &row), label, &identity, login)
+}
+
+fn put_credential(
+    vault: &Vault,
+    batch: &mut Batch,
+    user: UserRef,
+    (view, row): (ViewId, &ViewRow),
+    label: &str,
+    identity: &Identity,
+    login: String,
+) -> Result<Issued, OwnerError> {
+    if label.chars().count() > MAX_LABEL || label.chars().any(char::is_control) {
+        return Err(OwnerError::Invalid {
+            what: "label",
+            why: "at most 100 characters, no controls".to_owned(),
+        });
+    }
+    let (credential, app_password) = (CredentialId::random(), AppPassword::generate());
+    let binding = SlotBinding {
+        tenant: user.tenant,
+        user: Some(user.user),
+        view: Some(view),
+        credential: Some(credential),
+    };
+    let slot = KeySlot::wrap(identity, &app_password.slot_key(), &binding).to_bytes();
+    let lookup = vault.records.root().lookup("credential", &app_password.lookup_id());
+    let stored = CredentialRow { credential, tenant: user.tenant, user: user.user, view, slot };
+    vault.records.system().insert(batch, &[&lookup], &stored);
+    let listed = CredentialListRow {
+        label: label.to_owned(),
+        created: vault.clock.now().unix(),
+        lookup: lookup.to_vec(),
+    };
+    vault.records.tenant(user.tenant).insert(batch, &[view.as_bytes(), credential.as_bytes()], &listed);
+    Ok(Issued { credential, view: row.name.clone(), policy: row.policy.clone(), login, app_password })
+}
+
+fn delete_credential(batch: &mut Batch, view: ViewId, credential: CredentialId, row: &CredentialListRow) {
+    batch.delete(row_key::<CredentialRow>(&[&row.lookup]));
+    batch.delete(row_key::<CredentialListRow>(&[view.as_bytes(), credential.as_bytes()]));
+    batch.delete(row_key::<LastUsedRow>(&[credential.as_bytes()]));
+}
+
+impl From<crate::vault::PolicyUnavailable> for OwnerError {
+    fn from(error: crate::vault::PolicyUnavailable) -> Self {
+        match error {
+            crate::vault::PolicyUnavailable::Unknown => Self::NotFound("policy"),
+            crate::vault::PolicyUnavailable::Broken(why) => Self::Invalid { what: "policy", why },
+            crate::vault::PolicyUnavailable::Records(error) => error.into(),
+        }
+    }
+}
+
+/// What fits into a list.
+const MAX_LABEL: usize = 100;

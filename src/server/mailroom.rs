@@ -1,0 +1,435 @@
+//! Opens views for the gateway. The one door to masked mail: an app password opens a keyslot, the
+//! audit entry is durable, then the view's manifests open, and nothing else does.
+
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::audit::{self, Act, Actor, Draft, Origin};
+use crate::gateway::mailroom::{Entry, Extent, Maildrop, MaildropError, Mailroom, MessageStream, OpenError};
+use crate::keyring::{AppPassword, Identity, KeySlot, SlotBinding};
+use crate::message::dissect;
+use crate::names::{Address, CredentialId, Reader, ViewId};
+use crate::net::metrics::{Outcome, Protocol};
+use crate::plan;
+use crate::policy::{OnDelete, Policy};
+use crate::records::RecordError;
+use crate::seal::{OpenedView, UnsealError};
+use crate::store::ledger::Batch;
+use crate::tenant::directory;
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{
+    CredentialRow, HiddenRow, LastUsedRow, MessageRow, StaleSizeRow, ViewEntry, ViewRow,
+};
+use crate::vault::read::{self, ReadError};
+use crate::vault::seeds::{ReaderKeys, SeedError};
+use crate::vault::{PolicyUnavailable, Vault};
+use crate::wire::pop3::UniqueId;
+use crate::wire::sasl::Credentials;
+
+/// The mailroom over a vault.
+pub struct Desk(pub Arc<Vault>);
+
+impl Mailroom for Desk {
+    type Maildrop = OpenView;
+
+    async fn open(&self, credentials: &Credentials, peer: Option<IpAddr>) -> Result<OpenView, OpenError> {
+        let opened = match authenticate(&self.0, credentials) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => {
+                self.0.metrics.login(Protocol::pop3, Outcome::failed);
+                return Err(OpenError::Refused);
+            }
+            Err(error) => return Err(unavailable("a login cannot be checked", &error)),
+        };
+        let origin = peer.map_or(Origin::UnixSocket, |address| Origin::Ip { address });
+        let view = self
+            .enter(opened, origin)
+            .await
+            .map_err(|error| unavailable("a view cannot be opened", &error))?;
+        self.0.metrics.login(Protocol::pop3, Outcome::ok);
+        Ok(view)
+    }
+}
+
+impl Desk {
+    /// Records the opening, durably, and hands out the view.
+    async fn enter(&self, opened: Opened, origin: Origin) -> Result<OpenView, audit::AuditError> {
+        let Opened { lookup, row, view: view_row, identity } = opened;
+        let actor = Actor::View { view: row.view, credential: row.credential };
+        let act = Act::ViewOpened { protocol: audit::Protocol::Pop3 };
+        let _recorded = self.0.audit.record(row.tenant, Draft::new(actor, origin, act)).await?;
+        note_use(&self.0, &row);
+        Ok(OpenView {
+            vault: self.0.clone(),
+            user: UserRef { tenant: row.tenant, user: row.user },
+            view: row.view,
+            generation: view_row.generation,
+            policy: view_row.policy,
+            credential: row.credential,
+            lookup,
+            origin,
+            keys: ReaderKeys::new(Reader::View(row.view), identity),
+        })
+    }
+}
+
+/// What an app password opened.
+struct Opened {
+    lookup: [u8; 32],
+    row: CredentialRow,
+    view: ViewRow,
+    identity: Identity,
+}
+
+/// An open view, for one session. Dropping it locks it.
+pub struct OpenView {
+    vault: Arc<Vault>,
+    user: UserRef,
+    view: ViewId,
+    generation: u32,
+    policy: String,
+    credential: CredentialId,
+    lookup: [u8; 32],
+    origin: Origin,
+    keys: ReaderKeys,
+}
+
+impl Maildrop for OpenView {
+    /// A UID.
+    type Handle = u32;
+    type Message = Masked;
+
+    async fn snapshot(&mut self) -> Result<Vec<Entry<u32>>, MaildropError> {
+        self.still_valid()?;
+        let (mut entries, stale) =
+            self.rows().map_err(|error| failed("a mailbox cannot be listed", &error))?;
+        for (uid, row, entry) in stale {
+            if let Some(size) = self.stale_size(uid, &row).await? {
+                let unique_id = self.unique_id(&row, &entry);
+                entries.push(Entry { size, unique_id, handle: uid });
+            }
+        }
+        entries.sort_unstable_by_key(|entry| entry.handle);
+        Ok(entries)
+    }
+
+    async fn retrieve(&mut self, uid: u32, extent: Extent) -> Result<Masked, MaildropError> {
+        self.still_valid()?;
+        let row = self.row(uid)?;
+        let entry =
+            row.views.iter().find(|entry| entry.view == self.view).cloned().ok_or(MaildropError::Gone)?;
+        self.record_fetch(&row, extent).await?;
+        let opened = self.unseal(&row).await?;
+        let masked = if self.is_stale(&entry) { self.mask_again(&row, &opened)? } else { Masked::of(opened) };
+        self.vault.metrics.retrieved.inc();
+        self.vault.metrics.retrieved_bytes.inc_by(masked.size());
+        Ok(masked)
+    }
+
+    async fn delete(&mut self, uids: Vec<u32>) -> Result<(), MaildropError> {
+        self.still_valid()?;
+        let on_delete = self.checked_policy()?.on_delete;
+        let scope = self.vault.records.tenant(self.user.tenant);
+        let at = self.vault.clock.now().unix();
+        let mut batch = Batch::new();
+        for uid in uids {
+            let number = uid.to_be_bytes();
+            match on_delete {
+                OnDelete::Hide => scope.put(&mut batch, &[self.view.as_bytes(), &number], &HiddenRow { at }),
+                OnDelete::Trash => self.trash(&mut batch, &number)?,
+            }
+        }
+        match self.vault.records.commit(batch).await {
+            Ok(_committed) => Ok(()),
+            Err(error) => Err(failed("a deletion cannot be committed", &error)),
+        }
+    }
+}
+
+impl OpenView {
+    /// The rows of the view: those whose size is known, and those that an older rendering left.
+    #[expect(clippy::type_complexity, reason = "two lists of what one walk yields")]
+    fn rows(&self) -> Result<(Vec<Entry<u32>>, Vec<(u32, MessageRow, ViewEntry)>), RecordError> {
+        let scope = self.vault.records.tenant(self.user.tenant);
+        let hidden = self.hidden()?;
+        let (mut entries, mut stale) = (Vec::new(), Vec::new());
+        scope.visit::<MessageRow>(&[self.user.user.as_bytes()], &[], |key, row| {
+            // A row that does not open is skipped; the rest is served.
+            let (Ok(key), Ok(row)) = (<[u8; 4]>::try_from(key), row) else {
+                return ControlFlow::Continue(());
+            };
+            let uid = u32::from_be_bytes(key);
+            let entry = row.views.iter().find(|entry| entry.view == self.view);
+            if let Some(entry) = entry
+                && !row.trashed
+                && hidden.binary_search(&uid).is_err()
+            {
+                if self.is_stale(entry) {
+                    let entry = entry.clone();
+                    stale.push((uid, row, entry));
+                } else {
+                    let unique_id = self.unique_id(&row, entry);
+                    entries.push(Entry { size: entry.octets, unique_id, handle: uid });
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((entries, stale))
+    }
+
+    /// UIDs that clients of this view have deleted, sorted.
+    fn hidden(&self) -> Result<Vec<u32>, RecordError> {
+        let mut hidden = Vec::new();
+        self.vault.records.tenant(self.user.tenant).visit::<HiddenRow>(
+            &[self.view.as_bytes()],
+            &[],
+            |key, _| {
+                hidden.extend(<[u8; 4]>::try_from(key).map(u32::from_be_bytes));
+                ControlFlow::Continue(())
+            },
+        )?;
+        Ok(hidden)
+    }
+
+    fn row(&self, uid: u32) -> Result<MessageRow, MaildropError> {
+        let scope = self.vault.records.tenant(self.user.tenant);
+        let row = scope.get::<MessageRow>(&[self.user.user.as_bytes(), &uid.to_be_bytes()]);
+        row.map_err(|error| failed("a row cannot be read", &error))?
+            .filter(|row| !row.trashed)
+            .ok_or(MaildropError::Gone)
+    }
+
+    /// Sealed for an older policy than the view has now. A newer rendering than the session knows
+    /// is a reseal that happened meanwhile; the session's list is of the older one.
+    fn is_stale(&self, entry: &ViewEntry) -> bool {
+        entry.generation < self.generation
+    }
+
+    /// Another one for every rendering of a message (law 6), and in every view.
+    fn unique_id(&self, row: &MessageRow, entry: &ViewEntry) -> UniqueId {
+        let mut named = [0; 40];
+        named[..16].copy_from_slice(self.view.as_bytes());
+        named[16..32].copy_from_slice(row.message.as_bytes());
+        named[32..36].copy_from_slice(&entry.generation.to_be_bytes());
+        if self.is_stale(entry) {
+            named[36..].copy_from_slice(&self.generation.to_be_bytes());
+        }
+        let hash = self.vault.records.root().lookup("unique-id", &named);
+        UniqueId::from_bytes(*hash.first_chunk().expect("16 of 32 octets"))
+    }
+
+    async fn record_fetch(&self, row: &MessageRow, extent: Extent) -> Result<(), MaildropError> {
+        let extent = match extent {
+            Extent::Whole => audit::Extent::Whole,
+            Extent::Top { lines } => audit::Extent::Top { lines: u64::from(lines) },
+        };
+        let actor = Actor::View { view: self.view, credential: self.credential };
+        let act = Act::MessageFetched { message: row.message, extent };
+        match self.vault.audit.record(self.user.tenant, Draft::new(actor, self.origin, act)).await {
+            Ok(_recorded) => Ok(()),
+            Err(error) => Err(failed("the audit log cannot be written, so nothing is unsealed", &error)),
+        }
+    }
+
+    async fn unseal(&mut self, row: &MessageRow) -> Result<OpenedView, MaildropError> {
+        let vault = self.vault.clone();
+        let read = match read::container(&vault, self.user.tenant, row).await {
+            Err(ReadError::Damaged) => return Err(MaildropError::Damaged),
+            Err(error) => return Err(failed("a container cannot be read", &error)),
+            Ok(read) => read,
+        };
+        let opened = self.open_manifest(&vault, row, read.container).await;
+        match opened {
+            Err(SeedError::Records(error)) => Err(failed("a seed cannot be read", &error)),
+            Err(_) => {
+                let told = read::tell_damage(&vault, self.user.tenant, row).await;
+                told.map_err(|error| failed("the audit log cannot be written", &error))?;
+                Err(MaildropError::Damaged)
+            }
+            Ok(opened) => Ok(opened),
+        }
+    }
+
+    async fn open_manifest(
+        &mut self,
+        vault: &Vault,
+        row: &MessageRow,
+        container: crate::seal::Container,
+    ) -> Result<OpenedView, SeedError> {
+        let manifest = container.manifest_of(Reader::View(self.view)).ok_or(UnsealError::NoManifest)?;
+        let key = self.keys.message_key(vault, manifest).await?;
+        Ok(OpenedView::open(container, self.user.tenant, row.message, self.view, key)?)
+    }
+
+    /// An old message under today's policy: the policy applied to what the view had (design
+    /// section 6), so it shows nothing that either of them hides.
+    fn mask_again(&self, row: &MessageRow, opened: &OpenedView) -> Result<Masked, MaildropError> {
+        let old = collect(opened)?;
+        let anatomy = dissect(&old);
+        let policy = self.checked_policy()?;
+        let received = crate::clock::Timestamp::from_unix(row.received);
+        let facts = plan::facts(&old, &anatomy, Vec::new(), self.vault.clock.now().since(received));
+        let rules = policy.rules_for(&facts);
+        let about = (row.message, received);
+        let composed = crate::vault::seal::render(&self.vault, rules, self.view, &old, &anatomy, about);
+        let rendered = composed.ok_or(MaildropError::Gone)?.render(&old, &anatomy);
+        Ok(Masked::Rendered(Some(Bytes::from_owner(zeroize::Zeroizing::new(rendered)))))
+    }
+
+    /// The size of an old message under today's policy; computed once and kept.
+    async fn stale_size(&mut self, uid: u32, row: &MessageRow) -> Result<Option<u64>, MaildropError> {
+        let scope = self.vault.records.tenant(self.user.tenant);
+        let (view, number) = (self.view, uid.to_be_bytes());
+        let parts: [&[u8]; 2] = [view.as_bytes(), &number];
+        let kept: Option<StaleSizeRow> =
+            scope.get(&parts).map_err(|error| failed("a size cannot be read", &error))?;
+        if let Some(kept) = kept.filter(|kept| kept.generation == self.generation) {
+            return Ok(kept.octets);
+        }
+        let opened = match self.unseal(row).await {
+            Err(MaildropError::Damaged) => return Ok(None),
+            opened => opened?,
+        };
+        let octets = match self.mask_again(row, &opened) {
+            Err(MaildropError::Gone) => None,
+            masked => Some(masked?.size()),
+        };
+        let mut batch = Batch::new();
+        scope.put(&mut batch, &parts, &StaleSizeRow { generation: self.generation, octets });
+        drop(self.vault.records.commit(batch));
+        Ok(octets)
+    }
+
+    fn trash(&self, batch: &mut Batch, number: &[u8; 4]) -> Result<(), MaildropError> {
+        let scope = self.vault.records.tenant(self.user.tenant);
+        let parts: [&[u8]; 2] = [self.user.user.as_bytes(), number];
+        let read = scope
+            .get_versioned::<MessageRow>(&parts)
+            .map_err(|error| failed("a row cannot be read", &error))?;
+        if let Some(read) = read {
+            let row = MessageRow { trashed: true, ..read.row };
+            scope.replace(batch, &parts, read.sealed, &row);
+        }
+        Ok(())
+    }
+
+    fn checked_policy(&self) -> Result<Arc<Policy>, MaildropError> {
+        let found = self.vault.policies.find(&self.vault.records, self.user.tenant, &self.policy);
+        found.map_err(|error: PolicyUnavailable| failed("a policy cannot be applied", &error))
+    }
+
+    /// A credential that was revoked, or a policy that was changed, ends the session.
+    fn still_valid(&self) -> Result<(), MaildropError> {
+        let records = &self.vault.records;
+        let credential = records.system().get::<CredentialRow>(&[&self.lookup]);
+        let credential = credential.map_err(|error| failed("a credential cannot be read", &error))?;
+        let view = registry::view(records, self.user, self.view);
+        let view = view.map_err(|error| failed("a view cannot be read", &error))?;
+        match (credential, view) {
+            (Some(_), Some(view)) if view.generation == self.generation => Ok(()),
+            _ => Err(MaildropError::Revoked),
+        }
+    }
+}
+
+/// A masked message on its way out.
+pub enum Masked {
+    /// From its container, window by window.
+    Sealed {
+        /// The opened manifest.
+        opened: Box<OpenedView>,
+        /// How much is out.
+        at: u64,
+    },
+    /// Rendered in memory.
+    Rendered(Option<Bytes>),
+}
+
+impl Masked {
+    fn of(opened: OpenedView) -> Self {
+        Self::Sealed { opened: Box::new(opened), at: 0 }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Sealed { opened, .. } => opened.size(),
+            Self::Rendered(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+        }
+    }
+}
+
+impl MessageStream for Masked {
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>, MaildropError> {
+        match self {
+            Self::Rendered(bytes) => Ok(bytes.take()),
+            Self::Sealed { opened, at } if *at == opened.size() => Ok(None),
+            Self::Sealed { opened, at } => {
+                let end = (*at + WINDOW).min(opened.size());
+                let window = opened.render(*at..end).and_then(|rendering| rendering.collect());
+                *at = end;
+                window.map(|octets| Some(Bytes::from_owner(octets))).map_err(|_| MaildropError::Damaged)
+            }
+        }
+    }
+}
+
+/// Opens the keyslot that the app password belongs to. Unknown passwords and names take the same
+/// path; only the one whose slot opens, for a user who is the login's, gets further.
+fn authenticate(vault: &Vault, credentials: &Credentials) -> Result<Option<Opened>, RecordError> {
+    let typed = AppPassword::parse(credentials.password.expose());
+    let known_form = typed.is_ok();
+    let password = typed.unwrap_or_else(|_| AppPassword::generate());
+    let lookup = vault.records.root().lookup("credential", &password.lookup_id());
+    let row: Option<CredentialRow> = vault.records.system().get(&[&lookup])?;
+    let owner = match Address::parse(&credentials.login) {
+        Ok(login) => directory::resolve(&vault.records, &login)?,
+        Err(_) => None,
+    };
+    let slot_key = password.slot_key();
+    let (Some(row), Some(owner), true) = (row, owner, known_form) else { return Ok(None) };
+    let binding = SlotBinding {
+        tenant: row.tenant,
+        user: Some(row.user),
+        view: Some(row.view),
+        credential: Some(row.credential),
+    };
+    let identity = KeySlot::from_bytes(&row.slot).and_then(|slot| slot.open(&slot_key, &binding));
+    let user = UserRef { tenant: row.tenant, user: row.user };
+    let active = registry::user(&vault.records, user)?.is_some_and(|user| !user.disabled);
+    let view = registry::view(&vault.records, user, row.view)?;
+    match (identity, view) {
+        (Ok(identity), Some(view)) if owner.user == row.user && active => {
+            Ok(Some(Opened { lookup, row, view, identity }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Notes when the credential was used. Nobody waits for it.
+fn note_use(vault: &Vault, row: &CredentialRow) {
+    let mut batch = Batch::new();
+    let used = LastUsedRow { at: vault.clock.now().unix() };
+    vault.records.tenant(row.tenant).put(&mut batch, &[row.credential.as_bytes()], &used);
+    drop(vault.records.commit(batch));
+}
+
+fn collect(opened: &OpenedView) -> Result<zeroize::Zeroizing<Vec<u8>>, MaildropError> {
+    let rendering = opened.render(0..opened.size()).map_err(|_| MaildropError::Damaged)?;
+    rendering.collect().map_err(|_| MaildropError::Damaged)
+}
+
+fn unavailable(what: &'static str, error: &dyn std::error::Error) -> OpenError {
+    tracing::error!(%error, "{what}");
+    OpenError::Unavailable
+}
+
+fn failed(what: &'static str, error: &dyn std::error::Error) -> MaildropError {
+    tracing::error!(%error, "{what}");
+    MaildropError::Unavailable
+}
+
+/// What is rendered at once, in octets. A window begins in mid-chunk, so each costs one chunk more.
+const WINDOW: u64 = 1024 * 1024;

@@ -1,0 +1,76 @@
+//! The vault: what the server's halves share. Mail comes in through [`seal`], the one door that
+//! seals; it goes out through `server::mailroom` (masked) and `owner::mail` (whole).
+
+pub mod audit_rows;
+pub mod mailbox;
+mod policies;
+pub mod read;
+pub mod seal;
+pub mod seeds;
+pub mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+pub use audit_rows::AuditRows;
+pub use mailbox::Mailboxes;
+pub use policies::{Policies, PolicyUnavailable};
+
+use crate::audit::Log;
+use crate::clock::Clock;
+use crate::net::metrics::Metrics;
+use crate::records::Records;
+use crate::seal::Epochs;
+use crate::store::blobs::Blobs;
+use crate::store::sweep::InFlight;
+
+/// Everything behind the protocols.
+pub struct Vault {
+    /// Typed rows of the ledger.
+    pub records: Arc<Records>,
+    /// Containers, epoch seeds, recovery files.
+    pub blobs: Blobs,
+    /// Containers on their way into the ledger.
+    pub in_flight: InFlight,
+    /// The audit logs of all tenants.
+    pub audit: Log<AuditRows>,
+    /// The chains of message keys.
+    pub epochs: Epochs,
+    /// UIDs.
+    pub mailboxes: Mailboxes,
+    /// Checked policies.
+    pub policies: Policies,
+    /// What containers in memory may take together; see [`read`].
+    pub reading: Semaphore,
+    /// The time.
+    pub clock: Clock,
+    /// What operators watch.
+    pub metrics: Metrics,
+    /// What the configuration says about the vault.
+    pub settings: Settings,
+}
+
+/// What the configuration says about the vault.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This server's name: the domain of fixed and pseudonymous senders in views.
+    pub hostname: String,
+    /// Where the dashboard is, for the links in placeholders.
+    pub public_url: Option<String>,
+    /// How long an unlock lasts.
+    pub unlock_lasts: Duration,
+    /// Whether every tenant's unlock needs a reason.
+    pub reason_required: bool,
+    /// The largest message, in octets, as reception admits it.
+    pub max_message: u64,
+}
+
+impl Settings {
+    /// The largest container that may be read into memory: the message, twice over for literals of
+    /// views, and room for tables.
+    pub fn max_container(&self) -> u64 {
+        self.max_message.saturating_mul(4).saturating_add(1 << 20)
+    }
+}

@@ -1,0 +1,94 @@
+//! Reads containers for the two doors that open them, the mailroom and the owner: bounded memory,
+//! digest checked, damage told and audited.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::sync::SemaphorePermit;
+
+use super::Vault;
+use crate::audit::{Act, Actor, AuditError, Draft, Origin};
+use crate::names::TenantId;
+use crate::seal::Container;
+use crate::store::blobs::{BlobError, BlobName};
+use crate::tenant::rows::MessageRow;
+
+/// Why a container cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// It is gone, or not what the ledger says.
+    #[error("the container is damaged or gone")]
+    Damaged,
+    /// The blob store failed.
+    #[error(transparent)]
+    Blobs(BlobError),
+    /// The audit log failed.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    Stopping,
+}
+
+/// A container in memory, within the budget of all readers.
+pub struct Read<'a> {
+    /// The container, its table checked.
+    pub container: Container,
+    _budget: SemaphorePermit<'a>,
+}
+
+/// Reads the container of a message and compares it with the digest that the ledger has.
+pub async fn container<'a>(
+    vault: &'a Vault,
+    tenant: TenantId,
+    row: &MessageRow,
+) -> Result<Read<'a>, ReadError> {
+    let units = u32::try_from(row.octets / UNIT + 1).unwrap_or(u32::MAX).min(BUDGET);
+    let budget = vault.reading.acquire_many(units).await.map_err(|_| ReadError::Stopping)?;
+    match fetch(vault, row).await {
+        Err(ReadError::Damaged) => {
+            tell_damage(vault, tenant, row).await?;
+            Err(ReadError::Damaged)
+        }
+        found => Ok(Read { container: found?, _budget: budget }),
+    }
+}
+
+/// Tells everybody who must know that a stored message does not open: log, metrics, audit.
+pub async fn tell_damage(vault: &Vault, tenant: TenantId, row: &MessageRow) -> Result<(), ReadError> {
+    tracing::error!(message = %row.message, container = %row.container, "a stored message is damaged");
+    vault.metrics.damaged.inc();
+    let act = Act::MessageDamaged { message: row.message };
+    let _recorded = vault.audit.record(tenant, Draft::new(Actor::Server, Origin::Internal, act)).await?;
+    Ok(())
+}
+
+async fn fetch(vault: &Vault, row: &MessageRow) -> Result<Container, ReadError> {
+    let name = BlobName::of_container(row.container);
+    let bytes = match vault.blobs.get(&name, vault.settings.max_container()).await {
+        Err(BlobError::NotFound | BlobError::TooLarge { .. }) => return Err(ReadError::Damaged),
+        Err(error) => return Err(ReadError::Blobs(error)),
+        Ok(bytes) => bytes,
+    };
+    if digest(bytes.clone()).await? != row.digest {
+        return Err(ReadError::Damaged);
+    }
+    let container = Container::decode(bytes).map_err(|_| ReadError::Damaged)?;
+    if container.message() == row.message { Ok(container) } else { Err(ReadError::Damaged) }
+}
+
+/// SHA-256, where it holds up no other session.
+async fn digest(bytes: Bytes) -> Result<[u8; 32], ReadError> {
+    if bytes.len() < ASIDE {
+        return Ok(Sha256::digest(&bytes).into());
+    }
+    let hashing = tokio::task::spawn_blocking(move || Sha256::digest(&bytes).into());
+    hashing.await.map_err(|_| ReadError::Stopping)
+}
+
+/// The unit of the budget, in octets.
+const UNIT: u64 = 16 * 1024;
+/// What all containers in memory may take together, in units: 256 MiB.
+pub const BUDGET: u32 = 16 * 1024;
+/// From this size on, in octets, hashing takes a millisecond and goes to a thread of its own.
+const ASIDE: usize = 1024 * 1024;

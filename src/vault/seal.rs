@@ -1,0 +1,281 @@
+//! The one door that seals (law 5): a message and the views of a mailbox become a stored container.
+//! Reception comes through it with what arrived, the owner with what is sealed again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+
+use super::{PolicyUnavailable, Vault};
+use crate::clock::Timestamp;
+use crate::keyring::{KeyringError, Recipient};
+use crate::message::{Anatomy, Plaintext, dissect};
+use crate::names::{Address, ContainerName, MessageId, Reader, ViewId};
+use crate::plan::{self, Composition};
+use crate::policy::Policy;
+use crate::records::RecordError;
+use crate::seal::{
+    AtomSpan, EnvelopeFacts, InputPiece, MessageKeyGrant, SealError, SealInput, SealedMessage, ViewInput,
+};
+use crate::store::blobs::{BlobError, BlobName};
+use crate::store::ledger::Committed;
+use crate::store::sweep::Hold;
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{MessageRow, RecipientRow, ViewEntry, ViewRow};
+
+/// A message for one mailbox.
+pub struct Arrival {
+    /// Whose mailbox.
+    pub user: UserRef,
+    /// The message's identifier.
+    pub message: MessageId,
+    /// Its octets, with our trace header.
+    pub content: Plaintext,
+    /// When it was received.
+    pub received: Timestamp,
+    /// What the envelope said.
+    pub envelope: EnvelopeFacts,
+}
+
+/// A message whose container and epoch seeds are durable. It is nobody's until its row is committed;
+/// until then the sweeper leaves it alone.
+pub struct Stored {
+    /// Its row.
+    pub row: MessageRow,
+    hold: Hold,
+}
+
+impl Stored {
+    /// Lets go of the container: the ledger refers to it now.
+    pub fn release(self, _proof: Committed) {
+        drop(self.hold);
+    }
+}
+
+/// Why a message was not sealed or not stored. None of it is visible then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealingError {
+    /// A view's policy does not load: the mail waits.
+    #[error(transparent)]
+    Policy(#[from] PolicyUnavailable),
+    /// The tenant or a view was removed in the meantime.
+    #[error("a reader of the mailbox is gone")]
+    ReaderGone,
+    /// A key is not what it should be.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// Sealing failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Records(#[from] RecordError),
+    /// The blob store failed.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// Sealing ended early: the server is shutting down, or a message was too much for it.
+    #[error("sealing ended early")]
+    Ended,
+}
+
+/// Seals a message for the owner and for the views of its mailbox, and stores it durably.
+pub async fn seal(vault: &Arc<Vault>, arrival: Arrival) -> Result<Stored, SealingError> {
+    let container = ContainerName::random();
+    let hold = vault.in_flight.hold(BlobName::of_container(container));
+    let (sealed, row) = seal_aside(vault, arrival, container).await?;
+    vault.metrics.sealed_bytes.inc_by(sealed.bytes.len() as u64);
+    store(vault, container, sealed).await?;
+    Ok(Stored { row, hold })
+}
+
+/// Small messages are sealed at once, large ones where they hold up no other session.
+async fn seal_aside(
+    vault: &Arc<Vault>,
+    arrival: Arrival,
+    container: ContainerName,
+) -> Result<(SealedMessage, MessageRow), SealingError> {
+    if arrival.content.expose().len() < ASIDE {
+        return seal_now(vault, &arrival, container);
+    }
+    let vault = vault.clone();
+    let sealing = tokio::task::spawn_blocking(move || seal_now(&vault, &arrival, container));
+    sealing.await.map_err(|_| SealingError::Ended)?
+}
+
+/// Anatomy, one composition per view, strata, container: all the work on plaintext there is.
+fn seal_now(
+    vault: &Vault,
+    arrival: &Arrival,
+    container: ContainerName,
+) -> Result<(SealedMessage, MessageRow), SealingError> {
+    let bytes = arrival.content.expose();
+    let anatomy = dissect(bytes);
+    let views = registry::views(&vault.records, arrival.user)?;
+    let mut entries = Vec::with_capacity(views.len());
+    let mut compositions = Vec::with_capacity(views.len());
+    for (view, row) in &views {
+        let policy = vault.policies.find(&vault.records, arrival.user.tenant, &row.policy)?;
+        if let Some(composition) = compose(vault, &policy, *view, bytes, &anatomy, arrival) {
+            let octets = composition.size();
+            entries.push(ViewEntry { view: *view, generation: row.generation, octets });
+            compositions.push((*view, composition));
+        }
+    }
+    let plan = plan::plan(&anatomy, compositions);
+    let grants = grants(vault, arrival.user, &entries)?;
+    let sealed = seal_plan(arrival, &anatomy, &plan, &views, grants)?;
+    let row = MessageRow {
+        message: arrival.message,
+        container,
+        digest: sealed.digest,
+        received: arrival.received.unix(),
+        octets: bytes.len() as u64,
+        trashed: false,
+        views: entries,
+    };
+    Ok((sealed, row))
+}
+
+/// A message as a view shows it; none when its policy leaves the message out.
+fn compose(
+    vault: &Vault,
+    policy: &Policy,
+    view: ViewId,
+    bytes: &[u8],
+    anatomy: &Anatomy,
+    arrival: &Arrival,
+) -> Option<Composition> {
+    let addressee = Address::parse(&arrival.envelope.addressee).map(|address| address.reveal());
+    let age = vault.clock.now().since(arrival.received);
+    let facts = plan::facts(bytes, anatomy, addressee.into_iter().collect(), age);
+    render(vault, policy.rules_for(&facts), view, bytes, anatomy, (arrival.message, arrival.received))
+}
+
+/// Composes a view of a message under `rules`.
+pub fn render(
+    vault: &Vault,
+    rules: &crate::policy::Rules,
+    view: ViewId,
+    bytes: &[u8],
+    anatomy: &Anatomy,
+    (message, received): (MessageId, Timestamp),
+) -> Option<Composition> {
+    let link = vault.settings.public_url.as_deref();
+    let context = plan::Context {
+        message,
+        link: link.map(|base| format!("{}/m/{message}", base.trim_end_matches('/'))),
+        phrase: None,
+        pseudonyms: &|name| pseudonym(vault, view, name),
+        mail_domain: &vault.settings.hostname,
+        received,
+    };
+    plan::compose(rules, bytes, anatomy, &context)
+}
+
+/// A stable token for a name, another one in each view, so that views cannot be joined by it.
+fn pseudonym(vault: &Vault, view: ViewId, name: &str) -> String {
+    let keyed = [&view.as_bytes()[..], name.as_bytes()].concat();
+    let hash = vault.records.root().lookup("pseudonym", &keyed);
+    data_encoding::BASE32_NOPAD.encode(&hash[..10]).to_ascii_lowercase()
+}
+
+/// One message key for the owner and for each view.
+fn grants(vault: &Vault, user: UserRef, views: &[ViewEntry]) -> Result<Vec<MessageKeyGrant>, SealingError> {
+    let now = Instant::now();
+    let readers = views.iter().map(|entry| Reader::View(entry.view)).chain([Reader::Owner(user.tenant)]);
+    readers.map(|reader| vault.epochs.next(reader, || recipient(vault, reader), now)).collect()
+}
+
+fn recipient(vault: &Vault, reader: Reader) -> Result<Recipient, SealingError> {
+    let row: Option<RecipientRow> = vault.records.system().get(&[&reader.to_bytes()])?;
+    Ok(Recipient::from_bytes(&row.ok_or(SealingError::ReaderGone)?.recipient)?)
+}
+
+/// Puts anatomy and plan into the form that sealing takes.
+fn seal_plan(
+    arrival: &Arrival,
+    anatomy: &Anatomy,
+    plan: &plan::Plan,
+    views: &[(ViewId, ViewRow)],
+    grants: Vec<MessageKeyGrant>,
+) -> Result<SealedMessage, SealingError> {
+    let atoms = atom_spans(anatomy, plan);
+    let strata: Vec<Vec<ViewId>> = plan.strata().iter().map(|stratum| stratum.views.clone()).collect();
+    let pieces: Vec<Vec<InputPiece<'_>>> =
+        plan.views().iter().map(|(_, composition)| input_pieces(anatomy, composition)).collect();
+    let generation =
+        |view| views.iter().find(|(id, _)| *id == view).map_or(0, |(_, row)| u64::from(row.generation));
+    let inputs: Vec<ViewInput<'_>> = plan
+        .views()
+        .iter()
+        .zip(&pieces)
+        .map(|((view, _), pieces)| ViewInput {
+            view: *view,
+            pieces,
+            policy_generation: generation(*view),
+            structure: &[],
+        })
+        .collect();
+    let input = SealInput {
+        message: arrival.message,
+        bytes: arrival.content.expose(),
+        atoms: &atoms,
+        strata: &strata,
+        views: &inputs,
+        received: arrival.received,
+        envelope: EnvelopeFacts {
+            reverse_path: arrival.envelope.reverse_path.clone(),
+            addressee: arrival.envelope.addressee.clone(),
+            protocol: arrival.envelope.protocol.clone(),
+        },
+    };
+    Ok(crate::seal::seal(&input, grants)?)
+}
+
+fn atom_spans(anatomy: &Anatomy, plan: &plan::Plan) -> Vec<AtomSpan> {
+    let mut spans: Vec<AtomSpan> = anatomy
+        .atoms()
+        .iter()
+        .map(|atom| AtomSpan { end: atom.span.end, kind: atom.kind as u8, stratum: 0 })
+        .collect();
+    for (number, stratum) in (0_u16..).zip(plan.strata()) {
+        for range in &stratum.atoms {
+            let atoms = &mut spans[range.start as usize..range.end as usize];
+            atoms.iter_mut().for_each(|span| span.stratum = number);
+        }
+    }
+    spans
+}
+
+fn input_pieces<'a>(anatomy: &Anatomy, composition: &'a Composition) -> Vec<InputPiece<'a>> {
+    let source = |atoms: &std::ops::Range<u32>| {
+        let atoms = &anatomy.atoms()[atoms.start as usize..atoms.end as usize];
+        match (atoms.first(), atoms.last()) {
+            (Some(first), Some(last)) => first.span.start..last.span.end,
+            _ => 0..0,
+        }
+    };
+    let piece = |piece: &'a plan::Piece| match piece {
+        plan::Piece::Literal(bytes) => InputPiece::Literal(bytes),
+        plan::Piece::Atoms(atoms) => InputPiece::Source(source(atoms)),
+    };
+    composition.pieces.iter().map(piece).collect()
+}
+
+/// Makes container and seeds durable, side by side; then the epochs need not repeat the seeds.
+async fn store(vault: &Vault, container: ContainerName, sealed: SealedMessage) -> Result<(), SealingError> {
+    let seeds = sealed.seeds.iter().map(|seed| {
+        let name = BlobName::of_seed(seed.reader, seed.epoch);
+        async move { vault.blobs.put(&name, seed.age_file.clone()).await }
+    });
+    let name = BlobName::of_container(container);
+    let put = vault.blobs.put(&name, Bytes::from(sealed.bytes));
+    futures::try_join!(put, try_join_all(seeds))?;
+    sealed.seeds.iter().for_each(|seed| vault.epochs.confirm(seed.reader, seed.epoch));
+    Ok(())
+}
+
+/// From this size on, in octets, a message is sealed in a thread of its own: a millisecond's work.
+const ASIDE: usize = 512 * 1024;

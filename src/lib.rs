@@ -8,3 +8,5 @@
 pub mod clock;
 pub mod message;
 pub mod names;
+pub mod plan;
+pub mod policy;

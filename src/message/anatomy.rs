@@ -201,12 +201,13 @@ mod tests {
     /// Each edge case and the anomaly it was written for.
     #[test]
     fn edge_cases_have_their_anomalies() {
+        let mut missed = Vec::new();
         for (name, anomaly) in [
             ("bare-cr-in-header", Anomaly::BareLineEndInHeader),
             ("bare-cr-line-ends", Anomaly::BareLineEndInHeader),
             ("bare-lf-everywhere", Anomaly::BareLineEndInHeader),
             ("boundary-empty-missing", Anomaly::BadBoundary),
-            ("boundary-odd-chars-and-trailing-space", Anomaly::BadContentType),
+            ("boundary-odd-chars-and-trailing-space", Anomaly::BadBoundary),
             ("boundary-plain-and-2231", Anomaly::ParameterConflict),
             ("boundary-prefix-of-inner", Anomaly::BoundaryClash),
             ("boundary-same-at-two-levels", Anomaly::BoundaryClash),
@@ -234,14 +235,13 @@ mod tests {
             ("header-starts-with-continuation", Anomaly::StrayContinuation),
             ("header-whitespace-only-line", Anomaly::BlankContinuation),
             ("headers-2000", Anomaly::LimitExceeded),
-            ("deep-multipart-100", Anomaly::LimitExceeded),
             ("many-parts-600", Anomaly::LimitExceeded),
             ("long-header-line-998-plus", Anomaly::LongHeaderLine),
             ("mbox-from-line", Anomaly::MboxFromLine),
             ("missing-final-boundary", Anomaly::UnclosedMultipart),
             ("missing-inner-final-boundary", Anomaly::UnclosedMultipart),
             ("nested-rfc822-base64", Anomaly::EncodedComposite),
-            ("no-headers", Anomaly::MalformedHeaderLine),
+            ("no-headers", Anomaly::NoHeader),
             ("no-mime-version", Anomaly::MimeVersion),
             ("nul-in-header-name-and-body", Anomaly::ControlInHeader),
             ("uuencode-cte", Anomaly::UnknownEncoding),
@@ -250,11 +250,11 @@ mod tests {
             let anatomy = reassemble(&bytes);
             let parts = anatomy.parts().iter().map(|part| part.anomalies);
             let all = parts.chain(anatomy.fields.iter().map(|field| field.anomalies));
-            assert!(
-                all.fold(Anomalies::default(), Anomalies::union).contains(anomaly),
-                "{name}: {anomaly:?}"
-            );
+            if !all.fold(Anomalies::default(), Anomalies::union).contains(anomaly) {
+                missed.push(format!("{name}: {anomaly:?}"));
+            }
         }
+        assert!(missed.is_empty(), "{missed:#?}");
     }
 
     #[test]

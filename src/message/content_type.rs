@@ -105,7 +105,8 @@ fn extended(parameters: &[(String, String)], base: &str) -> Result<Option<String
         let value = if index == 0 && coded { without_charset(value)? } else { value };
         if coded { percent_decode(value, &mut bytes)? } else { bytes.extend_from_slice(value.as_bytes()) }
     }
-    String::from_utf8(bytes).map(Some).map_err(|_| Anomaly::ParameterConflict)
+    let text = String::from_utf8(bytes).map_err(|_| Anomaly::ParameterConflict)?;
+    header::showable(text).map(Some).map_err(|_| Anomaly::ParameterConflict)
 }
 
 /// The piece with this number; the unnumbered form is number 0 and alone.
@@ -312,6 +313,7 @@ mod tests {
             ("attachment; filename=x; filename*=utf-8''y", Err(Anomaly::ParameterConflict)),
             ("attachment; filename*1=x", Err(Anomaly::ParameterConflict)),
             ("attachment; filename*=koi8-r''x", Err(Anomaly::ParameterConflict)),
+            ("attachment; filename*=utf-8''a%0D%0ABcc:", Err(Anomaly::ParameterConflict)),
             ("attachment; filename*=utf-8''%4", Err(Anomaly::ParameterConflict)),
         ] {
             let disposition = parse_disposition(value.as_bytes()).unwrap();

@@ -223,7 +223,7 @@ fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
 
 /// `<left@right>` of printable ASCII.
 fn identifier(text: &str) -> Option<String> {
-    let id = text.strip_prefix('<')?.strip_suffix('>')?;
+    let id = text.strip_prefix('<')?.strip_suffix('>').filter(|id| id.len() <= MAX_IDENTIFIER)?;
     let (left, right) = id.split_once('@')?;
     let plain = |side: &str| {
         !side.is_empty()
@@ -237,6 +237,8 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// Octets of one field's value; longer ones are sealed.
 const MAX_VALUE: usize = 64 * 1024;
+/// Octets of an identifier, so that it fits a line (RFC 5322 §2.1.1).
+const MAX_IDENTIFIER: usize = 900;
 /// Identifiers in References.
 const MAX_IDENTIFIERS: usize = 500;
 

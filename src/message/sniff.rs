@@ -16,6 +16,12 @@ pub fn agrees(media: &Media, content: &[u8]) -> bool {
     }
 }
 
+/// The same for the texts of a message, which need no signature: an HTML body may begin anyhow.
+pub fn agrees_as_text(media: &Media, content: &[u8]) -> bool {
+    let found = Format::of_content(content);
+    found.is_none() || found == Format::of_media(media)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Pdf,

@@ -25,7 +25,9 @@ pub(super) fn policy(mut document: Document, name: &str) -> Result<Policy, Vec<F
     report.ensure(document.version == 1, &top.key("version"), || "this Veilpost reads version 1".to_owned());
     let description = document.description.take().unwrap_or_default();
     let short = description.chars().count() <= MAX_DESCRIPTION && !description.chars().any(char::is_control);
-    report.ensure(short, &top.key("description"), || format!("one line of at most {MAX_DESCRIPTION} characters"));
+    report.ensure(short, &top.key("description"), || {
+        format!("one line of at most {MAX_DESCRIPTION} characters")
+    });
     let on_delete = match document.gateway.take().and_then(|gateway| gateway.on_delete) {
         Some(source::OnDelete::Trash) => OnDelete::Trash,
         Some(source::OnDelete::Hide) | None => OnDelete::Hide,
@@ -87,16 +89,22 @@ fn matcher(exception: &mut source::When, place: &Place, report: &mut Report) -> 
     let address = "write an address as in \"ann@firm.example\", \"*@bank.example\" or \"*@*.bank.example\"";
     let size = "write a size as in \"5 MB\"; units are B, kB, KB, MB, KiB, MiB";
     Matcher {
-        from: each(exception.from.take(), &place.key("from"), report, |text| AddressGlob::parse(&text).ok_or(address)),
-        to: each(exception.to.take(), &place.key("to"), report, |text| AddressGlob::parse(&text).ok_or(address)),
+        from: each(exception.from.take(), &place.key("from"), report, |text| {
+            AddressGlob::parse(&text).ok_or(address)
+        }),
+        to: each(exception.to.take(), &place.key("to"), report, |text| {
+            AddressGlob::parse(&text).ok_or(address)
+        }),
         list: each(exception.list.take(), &place.key("list"), report, |text| {
-            Glob::parse(&text).ok_or("write a list's identifier as in \"news.court.example\"; * stands for any text")
+            Glob::parse(&text)
+                .ok_or("write a list's identifier as in \"news.court.example\"; * stands for any text")
         }),
         dmarc: each(exception.dmarc.take(), &place.key("dmarc"), report, Ok::<_, String>),
         spam: exception.spam,
-        larger_than: exception.larger_than.take().and_then(|text| {
-            report.keep(&place.key("larger_than"), parse_size(&text).ok_or(size))
-        }),
+        larger_than: exception
+            .larger_than
+            .take()
+            .and_then(|text| report.keep(&place.key("larger_than"), parse_size(&text).ok_or(size))),
         older_than: exception.older_than.take().and_then(|text| {
             let age = parse_age(&text).ok_or("write an age as in \"30d\"; units are h, d, w");
             report.keep(&place.key("older_than"), age)
@@ -112,15 +120,25 @@ fn each<T, U, E: ToString>(
     parse: impl Fn(T) -> Result<U, E>,
 ) -> Vec<U> {
     let Some(values) = values.map(OneOrMany::into_vec) else { return Vec::new() };
-    report.ensure(!values.is_empty(), place, || "an empty list matches nothing: leave the key out".to_owned());
+    report
+        .ensure(!values.is_empty(), place, || "an empty list matches nothing: leave the key out".to_owned());
     report.at_most(values.len(), MAX_VALUES, place);
-    values.into_iter().enumerate().filter_map(|(at, value)| report.keep(&place.index(at), parse(value))).collect()
+    values
+        .into_iter()
+        .enumerate()
+        .filter_map(|(at, value)| report.keep(&place.index(at), parse(value)))
+        .collect()
 }
 
 /// That templates name only what the same rules show.
 fn check_templates(rules: &Rules, place: &Place, report: &mut Report) {
     for rewrite in &rules.rewrites {
-        check_template(&rewrite.template, rules, &place.key("headers").key("rewrite").key(&rewrite.name), report);
+        check_template(
+            &rewrite.template,
+            rules,
+            &place.key("headers").key("rewrite").key(&rewrite.name),
+            report,
+        );
     }
     check_template(&rules.placeholder.text, rules, &place.key("body").key("placeholder"), report);
 }
@@ -211,7 +229,9 @@ impl Report {
     /// Counts a pattern of the whole policy; false past the limit, so that no more are compiled.
     pub(super) fn admits_pattern(&mut self, place: &Place) -> bool {
         self.patterns += 1;
-        self.ensure(self.patterns <= MAX_PATTERNS, place, || format!("a policy has at most {MAX_PATTERNS} patterns"));
+        self.ensure(self.patterns <= MAX_PATTERNS, place, || {
+            format!("a policy has at most {MAX_PATTERNS} patterns")
+        });
         self.patterns <= MAX_PATTERNS
     }
 
@@ -267,7 +287,10 @@ impl Place {
         for step in &self.0 {
             let next = match step {
                 Step::Key(name) => tables.and_then(|table| {
-                    table.iter().find(|(key, _)| key.get_ref().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+                    table
+                        .iter()
+                        .find(|(key, _)| key.get_ref().eq_ignore_ascii_case(name))
+                        .map(|(_, value)| value)
                 }),
                 Step::Index(at) => value.and_then(|value| value.get_ref().as_array()?.get(*at)),
             };

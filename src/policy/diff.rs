@@ -43,7 +43,8 @@ impl Diff {
         let before = self.reveals.len() + self.hides.len();
         self.reveals.extend(say("now shown:", gains(old, new)));
         self.hides.extend(say("no longer shown:", gains(new, old)));
-        let wording = wording(old, new).into_iter().map(|thing| format!("{context}{thing} reads differently."));
+        let wording =
+            wording(old, new).into_iter().map(|thing| format!("{context}{thing} reads differently."));
         self.other.extend(wording);
         if old != new && before == self.reveals.len() + self.hides.len() && self.other.is_empty() {
             self.other.push(format!("{context}the rules are written differently and show the same."));
@@ -81,7 +82,9 @@ pub fn diff(old: &Policy, new: &Policy) -> Diff {
     if old.on_delete != new.on_delete {
         diff.other.push(match new.on_delete {
             OnDelete::Hide => "A delete by a client hides the message from this view only.".to_owned(),
-            OnDelete::Trash => "A delete by a client moves the message to the trash, out of all views.".to_owned(),
+            OnDelete::Trash => {
+                "A delete by a client moves the message to the trash, out of all views.".to_owned()
+            }
         });
     }
     if old.description != new.description {
@@ -107,9 +110,12 @@ impl Policy {
                      make the base the strict one and show more by exception."
                 ));
             }
-            let hidden = matcher.tested().into_iter().filter(|field| !rules.shows_header(field, Aspect::Whole));
+            let hidden =
+                matcher.tested().into_iter().filter(|field| !rules.shows_header(field, Aspect::Whole));
             notes.extend(hidden.map(|field| {
-                format!("Mail {matcher}: {field} is hidden, but whether it matched can be told from the view.")
+                format!(
+                    "Mail {matcher}: {field} is hidden, but whether it matched can be told from the view."
+                )
             }));
         }
         notes
@@ -150,7 +156,8 @@ fn header_gains(less: &Rules, more: &Rules, gained: &mut Vec<String>) {
 /// The header fields that reach the view: shown and not made up anew, or named by a template.
 fn exposed(rules: &Rules) -> Vec<HeaderRule> {
     let made_up = |name: &str| rules.rewrites.iter().any(|rewrite| rewrite.name.eq_ignore_ascii_case(name));
-    let whole = rules.headers.iter().filter(|rule| rule.aspect == Aspect::Whole && !made_up(&rule.name)).cloned();
+    let whole =
+        rules.headers.iter().filter(|rule| rule.aspect == Aspect::Whole && !made_up(&rule.name)).cloned();
     let named = variables(rules).filter_map(|variable| match variable {
         Variable::Header { name, aspect } => {
             Some(HeaderRule { name: name.clone(), aspect: *aspect, duplicates: Duplicates::First })
@@ -196,11 +203,15 @@ fn body_gains(less: &Rules, more: &Rules, gained: &mut Vec<String>) {
             TextMask::Placeholder | TextMask::Omit => "that there is a plain text".to_owned(),
         });
     }
-    let reworked = less.html == HtmlMask::Sanitized && more.html == HtmlMask::AsText && html_rank(more) > PLACEHOLDER_RANK;
+    let reworked = less.html == HtmlMask::Sanitized
+        && more.html == HtmlMask::AsText
+        && html_rank(more) > PLACEHOLDER_RANK;
     if html_rank(more) > html_rank(less) || reworked {
         gained.push(match more.html {
             HtmlMask::Sanitized => "the HTML, cleaned".to_owned(),
-            HtmlMask::AsText if reworked => "the HTML's text, which may have words that cleaning removed".to_owned(),
+            HtmlMask::AsText if reworked => {
+                "the HTML's text, which may have words that cleaning removed".to_owned()
+            }
             HtmlMask::AsText | HtmlMask::Omit => "the HTML's text, as far as plain text is shown".to_owned(),
         });
     }
@@ -229,17 +240,21 @@ fn html_rank(rules: &Rules) -> u32 {
 /// Tries one part of every kind that the rules can tell apart, which is exact.
 fn part_gains(less: &[PartRule], more: &[PartRule], gained: &mut Vec<String>) {
     let both = || less.iter().chain(more);
-    let mut kinds: BTreeSet<(&str, &str)> = both().map(|rule| (rule.media.0.as_str(), rule.media.1.as_str())).collect();
+    let mut kinds: BTreeSet<(&str, &str)> =
+        both().map(|rule| (rule.media.0.as_str(), rule.media.1.as_str())).collect();
     // A type that no rule names, which the rules write as `*`, and that no part can have.
     kinds.insert(("*", "*"));
-    let mut sizes: BTreeSet<u64> = both().filter_map(|rule| rule.max_octets).flat_map(|most| [most, most.saturating_add(1)]).collect();
+    let mut sizes: BTreeSet<u64> =
+        both().filter_map(|rule| rule.max_octets).flat_map(|most| [most, most.saturating_add(1)]).collect();
     sizes.insert(0);
     let shown = |rules: &[PartRule], kind: (&str, &str), disposition, size| {
         rules.iter().find(|rule| fits(rule, kind, disposition, size)).is_some_and(|rule| rule.show)
     };
     for kind in kinds {
         for disposition in [Disposition::Inline, Disposition::Attachment] {
-            let newly = |size: &&u64| shown(more, kind, disposition, **size) && !shown(less, kind, disposition, **size);
+            let newly = |size: &&u64| {
+                shown(more, kind, disposition, **size) && !shown(less, kind, disposition, **size)
+            };
             let Some(size) = sizes.iter().rev().find(newly) else { continue };
             let (noun, upper) = (name_of_disposition(disposition), sizes.last() == Some(size));
             let limit = if upper { String::new() } else { format!(" up to {size} B") };
@@ -276,7 +291,12 @@ fn flag_gains(less: &Rules, more: &Rules, gained: &mut Vec<String>) {
         (was.threads, is.threads, "which mail belongs to the same thread"),
         (less.placeholder.link, more.placeholder.link, "a link to the message in the dashboard"),
     ];
-    gained.extend(flags.into_iter().filter(|(before, after, _)| *after && !before).map(|(_, _, thing)| thing.to_owned()));
+    gained.extend(
+        flags
+            .into_iter()
+            .filter(|(before, after, _)| *after && !before)
+            .map(|(_, _, thing)| thing.to_owned()),
+    );
 }
 
 /// Only redactors added after all others certainly cut no less: then they work on what was shown.
@@ -296,14 +316,14 @@ fn redaction_gains(less: &[Redactor], more: &[Redactor], gained: &mut Vec<String
 fn wording(old: &Rules, new: &Rules) -> Vec<String> {
     let changed = new.rewrites.iter().filter(|rewrite| !old.rewrites.contains(rewrite));
     let mut things: Vec<String> = changed.map(|rewrite| format!("the made-up {}", rewrite.name)).collect();
-    let gone = old.rewrites.iter().filter(|rewrite| !new.rewrites.iter().any(|other| other.name == rewrite.name));
+    let gone =
+        old.rewrites.iter().filter(|rewrite| !new.rewrites.iter().any(|other| other.name == rewrite.name));
     things.extend(gone.map(|rewrite| format!("{}, no longer made up,", rewrite.name)));
     if old.placeholder.text != new.placeholder.text {
         things.push("the placeholder".to_owned());
     }
     things
 }
-
 
 const PLACEHOLDER_RANK: u32 = 1;
 const WHOLE_RANK: u32 = u32::MAX - 1;

@@ -13,13 +13,17 @@ pub(super) fn parse_shown(text: &str) -> Result<(String, Aspect), String> {
         return Err(BAD_NAME.to_owned());
     }
     if is_structural(text) {
-        return Err(format!("`{text}` cannot be shown: views are composed afresh, with MIME fields of their own"));
+        return Err(format!(
+            "`{text}` cannot be shown: views are composed afresh, with MIME fields of their own"
+        ));
     }
     let (name, aspect) = split_aspect(text);
     let address = is_address_field(&name.to_ascii_lowercase());
     match aspect {
         Some(aspect) if address || aspect == Aspect::Whole => Ok((usual_spelling(name), aspect)),
-        Some(_) => Err(format!("`{name}` is no address field, so it has no .domain, .name or .address; write \"{name}\"")),
+        Some(_) => Err(format!(
+            "`{name}` is no address field, so it has no .domain, .name or .address; write \"{name}\""
+        )),
         None if address => Err(format!("`{text}` is unknown; write \"{name}\"{}", aspects(text, name))),
         // A dot is a letter like any other in a field's name.
         None => Ok((usual_spelling(text), Aspect::Whole)),
@@ -32,7 +36,9 @@ pub(super) fn parse_rewritten(name: &str) -> Result<String, String> {
         return Err(BAD_NAME.to_owned());
     }
     if is_structural(name) {
-        return Err(format!("`{name}` cannot be made up: views are composed afresh, with MIME fields of their own"));
+        return Err(format!(
+            "`{name}` cannot be made up: views are composed afresh, with MIME fields of their own"
+        ));
     }
     let lower = name.to_ascii_lowercase();
     if is_address_field(&lower) || is_machine_field(&lower) {
@@ -45,7 +51,10 @@ pub(super) fn parse_rewritten(name: &str) -> Result<String, String> {
 
 /// The name as RFCs write it, if they do; else as it stands.
 pub(super) fn usual_spelling(name: &str) -> String {
-    USUAL.iter().find(|usual| usual.eq_ignore_ascii_case(name)).map_or_else(|| name.to_owned(), |usual| (*usual).to_owned())
+    USUAL
+        .iter()
+        .find(|usual| usual.eq_ignore_ascii_case(name))
+        .map_or_else(|| name.to_owned(), |usual| (*usual).to_owned())
 }
 
 fn aspects(text: &str, name: &str) -> String {
@@ -71,7 +80,8 @@ fn is_machine_field(lower: &str) -> bool {
         || MACHINE.contains(&lower)
 }
 
-const BAD_NAME: &str = "a header field's name has 1 to 100 printable ASCII characters without `:`, `{` and `}`";
+const BAD_NAME: &str =
+    "a header field's name has 1 to 100 printable ASCII characters without `:`, `{` and `}`";
 
 const MACHINE: [&str; 14] = [
     "authentication-results",
@@ -149,7 +159,16 @@ mod tests {
             assert!(parse_shown(name).unwrap_err().contains("composed afresh"), "{name}");
             assert!(parse_rewritten(name).unwrap_err().contains("composed afresh"), "{name}");
         }
-        for name in ["From", "reply-to", "Date", "Message-ID", "Received", "ARC-Seal", "Resent-Date", "List-Unsubscribe"] {
+        for name in [
+            "From",
+            "reply-to",
+            "Date",
+            "Message-ID",
+            "Received",
+            "ARC-Seal",
+            "Resent-Date",
+            "List-Unsubscribe",
+        ] {
             assert!(parse_rewritten(name).unwrap_err().contains("mail programs act on it"), "{name}");
         }
     }

@@ -52,10 +52,14 @@ impl Layer {
     /// Reads the tables; what is wrong goes to the report.
     pub(super) fn read(tables: Tables, show: Option<Show>, place: &Place, report: &mut Report) -> Self {
         report.ensure(show.is_none() || tables.is_empty(), &place.key("show"), || {
-            "with show = \"everything\" or \"nothing\" no other table counts: remove them, or remove show".to_owned()
+            "with show = \"everything\" or \"nothing\" no other table counts: remove them, or remove show"
+                .to_owned()
         });
-        let mut layer =
-            Self { reveal: tables.reveal.unwrap_or_default(), pseudonyms: tables.pseudonyms.unwrap_or_default(), ..Self::default() };
+        let mut layer = Self {
+            reveal: tables.reveal.unwrap_or_default(),
+            pseudonyms: tables.pseudonyms.unwrap_or_default(),
+            ..Self::default()
+        };
         layer.read_headers(tables.headers.unwrap_or_default(), &place.key("headers"), report);
         layer.read_body(tables.body.unwrap_or_default(), &place.key("body"), report);
         layer.parts = tables.part.map(|parts| read_parts(parts, &place.key("part"), report));
@@ -150,7 +154,8 @@ impl Layer {
             source::Text::Omit => TextMask::Omit,
             source::Text::Excerpt(lines) => {
                 let fits = (1..=MAX_EXCERPT).contains(&lines);
-                report.ensure(fits, &place.key("text"), || format!("an excerpt has 1 to {MAX_EXCERPT} lines"));
+                report
+                    .ensure(fits, &place.key("text"), || format!("an excerpt has 1 to {MAX_EXCERPT} lines"));
                 TextMask::Excerpt { lines }
             }
         });
@@ -173,7 +178,9 @@ impl Layer {
             let count = builtin.len();
             builtin.dedup();
             let place = place.key("builtin");
-            report.ensure(builtin.len() == count, &place, || "a redactor is listed twice: remove one".to_owned());
+            report.ensure(builtin.len() == count, &place, || {
+                "a redactor is listed twice: remove one".to_owned()
+            });
             builtin
         });
         self.patterns = redact.patterns.map(|patterns| {
@@ -244,7 +251,9 @@ fn read_field(field: Field, place: &Place, report: &mut Report) -> Option<Header
 fn read_rewrite(name: &str, text: &str, place: &Place, report: &mut Report) -> Option<Rewrite> {
     let name = report.keep(place, parse_rewritten(name))?;
     let template = report.keep(place, Template::parse(text))?;
-    report.ensure(template.is_one_line(), place, || "a header field is one line: remove the line end".to_owned());
+    report.ensure(template.is_one_line(), place, || {
+        "a header field is one line: remove the line end".to_owned()
+    });
     Some(Rewrite { name, template })
 }
 
@@ -257,7 +266,8 @@ fn read_parts(parts: Vec<source::Part>, place: &Place, report: &mut Report) -> V
 fn read_part(part: source::Part, place: &Place, report: &mut Report) -> Option<PartRule> {
     let media = report.keep(&place.key("type"), parse_media(&part.media));
     let size = part.max_size.map(|text| {
-        let octets = parse_size(&text).ok_or("write a size as in \"1 MB\"; units are B, kB, KB, MB, KiB, MiB");
+        let octets =
+            parse_size(&text).ok_or("write a size as in \"1 MB\"; units are B, kB, KB, MB, KiB, MiB");
         report.keep(&place.key("max_size"), octets)
     });
     let max_octets = match size {
@@ -282,7 +292,9 @@ fn parse_media(text: &str) -> Result<(String, String), &'static str> {
     match (kind, subtype) {
         // Their children are parts of their own; what holds them is composed afresh.
         ("multipart", _) => Err("a multipart is composed afresh: name the parts inside it"),
-        ("message", "*" | "rfc822" | "global") => Err("attached messages are opened by body.nested, not shown as parts"),
+        ("message", "*" | "rfc822" | "global") => {
+            Err("attached messages are opened by body.nested, not shown as parts")
+        }
         (kind, "*") if token(kind) || kind == "*" => Ok((kind.to_owned(), "*".to_owned())),
         (kind, subtype) if token(kind) && token(subtype) => Ok((kind.to_owned(), subtype.to_owned())),
         _ => Err(MEDIA),

@@ -18,15 +18,16 @@ pub const MAX_OCTETS: usize = 64 * 1024;
 
 /// Parses and checks a policy. `name` is how views refer to it.
 pub fn parse(text: &str, name: &str) -> Result<Policy, PolicyErrors> {
-    read(text).and_then(|(document, table)| {
-        let place = |fault: check::Fault| fault.at(text, &table);
-        check::policy(document, name).map_err(|faults| faults.into_iter().map(place).collect())
-    })
-    .map_err(|mut problems: Vec<Problem>| {
-        problems.sort();
-        problems.dedup();
-        PolicyErrors { name: name.to_owned(), problems }
-    })
+    read(text)
+        .and_then(|(document, table)| {
+            let place = |fault: check::Fault| fault.at(text, &table);
+            check::policy(document, name).map_err(|faults| faults.into_iter().map(place).collect())
+        })
+        .map_err(|mut problems: Vec<Problem>| {
+            problems.sort();
+            problems.dedup();
+            PolicyErrors { name: name.to_owned(), problems }
+        })
 }
 
 type Read<'a> = (Document, Spanned<DeTable<'a>>);
@@ -54,7 +55,7 @@ fn all_faults(text: &str, mut table: Spanned<DeTable<'_>>, first: toml::de::Erro
     while problems.len() < MAX_PROBLEMS && last.span().is_some_and(|span| remove(table.get_mut(), &span)) {
         let Err(error) = Document::deserialize(Deserializer::from(table.clone())) else { break };
         // What is missing may be what was taken out.
-        if !error.message().starts_with("missing field") {
+        if !["missing field", EMPTY_CHOICE].iter().any(|start| error.message().starts_with(start)) {
             problems.push(problem(text, &error));
         }
         last = error;
@@ -80,7 +81,8 @@ fn remove_inside(value: &mut DeValue<'_>, span: &std::ops::Range<usize>) -> bool
             if array.iter_mut().any(|item| remove_inside(item.get_mut(), span)) {
                 return true;
             }
-            let keeps = |item: &Spanned<DeValue<'_>>| span.start < item.span().start || item.span().end < span.end;
+            let keeps =
+                |item: &Spanned<DeValue<'_>>| span.start < item.span().start || item.span().end < span.end;
             let kept: Vec<_> = array.iter().filter(|item| keeps(item)).cloned().collect();
             let removed = kept.len() < array.len();
             *array = kept.into_iter().collect();
@@ -111,12 +113,18 @@ fn advice(message: &str) -> String {
             _ => format!("`{key}` is missing here: add it"),
         };
     }
+    if message.starts_with("wanted exactly 1 element") {
+        return "write one value here, as in \"show\" or { excerpt = 5 }".to_owned();
+    }
     for (begin, noun) in [("unknown field `", "key"), ("unknown variant `", "value")] {
-        let Some((found, known)) = message.strip_prefix(begin).and_then(|rest| rest.split_once("`, expected ")) else {
+        let Some((found, known)) =
+            message.strip_prefix(begin).and_then(|rest| rest.split_once("`, expected "))
+        else {
             continue;
         };
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        let meant = did_you_mean(found, &known).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+        let meant =
+            did_you_mean(found, &known).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
         return format!("unknown {noun} `{found}`{meant} (known here: {})", known.join(", "));
     }
     message.trim().to_owned()
@@ -130,6 +138,8 @@ pub(super) fn did_you_mean<'a>(found: &str, known: &[&'a str]) -> Option<&'a str
     known.iter().min_by_key(distance).filter(|word| distance(word) <= 1 + word.chars().count() / 4).copied()
 }
 
+/// What `toml` says of a table that should hold one choice.
+const EMPTY_CHOICE: &str = "wanted exactly 1 element, found 0";
 /// Problems in one report.
 const MAX_PROBLEMS: usize = 20;
 /// Bytes of a misspelt word that are compared.

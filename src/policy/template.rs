@@ -49,8 +49,10 @@ pub enum TemplateError {
     #[error("`}}` closes nothing; write `}}}}` for a brace")]
     Close,
     /// Not a variable.
-    #[error("`{{{0}}}` is no variable; write a header field in lower case as in {{subject}} or \
-             {{from.domain}}, or one of {{pseudonym}}, {{link}}, {{phrase}}, {{attachments}}")]
+    #[error(
+        "`{{{0}}}` is no variable; write a header field in lower case as in {{subject}} or \
+             {{from.domain}}, or one of {{pseudonym}}, {{link}}, {{phrase}}, {{attachments}}"
+    )]
     Variable(String),
     /// `.domain` and the like on a field that holds no addresses.
     #[error("`{{{0}}}`: only address fields have .domain, .name and .address")]
@@ -241,8 +243,10 @@ mod tests {
 
     #[test]
     fn variables_are_found() {
-        let text = "{from}{from.domain}{to.name}{sender.address}{reply_to}{reply-to.domain}{subject}{x-foo.bar}";
-        let template = Template::parse(&format!("{text}{{pseudonym}}{{link}}{{phrase}}{{attachments}}")).unwrap();
+        let text =
+            "{from}{from.domain}{to.name}{sender.address}{reply_to}{reply-to.domain}{subject}{x-foo.bar}";
+        let template =
+            Template::parse(&format!("{text}{{pseudonym}}{{link}}{{phrase}}{{attachments}}")).unwrap();
         let expected = [
             header("from", Aspect::Whole),
             header("from", Aspect::Domain),

@@ -13,7 +13,7 @@ use super::model::{Policy, Rules};
 pub use super::source::Dmarc;
 use crate::names::parse_domain;
 
-/// What is known about one message. No `Debug`: it holds addresses.
+/// What is known about one message. Holds addresses, so its `Debug` prints nothing.
 #[derive(Clone, Default)]
 pub struct Facts {
     /// The addresses in From, in lower case, domains in ASCII.
@@ -101,6 +101,12 @@ impl Matcher {
     }
 }
 
+impl fmt::Debug for Facts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Facts(..)")
+    }
+}
+
 impl fmt::Display for Matcher {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = Vec::new();
@@ -116,7 +122,10 @@ impl fmt::Display for Matcher {
             said.push(format!("of list {}", any(self.list.iter().map(|glob| glob.0.as_str()).collect())));
         }
         if !self.dmarc.is_empty() {
-            said.push(format!("with DMARC {}", any(self.dmarc.iter().map(|result| name_of(*result)).collect())));
+            said.push(format!(
+                "with DMARC {}",
+                any(self.dmarc.iter().map(|result| name_of(*result)).collect())
+            ));
         }
         if let Some(spam) = self.spam {
             said.push(if spam { "called spam" } else { "not called spam" }.to_owned());
@@ -162,7 +171,9 @@ impl AddressGlob {
 
     fn fits(&self, address: &str) -> bool {
         // The last `@` parts an address; a local part may hold others in quotes (RFC 5321 §4.1.2).
-        address.rsplit_once('@').is_some_and(|(local, domain)| self.local.fits(local) && self.domain.fits(domain))
+        address
+            .rsplit_once('@')
+            .is_some_and(|(local, domain)| self.local.fits(local) && self.domain.fits(domain))
     }
 }
 
@@ -235,7 +246,16 @@ mod tests {
 
     #[test]
     fn globs_that_cannot_be_meant_are_refused() {
-        for text in ["", "bank.example", "@bank.example", "a@", "a@b@c", "*@ba*nk.example", "*@*bank.example", "a b@c"] {
+        for text in [
+            "",
+            "bank.example",
+            "@bank.example",
+            "a@",
+            "a@b@c",
+            "*@ba*nk.example",
+            "*@*bank.example",
+            "a b@c",
+        ] {
             assert!(AddressGlob::parse(text).is_none(), "{text}");
         }
         assert!(Glob::parse("").is_none());

@@ -82,7 +82,11 @@ impl Folded {
     /// Adds one letter of the original and gives where the next begins.
     fn letter(&mut self, letter: char, at: usize, fold: Fold) -> usize {
         let end = at + letter.len_utf8();
-        if letter == '\n' || letter == ' ' || letter.is_ascii_graphic() || (fold == Fold::Labels && letter != WALL) {
+        if letter == '\n'
+            || letter == ' '
+            || letter.is_ascii_graphic()
+            || (fold == Fold::Labels && letter != WALL)
+        {
             self.text.push(letter);
             return end;
         }
@@ -147,7 +151,10 @@ fn decimal(letter: char) -> Option<u32> {
 /// combining marks, which decorate a digit without changing it.
 fn is_invisible(letter: char) -> bool {
     (letter.is_control() && !letter.is_whitespace())
-        || matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}')
+        || matches!(
+            letter,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
+        )
         || matches!(letter, '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
         || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
         || matches!(letter, '\u{fff0}'..='\u{fffc}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
@@ -160,11 +167,12 @@ const NFKD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrow
 
 /// The zeros of general category Nd, each followed by its nine.
 const ZEROS: [u32; 66] = [
-    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0,
-    0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620,
-    0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0,
-    0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60,
-    0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
+    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
+    0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40,
+    0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066,
+    0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950,
+    0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6,
+    0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
 ];
 
 #[cfg(test)]
@@ -178,7 +186,8 @@ mod tests {
 
     #[test]
     fn what_reads_the_same_folds_the_same() {
-        for text in ["4111-1 a", "４１１１－１　ａ", "٤١١١‑١ a", "4\u{200b}1\u{ad}1\u{20e3}1–1\ta"] {
+        for text in ["4111-1 a", "４１１１－１　ａ", "٤١١١‑١ a", "4\u{200b}1\u{ad}1\u{20e3}1–1\ta"]
+        {
             assert_eq!(folded(text), "4111-1 a", "{text}");
         }
         assert_eq!(folded("①②③ ²₃ 𝟒𝟝"), "123 23 45");

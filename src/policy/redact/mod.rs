@@ -31,7 +31,17 @@ enum Kind {
 
 /// The redactors that come with Veilpost, in the order in which they run.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Deserialize,
+    serde::Serialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Builtin {
@@ -128,7 +138,8 @@ impl Redactor {
     /// One of our own finders sees all there is in one pass.
     fn pass(&self, text: &str, find: impl Fn(&str) -> Vec<Range<usize>>) -> String {
         let folded = Folded::new(text, Fold::Everything, self.own_label());
-        let spans = find(folded.text()).into_iter().map(|span| folded.original(span)).collect();
+        let spans = find::whole_words(folded.text(), find(folded.text()));
+        let spans = spans.into_iter().map(|span| folded.original(span)).collect();
         replace(text, spans, self.label())
     }
 

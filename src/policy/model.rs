@@ -4,7 +4,7 @@ use super::redact::Redactor;
 use super::template::Template;
 
 /// A checked policy: what a view shows of a message. Whatever it does not name is sealed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Its name, as views refer to it.
     pub name: String,
@@ -19,7 +19,7 @@ pub struct Policy {
 }
 
 /// One `[[when]]`: the rules for messages that its matcher picks, already laid over the base.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct When {
     /// Which messages.
     pub matcher: super::when::Matcher,
@@ -28,7 +28,7 @@ pub struct When {
 }
 
 /// What a view shows of one message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     /// Whether the message is in the view at all.
     pub presence: Presence,
@@ -100,7 +100,7 @@ pub enum Duplicates {
 }
 
 /// A header field of our own making.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rewrite {
     /// Its name.
     pub name: String,
@@ -182,7 +182,7 @@ pub struct Pseudonyms {
 }
 
 /// What stands in the place of a hidden text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Placeholder {
     /// Its text.
     pub text: Template,

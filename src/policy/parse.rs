@@ -55,7 +55,7 @@ fn all_faults(text: &str, mut table: Spanned<DeTable<'_>>, first: toml::de::Erro
     while problems.len() < MAX_PROBLEMS && last.span().is_some_and(|span| remove(table.get_mut(), &span)) {
         let Err(error) = Document::deserialize(Deserializer::from(table.clone())) else { break };
         // What is missing may be what was taken out.
-        if !error.message().starts_with("missing field") {
+        if !["missing field", EMPTY_CHOICE].iter().any(|start| error.message().starts_with(start)) {
             problems.push(problem(text, &error));
         }
         last = error;
@@ -113,6 +113,9 @@ fn advice(message: &str) -> String {
             _ => format!("`{key}` is missing here: add it"),
         };
     }
+    if message.starts_with("wanted exactly 1 element") {
+        return "write one value here, as in \"show\" or { excerpt = 5 }".to_owned();
+    }
     for (begin, noun) in [("unknown field `", "key"), ("unknown variant `", "value")] {
         let Some((found, known)) =
             message.strip_prefix(begin).and_then(|rest| rest.split_once("`, expected "))
@@ -135,6 +138,8 @@ pub(super) fn did_you_mean<'a>(found: &str, known: &[&'a str]) -> Option<&'a str
     known.iter().min_by_key(distance).filter(|word| distance(word) <= 1 + word.chars().count() / 4).copied()
 }
 
+/// What `toml` says of a table that should hold one choice.
+const EMPTY_CHOICE: &str = "wanted exactly 1 element, found 0";
 /// Problems in one report.
 const MAX_PROBLEMS: usize = 20;
 /// Bytes of a misspelt word that are compared.

@@ -14,6 +14,18 @@ use super::fold::WALL;
 
 type Spans = Vec<Range<usize>>;
 
+/// The spans widened to the ends of the words and numbers at their edges.
+pub(super) fn whole_words(text: &str, mut spans: Spans) -> Spans {
+    let words = runs(text, |letter| letter.is_ascii_alphanumeric());
+    let word_at = |at: usize| words[words.partition_point(|word| word.end <= at)..].first();
+    for span in &mut spans {
+        let (first, last) = (word_at(span.start), word_at(span.end - 1));
+        span.start = first.map_or(span.start, |word| word.start.min(span.start));
+        span.end = last.filter(|word| word.start < span.end).map_or(span.end, |word| word.end.max(span.end));
+    }
+    spans
+}
+
 /// Card numbers: 13 to 19 digits, in groups or not, whose Luhn sum is right (ISO/IEC 7812-1).
 pub(super) fn cards(text: &str) -> Spans {
     let groups = runs(text, |letter| letter.is_ascii_digit());
@@ -40,13 +52,12 @@ pub(super) fn cards(text: &str) -> Spans {
 }
 
 /// IBANs: a country, two check digits, as many letters and digits as the country has, and the right
-/// remainder (ISO 13616, ISO 7064 MOD 97-10). Cut up to the ends of the words they touch.
+/// remainder (ISO 13616, ISO 7064 MOD 97-10).
 pub(super) fn ibans(text: &str) -> Spans {
-    let words = runs(text, |letter| letter.is_ascii_alphanumeric());
     let bytes = text.as_bytes();
     let starts = (0..bytes.len().saturating_sub(1))
         .filter(|at| bytes[*at..*at + 2].iter().all(u8::is_ascii_alphabetic));
-    starts.filter_map(|at| Some(whole_words(&words, at..iban_end(text, at)?))).collect()
+    starts.filter_map(|at| Some(at..iban_end(text, at)?)).collect()
 }
 
 /// One-time codes and the like: 4 to 8 digits, or up to 12 letters and digits mixed, on a line with a word
@@ -158,7 +169,8 @@ impl Number {
 }
 
 fn codes_in(text: &str, line: &Range<usize>) -> Spans {
-    let words = runs(&text[line.clone()], char::is_alphanumeric);
+    // Other letters end a word: Chinese and Japanese put no blank before a number.
+    let words = runs(&text[line.clone()], |letter| letter.is_ascii_alphanumeric());
     let words: Spans = words.into_iter().map(|word| shift(word, line.start)).collect();
     let mut found = Spans::new();
     for first in 0..words.len() {
@@ -179,11 +191,10 @@ fn codes_in(text: &str, line: &Range<usize>) -> Spans {
 fn is_code(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
-    if letters == 0 {
-        return text.is_ascii() && (4..=8).contains(&digits);
+    match letters {
+        0 => (4..=8).contains(&digits),
+        _ => !text.contains(' ') && digits > 0 && (4..=12).contains(&(digits + letters)),
     }
-    let foreign = text.chars().any(|letter| !letter.is_ascii_alphanumeric() && letter != '-');
-    !foreign && digits > 0 && (4..=12).contains(&(digits + letters))
 }
 
 /// Whether a link, as written or percent-decoded, signs in or carries a token.
@@ -329,14 +340,6 @@ fn is_gap(text: &str, letters: &str, longest: usize) -> bool {
     text.len() <= longest && text.chars().all(|letter| letters.contains(letter))
 }
 
-/// The span widened to the ends of the words at its edges.
-fn whole_words(words: &[Range<usize>], span: Range<usize>) -> Range<usize> {
-    let word_at = |at: usize| words[words.partition_point(|word| word.end <= at)..].first();
-    let start = word_at(span.start).map_or(span.start, |word| word.start.min(span.start));
-    let end = word_at(span.end - 1).map_or(span.end, |word| word.end.max(span.end));
-    start..end
-}
-
 fn shift(span: Range<usize>, by: usize) -> Range<usize> {
     span.start + by..span.end + by
 }
@@ -347,7 +350,7 @@ fn regex(pattern: &str) -> Regex {
 
 static LINK: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r#"(?i)(?:\b[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>"\u{fffc}]+|[\p{L}0-9.-]+\.\p{L}{2,}(?::[0-9]+)?[/?#][^\s<>"\u{fffc}]+"#,
+        r#"(?i)(?:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>"\u{fffc}]+|[\p{L}0-9.-]+\.\p{L}{2,}(?::[0-9]+)?[/?#][^\s<>"\u{fffc}]+"#,
     )
 });
 static LINK_START: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)^[a-z][a-z0-9+.-]{1,20}://|^www\."));
@@ -362,18 +365,18 @@ static LINK_WORDS: LazyLock<Regex> = LazyLock::new(|| {
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     regex(r#"(?:"[^"\n@\u{fffc}]*"|[^\s<>(),;:\[\]"@\u{fffc}]+)(?:@[^\s<>(),;:\[\]"@\u{fffc}]+)+"#)
 });
-/// Words that announce a code, in the languages of the European Union's larger mail flows and some more.
+/// Words that announce a code (a digit beside one ends it as a wall does), in the languages of the European Union's larger mail flows and some more.
 static CODE_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     regex(concat!(
         r"(?i)code|passwor[dt]|kennwort|passphrase|passkey|one.?time|einmal|2fa|mfa|two.?factor|verif|authenti|",
-        r"\b(?:otps?|pins?|tan|mtan|sms-?tan)\b|sicherheits|best[äa]e?tigung|zugang|freigabe|c[óo]digo|clave|contrase|",
-        r"codice|mot de passe|confirm|token|senha|wachtwoord|hasł|\bkod|kód|\bkoodi|κωδικ|код|парол|şifre|parola|lösenord|",
+        r"(?:^|\P{L})(?:(?:otps?|pins?|tan|mtan)(?:\P{L}|$)|kod|koodi)|sicherheits|best[äa]e?tigung|zugang|freigabe|c[óo]digo|clave|contrase|",
+        r"codice|mot de passe|confirm|token|senha|wachtwoord|hasł|kód|κωδικ|код|парол|şifre|parola|lösenord|",
         r"验证|驗證|校验|密码|密碼|认证|認証|確認|コード|暗証|인증|코드|رمز|كود|קוד|सत्यापन|कोड|รหัส|mã xác"
     ))
 });
 static PHONE_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"(?i)\b(?:tel|tél|phone|telephone|telefon|téléphone|teléfono|telefono|mobile?|mobil|handy|cell|fax|call|ring|whatsapp|signal|sms|hotline|durchwahl)|电话|電話|전화|тел|☎|📞",
+        r"(?i)(?:^|\P{L})(?:tel|tél|phone|telephone|telefon|téléphone|teléfono|telefono|mobile?|mobil|handy|cell|fax|call|ring|whatsapp|signal|sms|hotline|durchwahl)|电话|電話|전화|тел|☎|📞",
     )
 });
 static DATE: LazyLock<Regex> = LazyLock::new(|| {

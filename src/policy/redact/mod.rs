@@ -138,7 +138,8 @@ impl Redactor {
     /// One of our own finders sees all there is in one pass.
     fn pass(&self, text: &str, find: impl Fn(&str) -> Vec<Range<usize>>) -> String {
         let folded = Folded::new(text, Fold::Everything, self.own_label());
-        let spans = find(folded.text()).into_iter().map(|span| folded.original(span)).collect();
+        let spans = find::whole_words(folded.text(), find(folded.text()));
+        let spans = spans.into_iter().map(|span| folded.original(span)).collect();
         replace(text, spans, self.label())
     }
 

@@ -32,7 +32,7 @@ fn main() -> Outcome {
 fn seal_and_open(size: usize) -> Outcome {
     let bytes: Vec<u8> = (0..size).map(|at| b' ' + (at % 90) as u8).collect();
     let views = [ViewId::random(), ViewId::random()];
-    let strata = [vec![], vec![views[1]], views.to_vec()];
+    let strata: [&[ViewId]; 3] = [&[], &views[1..], &views];
     let fields = (0..30).map(|at: usize| AtomSpan { end: (at + 1) * 70, kind: 1, stratum: (at % 3) as u16 });
     let atoms: Vec<_> = fields
         .chain([(2102, 2), (2302, 2), (size, 1)].map(|(end, stratum)| AtomSpan { end, kind: 2, stratum }))
@@ -45,9 +45,14 @@ fn seal_and_open(size: usize) -> Outcome {
     let wide = [InputPiece::Literal(&[b'-'; 300]), InputPiece::Source(2100..size)];
     let plans: [&[InputPiece<'_>]; 2] = [&narrow, &wide];
     let inputs: Vec<_> = views
-        .into_iter()
+        .iter()
         .zip(plans)
-        .map(|(view, pieces)| ViewInput { view, pieces, policy_generation: 1, structure: &[b's'; 300] })
+        .map(|(view, pieces)| ViewInput {
+            view: *view,
+            pieces,
+            policy_generation: 1,
+            structure: &[b's'; 300],
+        })
         .collect();
     let envelope = EnvelopeFacts {
         reverse_path: "sender@example.org".to_owned(),

@@ -35,16 +35,14 @@ pub(super) fn open(identity: &dyn age::Identity, file: &[u8]) -> Result<Zeroizin
     Ok(plain)
 }
 
-/// Seals `plain` under a passphrase; `work_factor` is log2 of scrypt's N, or age's own choice.
+/// Seals `plain` under a passphrase; `work_factor` is log2 of scrypt's N.
 pub(super) fn seal_with_passphrase(
     passphrase: &str,
-    work_factor: Option<u8>,
+    work_factor: u8,
     plain: &[u8],
 ) -> Result<Vec<u8>, KeyringError> {
     let mut recipient = age::scrypt::Recipient::new(SecretString::from(passphrase.to_owned()));
-    if let Some(work_factor) = work_factor {
-        recipient.set_work_factor(work_factor);
-    }
+    recipient.set_work_factor(work_factor);
     seal(std::iter::once(&recipient as _), plain)
 }
 
@@ -81,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_passphrase_opens_and_another_does_not() {
-        let file = seal_with_passphrase("one", Some(2), b"text").unwrap();
+        let file = seal_with_passphrase("one", 2, b"text").unwrap();
         assert_eq!(open_with_passphrase("one", &file).unwrap().as_slice(), b"text");
         assert!(matches!(open_with_passphrase("two", &file), Err(KeyringError::Sealed)));
     }

@@ -31,7 +31,7 @@ impl RecoveryCode {
         let identity = owner.reveal();
         let text =
             Zeroizing::new(format!("# Veilpost, owner key of tenant {tenant}\n{}\n", identity.as_str()));
-        age_file::seal_with_passphrase(&self.reveal(), Some(WORK_FACTOR), text.as_bytes())
+        age_file::seal_with_passphrase(&self.reveal(), WORK_FACTOR, text.as_bytes())
     }
 
     /// The owner identity out of a recovery file.
@@ -68,7 +68,7 @@ mod tests {
     fn a_file_without_identity_is_refused() {
         let code = RecoveryCode::generate();
         for text in ["", "# only a comment\n", "AGE-SECRET-KEY-1NOTOURS\n"] {
-            let file = age_file::seal_with_passphrase(&code.reveal(), Some(2), text.as_bytes()).unwrap();
+            let file = age_file::seal_with_passphrase(&code.reveal(), 2, text.as_bytes()).unwrap();
             assert!(matches!(code.open(&file), Err(KeyringError::Form)));
         }
     }

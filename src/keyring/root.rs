@@ -58,15 +58,22 @@ impl RootKey {
     }
 
     /// Writes the key to a new file of mode 0600 and syncs file and directory; with a passphrase,
-    /// as an age file that it opens. Refuses to overwrite.
+    /// as an age file that it opens (about a second of scrypt). Refuses to overwrite.
     pub fn store_new(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<(), KeyringError> {
-        let content = match passphrase {
-            Some(passphrase) => {
-                age_file::seal_with_passphrase(passphrase.expose(), None, self.bytes.expose())?
-            }
-            None => self.bytes.expose().to_vec(),
-        };
-        let content = Zeroizing::new(content);
+        self.store_with(path, passphrase, WORK_FACTOR)
+    }
+
+    fn store_with(
+        &self,
+        path: &Path,
+        passphrase: Option<&Passphrase>,
+        work_factor: u8,
+    ) -> Result<(), KeyringError> {
+        let plain = self.bytes.expose();
+        let content = Zeroizing::new(match passphrase {
+            Some(passphrase) => age_file::seal_with_passphrase(passphrase.expose(), work_factor, plain)?,
+            None => plain.to_vec(),
+        });
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(&content)?;
         file.sync_all()?;
@@ -139,6 +146,8 @@ fn check_access(file: &File) -> Result<(), KeyringError> {
 
 /// How an age v1 file begins (C2SP age, "Version line").
 const AGE_MAGIC: &[u8] = b"age-encryption.org/v1\n";
+/// log2 of scrypt's N: what age's own tool takes for passphrases that people choose.
+const WORK_FACTOR: u8 = 18;
 /// Octets; an age file of 32 bytes under a passphrase has about 200.
 const MAX_KEY_FILE: usize = 4096;
 
@@ -173,7 +182,7 @@ mod tests {
         let path = directory.path().join("root.age");
         let key = RootKey::generate();
         let passphrase = Passphrase::new("correct horse".to_owned());
-        key.store_new(&path, Some(&passphrase)).unwrap();
+        key.store_with(&path, Some(&passphrase), 2).unwrap();
         assert!(same(&RootKey::load(&path, Some(&passphrase)).unwrap(), &key));
         assert!(matches!(RootKey::load(&path, None), Err(KeyringError::KeyFileLocked)));
         let wrong = Passphrase::new("wrong horse".to_owned());

@@ -29,8 +29,8 @@ impl TotpSeed {
     }
 
     /// Checks six digits at `now`, blanks ignored; `last` is the newest step that was used. Tries
-    /// every step of the window in the same time, whichever matches.
-    pub fn check(&self, code: &str, now: Timestamp, last: Option<u64>) -> Option<TotpPassed> {
+    /// every step of the window in the same time, whichever matches, and gives the step.
+    pub fn check(&self, code: &str, now: Timestamp, last: Option<u64>) -> Option<u64> {
         let code = parse(code)?;
         let step = u64::try_from(now.unix()).ok()? / STEP;
         let totp = self.builder().build_noncompliant();
@@ -38,7 +38,7 @@ impl TotpSeed {
         for step in step.saturating_sub(SKEW)..=step.saturating_add(SKEW) {
             let matches = bool::from(digits(&totp, step).ct_eq(&code));
             if matches && last.is_none_or(|last| step > last) {
-                passed = Some(TotpPassed { step });
+                passed = Some(step);
             }
         }
         passed
@@ -52,16 +52,22 @@ impl TotpSeed {
     }
 }
 
-/// Proof that a code was valid for a step not used before. Made only by [`TotpSeed::check`], and
-/// spent by [`TotpEnrolment::release`].
+/// Proof that a code of one enrolment was valid, for a step not used before, and the way to its share.
+/// Made only by [`TotpEnrolment::check`].
 pub struct TotpPassed {
     step: u64,
+    share: TotpShare,
 }
 
 impl TotpPassed {
     /// The step to store as used, durably, before the share is released.
     pub fn step(&self) -> u64 {
         self.step
+    }
+
+    /// The share, once the step is stored as used.
+    pub fn release(self) -> TotpShare {
+        self.share
     }
 }
 
@@ -84,21 +90,15 @@ impl TotpEnrolment {
         Self { seed: TotpSeed::generate(), share: self.share }
     }
 
-    /// Another share for the same seed: the phone keeps working, and the user slot is wrapped anew.
-    pub fn with_new_share(self) -> (Self, TotpShare) {
-        let share = TotpShare::generate();
-        let kept = TotpShare::from_bytes(share.expose());
-        (Self { seed: self.seed, share: kept }, share)
-    }
-
-    /// The seed, to check codes and to show the enrolment URI.
+    /// The seed, to show the enrolment URI.
     pub fn seed(&self) -> &TotpSeed {
         &self.seed
     }
 
-    /// The share, for a passed code.
-    pub fn release(self, _passed: TotpPassed) -> TotpShare {
-        self.share
+    /// Checks a code as [`TotpSeed::check`] does.
+    pub fn check(&self, code: &str, now: Timestamp, last: Option<u64>) -> Option<TotpPassed> {
+        let step = self.seed.check(code, now, last)?;
+        Some(TotpPassed { step, share: TotpShare::from_bytes(self.share.expose()) })
     }
 
     /// For the ledger, to be sealed: version, seed, share.
@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn step(code: &str, seconds: i64, last: Option<u64>) -> Option<u64> {
-        seed().check(code, at(seconds), last).map(|passed| passed.step())
+        seed().check(code, at(seconds), last)
     }
 
     #[test]
@@ -219,8 +219,10 @@ mod tests {
         let stored = TotpEnrolment::from_bytes(&enrolment.expose()).unwrap();
         let totp = stored.seed().builder().build_noncompliant();
         let code = totp.generate(3000).to_string();
-        let passed = stored.seed().check(&code, at(3000), None).unwrap();
-        assert_eq!(stored.release(passed).expose(), share.expose());
+        let passed = stored.check(&code, at(3000), None).unwrap();
+        assert_eq!(passed.step(), 100);
+        assert!(stored.check(&code, at(3000), Some(passed.step())).is_none());
+        assert_eq!(passed.release().expose(), share.expose());
     }
 
     #[test]

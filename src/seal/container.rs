@@ -182,6 +182,8 @@ pub(super) const fn table_length(strata: usize, manifests: usize) -> usize {
     8 + 1 + 16 + 2 + 2 + strata * 8 + manifests * (17 + 16 + 4 + 4)
 }
 
+/// Zero, since a message key seals one manifest, ever.
+pub(super) const MANIFEST_NONCE: [u8; 12] = [0; 12];
 /// Strata, and manifests, in one container.
 pub(super) const MAX_COUNT: usize = u16::MAX as usize;
 const MAGIC: [u8; 8] = *b"VEILPOST";

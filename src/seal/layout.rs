@@ -59,7 +59,7 @@ impl<'a> Layout<'a> {
                 let number = numbers.get_mut(set).ok_or(SealError::Stratum)?;
                 let number = match number {
                     Some(number) => *number,
-                    None => *number.insert(layout.open_stratum(&input.strata[set])?),
+                    None => *number.insert(layout.open_stratum(input.strata[set])?),
                 };
                 layout.place(start..atom.end, bytes, number);
                 layout.atoms.push(AtomRun { length: bytes.len() as u64, kind: atom.kind, stratum: number });

@@ -174,6 +174,7 @@ impl Sample {
                 structure: b"s",
             })
             .collect();
+        let strata: Vec<_> = self.strata.iter().map(Vec::as_slice).collect();
         let envelope = EnvelopeFacts {
             reverse_path: "a@b.example".to_owned(),
             addressee: "ann@vault.example".to_owned(),
@@ -183,7 +184,7 @@ impl Sample {
             message: self.message,
             bytes: &self.bytes,
             atoms: &self.atoms,
-            strata: &self.strata,
+            strata: &strata,
             views: &views,
             received: Timestamp::from_unix(1_800_000_000),
             envelope,

@@ -5,14 +5,13 @@
 
 use std::ops::Range;
 
-use chacha20poly1305::aead::inout::InOutBuf;
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce};
 use sha2::{Digest, Sha256};
 
-use super::container::{self, MAX_COUNT, ManifestRef};
+use super::aead::{Cipher, TAG};
+use super::container::{self, MANIFEST_NONCE, MAX_COUNT, ManifestRef};
 use super::layout::{Composition, Layout};
 use super::manifest::{EnvelopeFacts, Listing, OwnerManifest, StratumGrant, ViewManifest};
-use super::stream::{self, StratumWriter, TAG};
+use super::stream::{self, StratumWriter};
 use super::{MessageKey, MessageKeyGrant, SealError, SealedSeed, StratumKey};
 use crate::clock::Timestamp;
 use crate::names::{MessageId, Reader, ViewId};
@@ -26,7 +25,7 @@ pub struct SealInput<'a> {
     /// Its atoms, which tile it (law 1).
     pub atoms: &'a [AtomSpan],
     /// The sets of readers; the owner reads every stratum and is named in none.
-    pub strata: &'a [Vec<ViewId>],
+    pub strata: &'a [&'a [ViewId]],
     /// The views that get it.
     pub views: &'a [ViewInput<'a>],
     /// When it was received.
@@ -217,20 +216,12 @@ impl Draft {
         let mut start = self.table + self.strata.iter().sum::<usize>();
         for (index, (key, (_, length))) in keys.zip(&self.manifests).enumerate() {
             let end = start + *length as usize;
-            encrypt_manifest(key, &container::associated(&table, index), &mut self.bytes[start..end]);
+            let associated = container::associated(&table, index);
+            Cipher::new(key.expose()).seal(MANIFEST_NONCE, &associated, &mut self.bytes[start..end]);
             start = end;
         }
         self.bytes
     }
-}
-
-/// The nonce is zero: a message key seals one manifest, ever.
-fn encrypt_manifest(key: &MessageKey, associated: &[u8], manifest: &mut [u8]) {
-    let (body, tag) = manifest.split_at_mut(manifest.len() - TAG);
-    let sealed = ChaCha20Poly1305::new(key.expose().into())
-        .encrypt_inout_detached(&Nonce::default(), associated, InOutBuf::from(body))
-        .expect("a manifest is shorter than ChaCha20's 256 GiB");
-    tag.copy_from_slice(&sealed);
 }
 
 /// A guess at the manifests' octets, so that the strata are rarely moved when they are added.

@@ -6,11 +6,10 @@
 
 use std::ops::Range;
 
-use chacha20poly1305::aead::inout::InOutBuf;
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce};
 use zeroize::Zeroizing;
 
 use super::UnsealError;
+use super::aead::{Cipher, TAG};
 use crate::keyring::secret::secret_bytes;
 
 secret_bytes! {
@@ -80,20 +79,16 @@ impl StratumWriter {
 
 /// Encrypts a stratum in place, its plaintext laid out by [`StratumWriter`].
 pub(super) fn encrypt(key: &StratumKey, stratum: &mut [u8]) {
-    let cipher = ChaCha20Poly1305::new(key.expose().into());
+    let cipher = Cipher::new(key.expose());
     let chunks = stratum.len().div_ceil(CHUNK + TAG);
     for (index, chunk) in stratum.chunks_mut(CHUNK + TAG).enumerate() {
-        let (body, tag) = chunk.split_at_mut(chunk.len() - TAG);
-        let sealed = cipher
-            .encrypt_inout_detached(&nonce(index as u64, index + 1 == chunks), b"", InOutBuf::from(body))
-            .expect("a chunk is shorter than ChaCha20's 256 GiB");
-        tag.copy_from_slice(&sealed);
+        cipher.seal(nonce(index as u64, index + 1 == chunks), b"", chunk);
     }
 }
 
 /// 11 bytes of counter, big-endian, and 1 for the last chunk (C2SP age.md, "Payload").
-fn nonce(index: u64, last: bool) -> Nonce {
-    let mut nonce = Nonce::default();
+fn nonce(index: u64, last: bool) -> [u8; 12] {
+    let mut nonce = [0; 12];
     nonce[3..11].copy_from_slice(&index.to_be_bytes());
     nonce[11] = u8::from(last);
     nonce
@@ -102,7 +97,7 @@ fn nonce(index: u64, last: bool) -> Nonce {
 /// Reads ranges of one stratum, decrypting only the chunks they touch.
 pub struct StratumReader<'a> {
     sealed: &'a [u8],
-    cipher: ChaCha20Poly1305,
+    cipher: Cipher,
     length: usize,
 }
 
@@ -113,7 +108,7 @@ impl<'a> StratumReader<'a> {
         if u64::try_from(plain) != Ok(length) {
             return Err(UnsealError::Layout);
         }
-        Ok(Self { sealed, cipher: ChaCha20Poly1305::new(key.expose().into()), length: plain })
+        Ok(Self { sealed, cipher: Cipher::new(key.expose()), length: plain })
     }
 
     /// Its length when opened, in octets.
@@ -148,21 +143,13 @@ impl<'a> StratumReader<'a> {
         let start = index.checked_mul(CHUNK + TAG).ok_or(UnsealError::Range)?;
         let rest = self.sealed.get(start..).ok_or(UnsealError::Range)?;
         let chunk = &rest[..rest.len().min(CHUNK + TAG)];
-        let (body, tag) = chunk.split_last_chunk::<TAG>().ok_or(UnsealError::Range)?;
-        let mut plain = Zeroizing::new(body.to_vec());
         let last = rest.len() == chunk.len();
-        let buffer = InOutBuf::from(plain.as_mut_slice());
-        self.cipher
-            .decrypt_inout_detached(&nonce(index as u64, last), b"", buffer, tag.into())
-            .map_err(|_| UnsealError::Chunk)?;
-        Ok(plain)
+        self.cipher.open(nonce(index as u64, last), b"", chunk).ok_or(UnsealError::Chunk)
     }
 }
 
 /// Octets of plaintext in a chunk.
 pub(super) const CHUNK: usize = 64 * 1024;
-/// Octets of a tag.
-pub(super) const TAG: usize = 16;
 
 #[cfg(test)]
 mod tests {

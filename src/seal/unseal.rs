@@ -5,14 +5,14 @@
 
 use std::ops::Range;
 
-use chacha20poly1305::aead::inout::InOutBuf;
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::aead::Cipher;
+use super::container::MANIFEST_NONCE;
 use super::manifest::{self, OwnerManifest, Piece, StratumGrant, ViewManifest};
-use super::stream::{CHUNK, TAG};
+use super::stream::CHUNK;
 use super::{Container, MessageKey, StratumReader, UnsealError};
 use crate::names::{MessageId, Reader, TenantId, ViewId};
 
@@ -254,17 +254,7 @@ fn open_manifest(
         return Err(UnsealError::Foreign);
     }
     let (sealed, associated) = container.sealed_manifest(reader).ok_or(UnsealError::NoManifest)?;
-    let (body, tag) = sealed.split_last_chunk::<TAG>().ok_or(UnsealError::Layout)?;
-    let mut plain = Zeroizing::new(body.to_vec());
-    ChaCha20Poly1305::new(key.expose().into())
-        .decrypt_inout_detached(
-            &Nonce::default(),
-            &associated,
-            InOutBuf::from(plain.as_mut_slice()),
-            tag.into(),
-        )
-        .map_err(|_| UnsealError::Manifest)?;
-    Ok(plain)
+    Cipher::new(key.expose()).open(MANIFEST_NONCE, &associated, sealed).ok_or(UnsealError::Manifest)
 }
 
 /// Checks that grants and pieces fit the container; gives the sum of the pieces' lengths.

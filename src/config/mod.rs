@@ -2,9 +2,11 @@
 //!
 //! Owns every setting of the server and its default. Refuses to know what the settings do. The
 //! form is TOML 1.0; an unknown key is an error, because a misspelt limit is no limit. Further
-//! sections get a struct in `model.rs`, a field in [`Config`] and their lines in `example.toml`.
+//! sections get a struct in `model.rs`, a field in
+//! [`Config`] and in `file.rs`, and their lines in `example.toml`.
 
 mod example;
+mod file;
 mod model;
 mod parts;
 
@@ -38,11 +40,11 @@ pub enum ConfigError {
         message: String,
     },
     /// Settings that are right alone and wrong together.
-    #[error("{}, section [{section}]: {problem}", path.display())]
+    #[error("{}, at {section}: {problem}", path.display())]
     Together {
         /// The file.
         path: PathBuf,
-        /// The section to change.
+        /// The section or key to change.
         section: &'static str,
         /// What is wrong and what to do.
         problem: &'static str,
@@ -61,7 +63,7 @@ impl Config {
 
     /// Checks a text as if it had been read from `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let file: model::File = toml::from_str(text).map_err(|error| in_line(text, path, &error))?;
+        let file: file::File = toml::from_str(text).map_err(|error| in_line(text, path, &error))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         file.check(folder).map_err(|(section, problem)| ConfigError::Together {
             path: path.to_owned(),
@@ -99,6 +101,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Lines that look like TOML, more or less.
+    const LINES: &str = "(\\[?[a-z_.]{0,9}\\]?( ?= ?[\\[\"a-z0-9:\\]. ]{0,9})?\n){0,9}";
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
         Config::parse(text, Path::new("/etc/veilpost/veilpost.toml"))
@@ -142,6 +147,7 @@ mod tests {
             ("hostname = 'a.example'\n[limits]\ncommand_seconds = 0", "at least 1"),
             ("hostname = 'a.example'\n[limits]\nconnections = 0", "nonzero"),
             ("hostname = 'a.example'\n[unlock]\nminutes = 0", "at least 1"),
+            ("hostname = 'a.example'\nkey_dir = 'data/keys'", "apart"),
             ("hostname = 'a.example'\n[tls]\ncertificate = 'x.pem'", "both"),
             (
                 "hostname = 'a.example'\n[tls]\ncertificate='x'\nkey='y'\n[tls.acme]\nterms_agreed=true",
@@ -199,7 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_settings_or_an_error_with_a_line_in_it(text in "(\\[?[a-z_.]{0,9}\\]?( ?= ?[\\[\"a-z0-9:\\]. ]{0,9})?\n){0,9}") {
+        fn any_text_is_settings_or_an_error_with_a_line_in_it(text in LINES) {
             if let Err(ConfigError::Line { line, .. }) = parse(&text) {
                 prop_assert!((1..=text.lines().count() + 1).contains(&line));
             }
@@ -208,7 +214,8 @@ mod tests {
         #[test]
         fn any_value_of_a_known_key_is_refused_or_kept(octets: u64, seconds: u32) {
             let text = format!(
-                "hostname = 'a.example'\n[smtp]\nmax_message_size = '{octets}'\n[limits]\nidle_seconds = {seconds}"
+                "hostname = 'a.example'\n[smtp]\nmax_message_size = '{octets}'\n\
+                 [limits]\nidle_seconds = {seconds}"
             );
             match parse(&text) {
                 Ok(config) => {

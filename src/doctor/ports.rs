@@ -52,7 +52,8 @@ fn listener(section: &'static str, at: SocketAddr, running: bool) -> Finding {
             Finding::fail(CHECK, format!("[{section}] {at} is taken by another program"), remedy)
         }
         ErrorKind::PermissionDenied => {
-            let remedy = "nothing, under dist/veilpost.service, which grants CAP_NET_BIND_SERVICE; else run this as root";
+            let remedy =
+                "nothing under dist/veilpost.service, which grants CAP_NET_BIND_SERVICE; else try as root";
             Finding::warn(
                 CHECK,
                 format!("[{section}] {at} could not be tried: ports below 1024 are reserved"),
@@ -77,7 +78,7 @@ pub(super) fn name(case: &Case<'_>) -> Vec<Finding> {
         Some(Ok(addresses)) if addresses.iter().all(|at| at.ip().is_loopback()) => Finding::warn(
             "name",
             format!("{host} leads to this machine only"),
-            "that may be /etc/hosts; make sure that the public DNS has A or AAAA records, and that the MX points at them",
+            "that may be /etc/hosts; the public DNS wants A or AAAA records, and an MX that points at them",
         ),
         Some(Ok(_)) => {
             Finding::ok("name", format!("{host} has an address; its MX and PTR records were not looked at"))

@@ -50,7 +50,7 @@ pub(super) fn hostname(ask: &mut dyn Ask) -> io::Result<String> {
 }
 
 pub(super) fn reception(ask: &mut dyn Ask) -> io::Result<Reception> {
-    ask.tell("How does mail come in?\n  a) straight from other servers, by SMTP on port 25\n  b) from a mail server on this machine, by LMTP")?;
+    ask.tell(RECEPTIONS)?;
     until(ask, "a or b [a]:", |answer| match answer {
         "a" | "" => Ok(Reception::Direct),
         "b" => Ok(Reception::BehindMailServer),
@@ -59,7 +59,7 @@ pub(super) fn reception(ask: &mut dyn Ask) -> io::Result<Reception> {
 }
 
 pub(super) fn certificate(ask: &mut dyn Ask) -> io::Result<CertificateFrom> {
-    ask.tell("Where does the TLS certificate come from?\n  a) make one now; mail clients must be told to trust it\n  b) files that I keep renewed\n  c) Let's Encrypt, whose terms I have read and agree to (needs port 80)")?;
+    ask.tell(CERTIFICATES)?;
     let answer = until(ask, "a, b or c [a]:", |answer| match answer {
         "" => Ok("a".to_owned()),
         "a" | "b" | "c" => Ok(answer.to_owned()),
@@ -102,6 +102,15 @@ fn until<T>(
     Err(io::Error::new(io::ErrorKind::InvalidInput, "no usable answer"))
 }
 
+const RECEPTIONS: &str = "\
+How does mail come in?
+  a) straight from other servers, by SMTP on port 25
+  b) from a mail server on this machine, by LMTP";
+const CERTIFICATES: &str = "\
+Where does the TLS certificate come from?
+  a) make one now; mail clients must be told to trust it
+  b) files that I keep renewed
+  c) Let's Encrypt, whose terms I have read and agree to (needs port 80)";
 /// Octets of an answer.
 const MAX_ANSWER: u64 = 4096;
 /// A person finds an answer sooner; a script that does not has gone wrong.

@@ -21,7 +21,7 @@ use crate::private_file;
 #[non_exhaustive]
 pub enum InitError {
     /// Something is where a new file or folder would go.
-    #[error("{} is there already; init overwrites nothing: choose another place or remove it yourself", _0.display())]
+    #[error("{} is there already, and init overwrites nothing: choose another place", _0.display())]
     Exists(PathBuf),
     /// A file or folder could not be made.
     #[error("{}: {source}", path.display())]

@@ -206,11 +206,13 @@ impl Shared {
             () if proven.count() == order.names.len() => "ready",
             () => "pending",
         };
+        let identifiers: Vec<Value> =
+            order.names.iter().map(|name| json!({ "type": "dns", "value": name })).collect();
         let authorizations: Vec<String> =
             (0..order.names.len()).map(|name| self.url(&format!("authorization/{number}/{name}"))).collect();
         json!({
             "status": status,
-            "identifiers": order.names.iter().map(|name| json!({"type": "dns", "value": name})).collect::<Vec<_>>(),
+            "identifiers": identifiers,
             "authorizations": authorizations,
             "finalize": self.url(&format!("finalize/{number}")),
             "certificate": self.url(&format!("certificate/{number}")),

@@ -36,7 +36,7 @@ pub enum AcmeError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The account could not be opened or made; the authority's words may repeat contact addresses and are left out.
+    /// The account could not be made. The authority's words may repeat contact addresses and are left out.
     #[error(
         "the authority gives no account ({kind}); contact and terms_agreed in [tls.acme] are what it looks at"
     )]
@@ -76,7 +76,7 @@ pub struct Renewer {
 }
 
 impl Renewer {
-    /// Starts with the certificate kept from before, if it still names every domain, else with a self-signed one.
+    /// Starts with the certificate kept from before, if it names every domain, else with a self-signed one.
     pub fn new(settings: Acme, clock: Clock) -> Result<Self, AcmeError> {
         let cache = Cache::new(&settings.cache_dir);
         let kept = cache.certificate().filter(|kept| settings.domains.iter().all(|name| kept.covers(name)));

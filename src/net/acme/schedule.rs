@@ -47,7 +47,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_renewal_falls_into_the_life(from in 0_i64..1 << 40, life in 1_i64..1 << 32, chance in -1.0..2.0) {
+        fn a_renewal_is_within_the_life(from in 0_i64..1 << 40, life in 1_i64..1 << 32, chance in -1.0..2.0) {
             let (from, until) = (Timestamp::from_unix(from), Timestamp::from_unix(from + life));
             let due = renewal(from, until, chance);
             prop_assert!(from <= due && due < until);

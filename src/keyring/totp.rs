@@ -90,6 +90,13 @@ impl TotpEnrolment {
         Self { seed: TotpSeed::generate(), share: self.share }
     }
 
+    /// Another share for the same seed: the phone keeps working, and the user slot is wrapped anew.
+    pub fn with_new_share(self) -> (Self, TotpShare) {
+        let share = TotpShare::generate();
+        let kept = TotpShare::from_bytes(share.expose());
+        (Self { seed: self.seed, share: kept }, share)
+    }
+
     /// The seed, to show the enrolment URI.
     pub fn seed(&self) -> &TotpSeed {
         &self.seed
@@ -120,6 +127,19 @@ impl TotpEnrolment {
         let share = share.try_into().map_err(|_| KeyringError::Form)?;
         Ok(Self { seed: TotpSeed::from_bytes(seed), share: TotpShare::from_bytes(share) })
     }
+}
+
+/// The code of the moment for a seed in base32 or an `otpauth://` URI, as an authenticator shows it.
+pub fn code_for(seed: &str, now: Timestamp) -> Result<String, KeyringError> {
+    let text = seed.split_once("secret=").map_or(seed, |(_, rest)| rest.split('&').next().unwrap_or(rest));
+    let octets = data_encoding::BASE32_NOPAD
+        .decode(text.trim().trim_end_matches('=').to_ascii_uppercase().as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_| KeyringError::Form)?;
+    let seed = TotpSeed::from_bytes(octets.as_slice().try_into().map_err(|_| KeyringError::Form)?);
+    let step = u64::try_from(now.unix()).map_err(|_| KeyringError::Form)? / STEP;
+    let code = digits(&seed.builder().build_noncompliant(), step);
+    Ok(code.iter().map(|digit| char::from(*digit)).collect())
 }
 
 /// Six digits, with blanks as people type them.

@@ -139,11 +139,10 @@ async fn verify(
     }
     let enrolment = TotpEnrolment::from_bytes(&row.totp).map_err(refused)?;
     let passed = enrolment
-        .seed()
         .check(code, vault.clock.now(), row.totp_last_step)
         .ok_or((Refusal::WrongCode, OwnerError::Refused))?;
     burn(vault, user, passed.step()).await.map_err(|error| (Refusal::WrongCredential, error))?;
-    let slot_key = key.user_slot_key(&enrolment.release(passed));
+    let slot_key = key.user_slot_key(&passed.release());
     slot.open(&slot_key, &binding(user)).map(OwnerKey).map_err(refused)
 }
 

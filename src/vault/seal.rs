@@ -202,7 +202,7 @@ fn seal_plan(
     grants: Vec<MessageKeyGrant>,
 ) -> Result<SealedMessage, SealingError> {
     let atoms = atom_spans(anatomy, plan);
-    let strata: Vec<Vec<ViewId>> = plan.strata().iter().map(|stratum| stratum.views.clone()).collect();
+    let strata: Vec<&[ViewId]> = plan.strata().iter().map(|stratum| stratum.views.as_slice()).collect();
     let pieces: Vec<Vec<InputPiece<'_>>> =
         plan.views().iter().map(|(_, composition)| input_pieces(anatomy, composition)).collect();
     let generation =

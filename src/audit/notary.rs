@@ -68,7 +68,14 @@ impl<S: AuditStore> Notary<S> {
 
     /// A receipt for a recorded act, that its person can keep and check without the server.
     pub async fn receipt(&self, recorded: &Recorded) -> Result<Receipt, AuditError> {
-        let (tenant, index) = (recorded.tenant(), recorded.sequence());
+        self.receipt_of(recorded.tenant(), recorded.sequence()).await
+    }
+
+    /// A receipt for the entry with this number. [`AuditError::Damaged`] if there is none.
+    pub async fn receipt_of(&self, tenant: TenantId, index: u64) -> Result<Receipt, AuditError> {
+        if index >= self.log.size(tenant).await? {
+            return Err(AuditError::Damaged);
+        }
         let checkpoint = match self.newest(tenant).await? {
             Some(newest) if newest.size() > index => newest,
             _ => self.checkpoint(tenant).await?,

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod failure;
 pub mod mail;
+pub mod remove;
 pub mod reseal;
 pub mod sessions;
 pub mod unlock;

@@ -1,3 +1,156 @@
-//! The running server: what the parts are wired to, and what administrators may ask of it.
+//! The running server: parts wired to each other, listeners, and the work that goes on in the
+//! background. What administrators may ask of it is in [`calls`].
 
+pub mod calls;
+mod listeners;
 pub mod mailroom;
+mod upkeep;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+pub use listeners::Listening;
+
+use crate::audit::{CheckpointError, CheckpointKey, Log, Notary, Sink, SyslogSocket};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::init::ROOT_KEY;
+use crate::keyring::{KeyringError, Passphrase, RootKey};
+use crate::net::acme::AcmeError;
+use crate::net::metrics::Metrics;
+use crate::net::tls::TlsError;
+use crate::owner::sessions::Sessions;
+use crate::records::{RecordError, Records};
+use crate::seal::Epochs;
+use crate::shutdown::Lifecycle;
+use crate::store::blobs::{BlobError, Blobs};
+use crate::store::layout::{DataFolder, LayoutError};
+use crate::store::ledger::{LedgerError, Options, RedbLedger};
+use crate::store::sweep::InFlight;
+use crate::tenant::registry;
+use crate::vault::{AuditRows, Mailboxes, Policies, Settings, Vault};
+
+/// Why the server does not start. Each says what to do or leads to where it is said.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The root key cannot be had.
+    #[error("the root key {}: {source}", .path.display())]
+    RootKey {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        source: KeyringError,
+    },
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Data(#[from] LayoutError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The blobs cannot be opened.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// The rows do not open under this root key.
+    #[error("{0}; is this the root key that the data was made with?")]
+    Records(#[from] RecordError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// ACME cannot start.
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address or path.
+        address: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The audit key cannot be made; this does not happen with a sound root key.
+    #[error(transparent)]
+    Audit(#[from] CheckpointError),
+}
+
+/// A server whose listeners are open.
+pub struct Server {
+    /// The vault.
+    pub vault: Arc<Vault>,
+    /// The unlock sessions.
+    pub sessions: Arc<Sessions>,
+    /// Who signs the audit logs.
+    pub notary: Arc<Notary<AuditRows>>,
+    /// Where it listens.
+    pub listening: Listening,
+    /// Held for its lock.
+    _folder: DataFolder,
+}
+
+impl Server {
+    /// Opens the vault, binds every listener and starts serving. Everything runs in `life` until it
+    /// is told to stop. `passphrase` opens a root key file that is locked with one.
+    pub async fn start(
+        config: &Config,
+        clock: Clock,
+        life: &Lifecycle,
+        passphrase: Option<Passphrase>,
+    ) -> Result<Arc<Self>, StartError> {
+        let root = load_root(config, passphrase.as_ref())?;
+        let folder = DataFolder::open(&config.data_dir)?;
+        let key = CheckpointKey::from_seed("veilpost", root.audit_signing_seed().expose())?;
+        let vault = Arc::new(open_vault(config, clock, &folder, root)?);
+        check_root(&vault)?;
+        let notary = Arc::new(Notary::new(vault.audit.clone(), key, sinks(config)));
+        let sessions = Arc::new(Sessions::default());
+        let listening = listeners::open(config, &vault, life).await?;
+        let server = Arc::new(Self { vault, sessions, notary, listening, _folder: folder });
+        listeners::open_admin(config, &server, life)?;
+        upkeep::start(config, &server, life);
+        Ok(server)
+    }
+}
+
+fn load_root(config: &Config, passphrase: Option<&Passphrase>) -> Result<RootKey, StartError> {
+    let path = config.key_dir.join(ROOT_KEY);
+    RootKey::load(&path, passphrase).map_err(|source| StartError::RootKey { path, source })
+}
+
+fn open_vault(config: &Config, clock: Clock, folder: &DataFolder, root: RootKey) -> Result<Vault, StartError> {
+    let ledger = Arc::new(RedbLedger::open(&folder.ledger(), Options::default())?);
+    let records = Arc::new(Records::new(ledger, Arc::new(root)));
+    Ok(Vault {
+        audit: Log::new(AuditRows::new(records.clone()), clock.clone()),
+        records,
+        blobs: Blobs::open(&folder.blobs())?,
+        in_flight: InFlight::default(),
+        epochs: Epochs::new(),
+        mailboxes: Mailboxes::default(),
+        policies: Policies::default(),
+        reading: Semaphore::new(crate::vault::read::BUDGET as usize),
+        clock,
+        metrics: Metrics::new(),
+        settings: Settings {
+            hostname: config.hostname.clone(),
+            public_url: config.dashboard.public_url.clone(),
+            unlock_lasts: config.unlock.lasts,
+            reason_required: config.unlock.require_reason,
+            max_message: config.smtp.max_message_size,
+        },
+    })
+}
+
+/// Reads every tenant's row: with a wrong root key none of them opens, and the server must not
+/// start to write rows that only the wrong key opens.
+fn check_root(vault: &Vault) -> Result<(), StartError> {
+    registry::tenants(&vault.records)?;
+    Ok(())
+}
+
+fn sinks(config: &Config) -> Vec<Sink> {
+    let file = config.audit.checkpoint_file.clone().map(Sink::File);
+    let syslog = config.audit.syslog.then(|| Sink::Syslog(SyslogSocket::Unix("/dev/log".into())));
+    file.into_iter().chain(syslog).collect()
+}

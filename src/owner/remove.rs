@@ -1,0 +1,133 @@
+//! Removing a tenant: its keyslots first, in one step, so that from then on nothing opens its mail;
+//! then its containers and rows, however long that takes.
+
+use super::OwnerError;
+use super::account::record;
+use super::sessions::Sessions;
+use crate::audit::{Act, Actor};
+use crate::names::{Reader, TenantId};
+use crate::records::row_key;
+use crate::store::blobs::BlobName;
+use crate::store::ledger::Batch;
+use crate::tenant::directory;
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{
+    AddressListRow, AddressRow, AuditEntryRow, AuditHeadRow, CheckpointRow, CredentialListRow, CredentialRow,
+    HiddenRow, LastUsedRow, MailboxRow, MessageRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow,
+    TenantNameRow, TenantRow, UserRow, ViewRow,
+};
+use crate::vault::Vault;
+
+/// Removes a tenant with all it has. A removal that was interrupted is finished by calling it again.
+pub async fn tenant(
+    vault: &Vault,
+    sessions: &Sessions,
+    tenant: TenantId,
+    row: TenantRow,
+    by: Actor,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(), OwnerError> {
+    let users = registry::users(&vault.records, tenant)?;
+    if !row.removing {
+        record(vault, tenant, by, Act::TenantRemoved).await?;
+        let kept = shred(vault, tenant, &row, &users.iter().map(|(user, _)| *user).collect::<Vec<_>>())?;
+        let _committed = vault.records.commit(kept).await?;
+    }
+    remove_recovery(vault, tenant).await?;
+    for (user, _) in &users {
+        drop(sessions.close_all_of(*user));
+        remove_mail(vault, *user, &mut progress).await?;
+        remove_user(vault, *user).await?;
+    }
+    vault.blobs.remove_seeds(Reader::Owner(tenant))?;
+    let mut batch = Batch::new();
+    batch.delete_prefix(row_key::<PolicyRow>(&[tenant.as_bytes()]));
+    batch.delete_prefix(row_key::<AuditEntryRow>(&[tenant.as_bytes()]));
+    batch.delete_prefix(row_key::<SeedRow>(&[&Reader::Owner(tenant).to_bytes()]));
+    batch.delete(row_key::<AuditHeadRow>(&[tenant.as_bytes()]));
+    batch.delete(row_key::<CheckpointRow>(&[tenant.as_bytes()]));
+    batch.delete(row_key::<TenantNameRow>(&[&registry::tenant_name_key(&vault.records, &row.name)]));
+    batch.delete(row_key::<TenantRow>(&[tenant.as_bytes()]));
+    let _committed = vault.records.commit(batch).await?;
+    Ok(())
+}
+
+/// One batch: every keyslot, credential, public half and address goes; the tenant is marked.
+fn shred(vault: &Vault, tenant: TenantId, row: &TenantRow, users: &[UserRef]) -> Result<Batch, OwnerError> {
+    let records = &vault.records;
+    let mut batch = Batch::new();
+    let marked = TenantRow { removing: true, ..row.clone() };
+    records.system().put(&mut batch, &[tenant.as_bytes()], &marked);
+    batch.delete(row_key::<RecipientRow>(&[&Reader::Owner(tenant).to_bytes()]));
+    for (key, _) in directory::list(records, tenant)? {
+        batch.delete(row_key::<AddressRow>(&[&key]));
+    }
+    batch.delete_prefix(row_key::<AddressListRow>(&[tenant.as_bytes()]));
+    for user in users {
+        shred_user(vault, &mut batch, *user)?;
+    }
+    Ok(batch)
+}
+
+fn shred_user(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<(), OwnerError> {
+    let scope = vault.records.tenant(user.tenant);
+    if let Some(mut row) = registry::user(&vault.records, user)? {
+        (row.owner_slot, row.totp, row.disabled) = (Vec::new(), Vec::new(), true);
+        scope.put(batch, &[user.tenant.as_bytes(), user.user.as_bytes()], &row);
+    }
+    for (view, mut row) in registry::views(&vault.records, user)? {
+        for (credential, listed) in registry::credentials(&vault.records, user.tenant, view)? {
+            batch.delete(row_key::<CredentialRow>(&[&listed.lookup]));
+            batch.delete(row_key::<CredentialListRow>(&[view.as_bytes(), credential.as_bytes()]));
+            batch.delete(row_key::<LastUsedRow>(&[credential.as_bytes()]));
+        }
+        row.for_owner = Vec::new();
+        scope.put(batch, &[user.user.as_bytes(), view.as_bytes()], &row);
+        batch.delete(row_key::<RecipientRow>(&[&Reader::View(view).to_bytes()]));
+    }
+    Ok(())
+}
+
+async fn remove_recovery(vault: &Vault, tenant: TenantId) -> Result<(), OwnerError> {
+    vault.blobs.delete(&BlobName::of_recovery(tenant)).await?;
+    for place in 0..MAX_ESCROW {
+        vault.blobs.delete(&BlobName::of_escrow(tenant, place)).await?;
+    }
+    Ok(())
+}
+
+/// Containers go before the rows that name them, so that an interrupted removal can go on.
+async fn remove_mail(
+    vault: &Vault,
+    user: UserRef,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), OwnerError> {
+    let rows: Vec<(Vec<u8>, MessageRow)> = vault.records.tenant(user.tenant).list(&[user.user.as_bytes()])?;
+    let total = rows.len() as u64;
+    for (done, (_, row)) in (1..).zip(&rows) {
+        vault.blobs.delete(&BlobName::of_container(row.container)).await?;
+        progress(done, total);
+    }
+    Ok(())
+}
+
+async fn remove_user(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
+    let mut batch = Batch::new();
+    for (view, _) in registry::views(&vault.records, user)? {
+        vault.blobs.remove_seeds(Reader::View(view))?;
+        vault.epochs.end(Reader::View(view));
+        batch.delete_prefix(row_key::<HiddenRow>(&[view.as_bytes()]));
+        batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
+        batch.delete_prefix(row_key::<SeedRow>(&[&Reader::View(view).to_bytes()]));
+    }
+    batch.delete_prefix(row_key::<MessageRow>(&[user.user.as_bytes()]));
+    batch.delete_prefix(row_key::<ViewRow>(&[user.user.as_bytes()]));
+    batch.delete(row_key::<MailboxRow>(&[user.user.as_bytes()]));
+    batch.delete(row_key::<SoftlockRow>(&[user.user.as_bytes()]));
+    batch.delete(row_key::<UserRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]));
+    let _committed = vault.records.commit(batch).await?;
+    Ok(())
+}
+
+/// More escrow recipients than this a tenant cannot be founded with.
+pub(super) const MAX_ESCROW: usize = 16;

@@ -1,0 +1,219 @@
+//! Calls on tenants, users and addresses.
+
+use super::{Answered, Server, answer, authorise, done, tenant_named, tenants, time, user_named};
+use crate::admin::api::{
+    AddressItem, Authority, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
+};
+use crate::admin::socket::Outlet;
+use crate::audit::{Act, Actor, Draft, Origin};
+use crate::keyring::{EscrowRecipient, Passphrase};
+use crate::names::Address;
+use crate::owner::account::{Enrolled, Founding};
+use crate::owner::{OwnerError, account, remove};
+use crate::store::ledger::{Batch, CommitError};
+use crate::tenant::directory::{self, Destination};
+use crate::tenant::registry::{self, UserRef};
+
+pub fn status(server: &Server) -> Answered {
+    let listening = &server.listening;
+    let tenants = registry::tenants(&server.vault.records)?.len();
+    let text = |addresses: &[std::net::SocketAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    Ok(serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "hostname": server.vault.settings.hostname,
+        "tenants": tenants,
+        "smtp": text(&listening.smtp),
+        "lmtp": text(&listening.lmtp),
+        "pop3": text(&listening.pop3),
+        "pop3s": text(&listening.pop3s),
+        "metrics": text(&listening.metrics),
+        "verifier_key": server.notary.verifying_key().to_string(),
+    }))
+}
+
+pub async fn tenant_create(
+    server: &Server,
+    name: String,
+    address: &str,
+    password: &Secret,
+    reason_required: bool,
+    escrow: &[String],
+    by: Actor,
+) -> Answered {
+    let founding = Founding {
+        name,
+        address: parse_address(address)?,
+        password: Passphrase::new(password.expose().to_owned()),
+        reason_required,
+        escrow: escrow.iter().map(|text| parse_escrow(text)).collect::<Result<_, _>>()?,
+    };
+    let founded = account::found(&server.vault, founding, by).await?;
+    server.notary.attend(founded.tenant);
+    answer(&TenantCreated {
+        tenant: founded.tenant.to_string(),
+        recovery_code: Secret::new(founded.recovery_code.reveal().to_string()),
+        user: shown(founded.user),
+    })
+}
+
+pub fn tenant_list(server: &Server) -> Answered {
+    let item = |(id, row): (_, crate::tenant::rows::TenantRow)| {
+        Ok(TenantItem {
+            users: registry::users(&server.vault.records, id)?.len() as u64,
+            id: id.to_string(),
+            name: row.name,
+            created: time(row.created),
+            reason_required: row.reason_required,
+        })
+    };
+    let items: Result<Vec<_>, OwnerError> =
+        registry::tenants(&server.vault.records)?.into_iter().map(item).collect();
+    answer(&items?)
+}
+
+pub async fn tenant_remove(server: &Server, name: &str, by: Actor, outlet: &Outlet) -> Answered {
+    let (tenant, row) = tenant_named(server, name)?;
+    let progress = |done, total| outlet.progress(done, total, "messages removed");
+    remove::tenant(&server.vault, &server.sessions, tenant, row, by, progress).await?;
+    done()
+}
+
+pub async fn user_create(
+    server: &Server,
+    tenant: &str,
+    address: &str,
+    password: &Secret,
+    authority: &Authority,
+) -> Answered {
+    let (tenant, _) = tenant_named(server, tenant)?;
+    let unlocked = authorise(server, authority, first_user(server, tenant)?).await?;
+    if unlocked.user().tenant != tenant {
+        return Err(OwnerError::OtherTenant.into());
+    }
+    let password = Passphrase::new(password.expose().to_owned());
+    let enrolled = account::add_user(&server.vault, &unlocked, &parse_address(address)?, password).await?;
+    answer(&shown(enrolled))
+}
+
+pub fn user_list(server: &Server, tenant: Option<&str>) -> Answered {
+    let mut items = Vec::new();
+    for (tenant, tenant_row) in tenants(server, tenant)? {
+        for (user, row) in registry::users(&server.vault.records, tenant)? {
+            items.push(UserItem {
+                id: user.user.to_string(),
+                login: row.login,
+                tenant: tenant_row.name.clone(),
+                created: time(row.created),
+                disabled: row.disabled,
+            });
+        }
+    }
+    answer(&items)
+}
+
+pub async fn user_password(server: &Server, login: &str, password: &Secret, authority: &Authority) -> Answered {
+    let (user, _) = user_named(server, login)?;
+    let unlocked = authorise(server, authority, user).await?;
+    let password = Passphrase::new(password.expose().to_owned());
+    account::set_password(&server.vault, &server.sessions, &unlocked, user, password).await?;
+    done()
+}
+
+pub async fn user_totp(server: &Server, login: &str, authority: &Authority) -> Answered {
+    let (user, _) = user_named(server, login)?;
+    let unlocked = authorise(server, authority, user).await?;
+    answer(&shown(account::reset_totp(&server.vault, &server.sessions, &unlocked, user).await?))
+}
+
+pub async fn user_disable(server: &Server, login: &str, disabled: bool, by: Actor) -> Answered {
+    let (user, _) = user_named(server, login)?;
+    account::set_disabled(&server.vault, &server.sessions, user, disabled, by).await?;
+    done()
+}
+
+pub async fn address_add(
+    server: &Server,
+    address: &str,
+    login: Option<&str>,
+    alias_of: Option<&str>,
+    by: Actor,
+) -> Answered {
+    let destination = parse_destination(address)?;
+    let alias_of = alias_of.map(parse_address).transpose()?;
+    let user = match (&alias_of, login) {
+        (Some(target), _) => {
+            let holder = directory::resolve(&server.vault.records, target)?;
+            let row = holder.ok_or(OwnerError::NotFound("address that the alias stands for"))?;
+            UserRef { tenant: row.tenant, user: row.user }
+        }
+        (None, Some(login)) => user_named(server, login)?.0,
+        (None, None) => return Err(invalid("address", "it needs a user or an address that it stands for").into()),
+    };
+    let mut batch = Batch::new();
+    directory::add(&server.vault.records, &mut batch, &destination, (user.tenant, user.user), alias_of.as_ref());
+    let draft = Draft::new(by, Origin::UnixSocket, Act::AddressAdded { user: user.user });
+    let _recorded = server.vault.audit.record(user.tenant, draft).await.map_err(OwnerError::from)?;
+    match server.vault.records.commit(batch).await {
+        Ok(_committed) => done(),
+        Err(CommitError::Conflict) => Err(OwnerError::Exists("address").into()),
+        Err(error) => Err(OwnerError::from(error).into()),
+    }
+}
+
+pub fn address_list(server: &Server, tenant: Option<&str>) -> Answered {
+    let mut items = Vec::new();
+    for (tenant, _) in tenants(server, tenant)? {
+        for (_, row) in directory::list(&server.vault.records, tenant)? {
+            let user = registry::user(&server.vault.records, UserRef { tenant, user: row.user })?;
+            let user = user.map_or_else(String::new, |user| user.login);
+            items.push(AddressItem { address: row.address, user, alias_of: row.alias_of });
+        }
+    }
+    answer(&items)
+}
+
+pub async fn address_remove(server: &Server, address: &str, by: Actor) -> Answered {
+    let destination = parse_destination(address)?;
+    let records = &server.vault.records;
+    let holder = directory::holder(records, &destination)?.ok_or(OwnerError::NotFound("address"))?;
+    let user = UserRef { tenant: holder.tenant, user: holder.user };
+    if registry::user(records, user)?.is_some_and(|row| row.login == destination.reveal()) {
+        return Err(invalid("address", "it is a user's login").into());
+    }
+    let draft = Draft::new(by, Origin::UnixSocket, Act::AddressRemoved { user: holder.user });
+    let _recorded = server.vault.audit.record(holder.tenant, draft).await.map_err(OwnerError::from)?;
+    let mut batch = Batch::new();
+    directory::remove(records, &mut batch, &destination, holder.tenant);
+    let _committed = records.commit(batch).await.map_err(OwnerError::from)?;
+    done()
+}
+
+/// On whose behalf a recovery code is used when the user does not exist yet.
+fn first_user(server: &Server, tenant: crate::names::TenantId) -> Result<UserRef, OwnerError> {
+    let users = registry::users(&server.vault.records, tenant)?;
+    users.first().map(|(user, _)| *user).ok_or(OwnerError::NotFound("user"))
+}
+
+fn shown(enrolled: Enrolled) -> UserCreated {
+    UserCreated {
+        login: enrolled.login,
+        totp_seed: Secret::new(enrolled.seed.to_string()),
+        totp_uri: Secret::new(enrolled.uri.to_string()),
+    }
+}
+
+fn parse_address(text: &str) -> Result<Address, OwnerError> {
+    Address::parse(text).map_err(|error| invalid("address", &error.to_string()))
+}
+
+fn parse_destination(text: &str) -> Result<Destination, OwnerError> {
+    Destination::parse(text).map_err(|error| invalid("address", &error.to_string()))
+}
+
+fn parse_escrow(text: &str) -> Result<EscrowRecipient, OwnerError> {
+    text.parse().map_err(|error: crate::keyring::KeyringError| invalid("escrow recipient", &error.to_string()))
+}
+
+fn invalid(what: &'static str, why: &str) -> OwnerError {
+    OwnerError::Invalid { what, why: why.to_owned() }
+}

@@ -1,0 +1,77 @@
+//! Calls on audit logs. Entries hold no content, so they need no unlock.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Answered, Server, answer, tenant_named};
+use crate::admin::api::{AuditReport, Failure, FailureCode};
+use crate::admin::socket::Outlet;
+use crate::audit::{self, AuditError};
+use crate::owner::OwnerError;
+
+pub async fn list(server: &Server, tenant: &str, from: u64, limit: Option<u64>, outlet: &Outlet) -> Answered {
+    let (tenant, _) = tenant_named(server, tenant)?;
+    let (mut next, mut left, mut told) = (from, limit.unwrap_or(u64::MAX), 0_u64);
+    while left > 0 {
+        let page = usize::try_from(left).unwrap_or(PAGE).min(PAGE);
+        let entries = server.vault.audit.read(tenant, next, page).await.map_err(OwnerError::from)?;
+        let Some(count) = std::num::NonZeroU64::new(entries.len() as u64) else { break };
+        for entry in entries {
+            let line = entry.and_then(|entry| entry.encode()).map_err(unreadable)?;
+            let value = serde_json::from_slice(&line).map_err(|_| unreadable_line())?;
+            outlet.item(value).await?;
+        }
+        (next, left, told) = (next + count.get(), left - count.get(), told + count.get());
+    }
+    Ok(serde_json::json!({ "entries": told }))
+}
+
+pub async fn verify(server: &Server, tenant: &str, checkpoints: &[String]) -> Answered {
+    let (tenant, _) = tenant_named(server, tenant)?;
+    let key = server.notary.verifying_key();
+    let kept: Vec<String> = checkpoints.iter().flat_map(|text| audit::split_notes(text)).collect();
+    // Judged as it was found, before anything new is signed.
+    let report = audit::verify(server.vault.audit.store(), tenant, &key, &kept).await.map_err(OwnerError::from)?;
+    let checkpoint = match report.is_sound() {
+        true => server.notary.checkpoint(tenant).await.map_err(OwnerError::from)?.note().to_owned(),
+        false => String::new(),
+    };
+    answer(&AuditReport {
+        intact: report.is_sound(),
+        entries: report.size,
+        root: STANDARD.encode(report.root.0),
+        problems: report.findings.iter().map(ToString::to_string).collect(),
+        verifier_key: key.to_string(),
+        checkpoint,
+    })
+}
+
+pub async fn checkpoint(server: &Server, tenant: &str) -> Answered {
+    let (tenant, _) = tenant_named(server, tenant)?;
+    let checkpoint = server.notary.checkpoint(tenant).await.map_err(OwnerError::from)?;
+    Ok(serde_json::json!({ "checkpoint": checkpoint.note(), "entries": checkpoint.size() }))
+}
+
+pub async fn receipt(server: &Server, tenant: &str, entry: u64) -> Answered {
+    let (tenant, _) = tenant_named(server, tenant)?;
+    match server.notary.receipt_of(tenant, entry).await {
+        Ok(receipt) => Ok(serde_json::Value::String(receipt.to_string())),
+        Err(AuditError::Damaged) => Err(OwnerError::NotFound("audit entry").into()),
+        Err(error) => Err(OwnerError::from(error).into()),
+    }
+}
+
+fn unreadable(_: audit::EntryError) -> Failure {
+    unreadable_line()
+}
+
+fn unreadable_line() -> Failure {
+    Failure {
+        code: FailureCode::Damaged,
+        message: "an audit entry does not read".to_owned(),
+        hint: Some("`veilpost audit verify TENANT` says which".to_owned()),
+    }
+}
+
+/// Entries read at once.
+const PAGE: usize = 1000;

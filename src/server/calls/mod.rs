@@ -1,0 +1,149 @@
+//! What administrators and owners may ask over the socket: each call of [`api`](crate::admin::api)
+//! in a function of its own, by subject.
+
+mod account;
+mod audit;
+mod failure;
+mod mail;
+mod view;
+
+use std::sync::{Arc, Weak};
+
+use serde::Serialize;
+
+use super::Server;
+use crate::admin::api::{Authority, Failure, FailureCode, Request};
+use crate::admin::socket::{Handler, Outlet};
+use crate::audit::{Actor, Origin};
+use crate::names::TenantId;
+use crate::owner::sessions::Token;
+use crate::owner::{OwnerError, Unlocked, unlock};
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{TenantRow, UserRow};
+
+/// Takes calls on behalf of a server.
+pub struct Desk(Weak<Server>);
+
+impl Desk {
+    /// A desk of this server.
+    pub fn new(server: &Arc<Server>) -> Self {
+        Self(Arc::downgrade(server))
+    }
+}
+
+type Answered = Result<serde_json::Value, Failure>;
+
+impl Handler for Desk {
+    async fn handle(&self, request: Request, caller: u32, outlet: &Outlet) -> Answered {
+        let server = self.0.upgrade().ok_or_else(|| OwnerError::Stopping)?;
+        let by = Actor::Administrator { uid: caller };
+        dispatch(&server, request, by, outlet).await
+    }
+}
+
+async fn dispatch(server: &Server, request: Request, by: Actor, outlet: &Outlet) -> Answered {
+    use Request as R;
+    match request {
+        R::Status {} => account::status(server),
+        R::TenantCreate { name, address, password, reason_required, escrow } => {
+            account::tenant_create(server, name, &address, &password, reason_required, &escrow, by).await
+        }
+        R::TenantList {} => account::tenant_list(server),
+        R::TenantRemove { tenant } => account::tenant_remove(server, &tenant, by, outlet).await,
+        R::UserCreate { tenant, address, password, authority } => {
+            account::user_create(server, &tenant, &address, &password, &authority).await
+        }
+        R::UserList { tenant } => account::user_list(server, tenant.as_deref()),
+        R::UserPassword { user, password, authority } => {
+            account::user_password(server, &user, &password, &authority).await
+        }
+        R::UserTotp { user, authority } => account::user_totp(server, &user, &authority).await,
+        R::UserDisable { user, disabled } => account::user_disable(server, &user, disabled, by).await,
+        R::AddressAdd { address, user, alias_of } => {
+            account::address_add(server, &address, user.as_deref(), alias_of.as_deref(), by).await
+        }
+        R::AddressList { tenant } => account::address_list(server, tenant.as_deref()),
+        R::AddressRemove { address } => account::address_remove(server, &address, by).await,
+        R::ViewCreate { user, name, policy, label, authority } => {
+            view::create(server, &user, &name, &policy, label.as_deref(), &authority).await
+        }
+        R::ViewList { user } => view::list(server, user.as_deref()),
+        R::ViewPolicy { user, view, policy, authority } => {
+            view::set_policy(server, &user, &view, &policy, authority.as_ref(), by).await
+        }
+        R::ViewRemove { user, view } => view::remove(server, &user, &view, by).await,
+        R::Reseal { user, session } => view::reseal(server, &user, &session, outlet).await,
+        R::CredentialCreate { user, view, label, authority } => {
+            view::credential_create(server, &user, &view, &label, &authority).await
+        }
+        R::CredentialList { user } => view::credential_list(server, &user),
+        R::CredentialRevoke { credential } => view::credential_revoke(server, &credential, by).await,
+        R::CredentialRotate { credential, authority } => {
+            view::credential_rotate(server, &credential, &authority).await
+        }
+        R::PolicyLoad { tenant, name, text, authority } => {
+            view::policy_load(server, &tenant, (&name, &text), authority.as_ref(), by).await
+        }
+        R::PolicyList { tenant } => view::policy_list(server, &tenant),
+        R::PolicyShow { tenant, name } => view::policy_show(server, &tenant, &name),
+        R::Unlock { user, password, code, reason } => mail::unlock(server, user, &password, &code, reason).await,
+        R::Lock { session } => mail::lock(server, &session).await,
+        R::MailList { session, before, limit } => mail::list(server, &session, before, limit).await,
+        R::MailRead { session, message } => mail::read(server, &session, &message).await,
+        R::MailExport { session } => mail::export(server, &session, outlet).await,
+        R::MailDelete { session, message } => mail::delete(server, &session, &message).await,
+        R::AuditList { tenant, from, limit } => audit::list(server, &tenant, from, limit, outlet).await,
+        R::AuditVerify { tenant, checkpoints } => audit::verify(server, &tenant, &checkpoints).await,
+        R::AuditCheckpoint { tenant } => audit::checkpoint(server, &tenant).await,
+        R::AuditReceipt { tenant, entry } => audit::receipt(server, &tenant, entry).await,
+    }
+}
+
+/// The answer of a call that has nothing to tell.
+fn done() -> Answered {
+    Ok(serde_json::json!({ "done": true }))
+}
+
+fn answer(value: &impl Serialize) -> Answered {
+    serde_json::to_value(value).map_err(|error| Failure {
+        code: FailureCode::Internal,
+        message: error.to_string(),
+        hint: None,
+    })
+}
+
+fn tenant_named(server: &Server, name: &str) -> Result<(TenantId, TenantRow), OwnerError> {
+    registry::tenant_named(&server.vault.records, name)?.ok_or(OwnerError::NotFound("tenant"))
+}
+
+fn user_named(server: &Server, login: &str) -> Result<(UserRef, UserRow), OwnerError> {
+    registry::user_named(&server.vault.records, login)?.ok_or(OwnerError::NotFound("user"))
+}
+
+/// The tenants that a list is about: the one named, or all.
+fn tenants(server: &Server, name: Option<&str>) -> Result<Vec<(TenantId, TenantRow)>, OwnerError> {
+    match name {
+        Some(name) => Ok(vec![tenant_named(server, name)?]),
+        None => Ok(registry::tenants(&server.vault.records)?),
+    }
+}
+
+/// Opens the owner key for a call on `user`: by a session of the same tenant, or its recovery code.
+async fn authorise(server: &Server, authority: &Authority, user: UserRef) -> Result<Unlocked, OwnerError> {
+    match authority {
+        Authority::Session(session) => resume(server, session.expose()),
+        Authority::Recovery(code) => {
+            unlock::recover(&server.vault, user, code.expose(), Origin::UnixSocket).await
+        }
+    }
+}
+
+fn resume(server: &Server, session: &str) -> Result<Unlocked, OwnerError> {
+    let token = Token::parse(session).ok_or(OwnerError::SessionEnded)?;
+    server.sessions.resume(&token, server.vault.clock.now())
+}
+
+/// A time for people and programs (RFC 3339).
+fn time(unix: i64) -> String {
+    jiff::Timestamp::from_second(unix).unwrap_or_default().to_string()
+}

@@ -1,0 +1,244 @@
+//! Opens the listeners and gives each the sessions that it serves.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use super::calls::Desk as CallDesk;
+use super::mailroom::Desk;
+use super::{Server, StartError};
+use crate::admin::socket;
+use crate::config::{Config, Endpoint, Tls};
+use crate::gateway::pop3;
+use crate::net::acme::Renewer;
+use crate::net::listen::{self, Listener, Visit};
+use crate::net::metrics::{self, Probe, Protocol};
+use crate::net::tls::{Files, Inside, ServerTls};
+use crate::pipeline::Entrance;
+use crate::reception::{self, MemoryBudget, Role, Service};
+use crate::shutdown::Lifecycle;
+use crate::vault::Vault;
+
+/// Where the server listens, with the ports that it got.
+#[derive(Clone, Debug, Default)]
+pub struct Listening {
+    /// SMTP.
+    pub smtp: Vec<SocketAddr>,
+    /// LMTP, by TCP.
+    pub lmtp: Vec<SocketAddr>,
+    /// POP3 with STLS.
+    pub pop3: Vec<SocketAddr>,
+    /// POP3 under TLS.
+    pub pop3s: Vec<SocketAddr>,
+    /// Metrics.
+    pub metrics: Vec<SocketAddr>,
+    /// The administration socket.
+    pub admin_socket: PathBuf,
+}
+
+/// Opens every listener of the configuration but the administration socket.
+pub async fn open(config: &Config, vault: &Arc<Vault>, life: &Lifecycle) -> Result<Listening, StartError> {
+    let tls = certificate(config, vault, life)?;
+    let mut listening = Listening { admin_socket: config.admin_socket.clone(), ..Listening::default() };
+    let memory = MemoryBudget::new(
+        usize::try_from(config.limits.memory_in_flight).unwrap_or(usize::MAX),
+        usize::try_from(config.smtp.max_message_size).unwrap_or(usize::MAX),
+    );
+    let smtp = service(config, vault, &tls, Role::Mx, memory.clone())?;
+    for address in &config.smtp.listen {
+        let listener = bind(&Endpoint::Tcp(*address))?;
+        listening.smtp.extend(listener.local_addr());
+        receive(config, life, listener, smtp.clone(), vault, Protocol::smtp);
+    }
+    let lmtp = service(config, vault, &tls, Role::Lmtp, memory)?;
+    for endpoint in &config.lmtp.listen {
+        let listener = bind(endpoint)?;
+        listening.lmtp.extend(listener.local_addr());
+        receive(config, life, listener, lmtp.clone(), vault, Protocol::lmtp);
+    }
+    open_pop3(config, vault, &tls, life, &mut listening)?;
+    open_metrics(config, vault, &tls, life, &mut listening)?;
+    Ok(listening)
+}
+
+/// Opens the administration socket: last, because it needs the whole server.
+pub fn open_admin(config: &Config, server: &Arc<Server>, life: &Lifecycle) -> Result<(), StartError> {
+    let listener = socket::bind(&config.admin_socket)
+        .map_err(|source| StartError::Listen { address: config.admin_socket.display().to_string(), source })?;
+    life.spawn(socket::serve(listener, Arc::new(CallDesk::new(server)), life.stop()));
+    Ok(())
+}
+
+fn certificate(config: &Config, vault: &Vault, life: &Lifecycle) -> Result<ServerTls, StartError> {
+    match &config.tls {
+        Tls::Files { certificate, key } => {
+            let (files, certificate) = Files::load(certificate, key)?;
+            let tls = ServerTls::new(certificate);
+            life.spawn(files.watch(tls.clone(), life.hangups(), life.stop()));
+            Ok(tls)
+        }
+        Tls::Acme(acme) => {
+            let renewer = Renewer::new(acme.clone(), vault.clock.clone())?;
+            let tls = renewer.tls();
+            let listeners = acme.listen.iter().map(|address| bind_tcp(*address)).collect::<Result<_, _>>()?;
+            life.spawn(renewer.run(listeners, life.stop()));
+            Ok(tls)
+        }
+    }
+}
+
+type Reception = Arc<Service<Entrance, Entrance>>;
+
+fn service(
+    config: &Config,
+    vault: &Arc<Vault>,
+    tls: &ServerTls,
+    role: Role,
+    memory: MemoryBudget,
+) -> Result<Reception, StartError> {
+    let limits = reception::Limits {
+        message: usize::try_from(config.smtp.max_message_size).unwrap_or(usize::MAX),
+        wait: config.limits.command,
+        content_grace: config.limits.data,
+        ..reception::Limits::default()
+    };
+    let tls = Some(tls.config(Inside::Smtp)?);
+    let settings = reception::Settings { hostname: config.hostname.clone(), role, tls, limits };
+    let clock = vault.clock.clone();
+    Ok(Arc::new(Service::new(settings, Entrance(vault.clone()), Entrance(vault.clone()), memory, clock)))
+}
+
+fn receive(
+    config: &Config,
+    life: &Lifecycle,
+    listener: Listener,
+    service: Reception,
+    vault: &Arc<Vault>,
+    protocol: Protocol,
+) {
+    let metrics = vault.metrics.clone();
+    accept(config, life, listener, b"421 4.3.2 too many connections\r\n", move |visit| {
+        let (service, session) = (service.clone(), metrics.session(protocol));
+        async move {
+            service.serve(visit).await;
+            drop(session);
+        }
+    });
+}
+
+fn open_pop3(
+    config: &Config,
+    vault: &Arc<Vault>,
+    tls: &ServerTls,
+    life: &Lifecycle,
+    listening: &mut Listening,
+) -> Result<(), StartError> {
+    let settings = Arc::new(pop3::Settings {
+        tls: Some(tls.config(Inside::Pop3)?),
+        inactivity: config.limits.idle.max(pop3::MIN_INACTIVITY),
+        ..pop3::Settings::new(config.hostname.clone())
+    });
+    let desk = Arc::new(Desk(vault.clone()));
+    let implicit = tls.config(Inside::Pop3)?;
+    let refusal = b"-ERR [SYS/TEMP] too many connections\r\n";
+    for address in &config.pop3.listen {
+        let listener = bind(&Endpoint::Tcp(*address))?;
+        listening.pop3.extend(listener.local_addr());
+        let (settings, desk) = (settings.clone(), desk.clone());
+        accept(config, life, listener, refusal, move |visit| serve_pop3(visit, None, desk.clone(), settings.clone()));
+    }
+    for address in &config.pop3s.listen {
+        let listener = bind(&Endpoint::Tcp(*address))?;
+        listening.pop3s.extend(listener.local_addr());
+        let (settings, desk) = (settings.clone(), desk.clone());
+        let handshake = (implicit.clone(), config.limits.handshake);
+        accept(config, life, listener, b"", move |visit| {
+            serve_pop3(visit, Some(handshake.clone()), desk.clone(), settings.clone())
+        });
+    }
+    Ok(())
+}
+
+/// One POP3 session, under TLS from its first octet when `handshake` is given (RFC 8314 §3.3).
+async fn serve_pop3(
+    visit: Visit,
+    handshake: Option<(Arc<rustls::ServerConfig>, std::time::Duration)>,
+    desk: Arc<Desk>,
+    settings: Arc<pop3::Settings>,
+) {
+    let session = desk.0.metrics.session(Protocol::pop3);
+    let Visit { connection, seat, shutdown } = visit;
+    let connection = match handshake {
+        None => connection,
+        Some((tls, wait)) => {
+            // Boxed: a handshake's state is large, and gone after it.
+            match Box::pin(timeout(wait, connection.start_tls(tls))).await {
+                Ok(Ok(connection)) => connection,
+                _ => return,
+            }
+        }
+    };
+    let serve = pop3::serve(connection, desk, settings, shutdown);
+    tokio::select! {
+        _end = serve => {}
+        () = seat.evicted() => {}
+    }
+    drop(session);
+}
+
+fn open_metrics(
+    config: &Config,
+    vault: &Arc<Vault>,
+    tls: &ServerTls,
+    life: &Lifecycle,
+    listening: &mut Listening,
+) -> Result<(), StartError> {
+    for address in &config.metrics.listen {
+        let listener = bind_tcp(*address)?;
+        listening.metrics.extend(listener.local_addr().ok());
+        let tls = tls.clone();
+        let refresh = move |metrics: &metrics::Metrics| {
+            metrics.certificate_not_after.set(tls.not_after().unix());
+        };
+        let probe = Probe { refresh: Box::new(refresh), ..Probe::default() };
+        life.spawn(metrics::serve(listener, vault.metrics.clone(), probe, life.stop()));
+    }
+    Ok(())
+}
+
+fn accept<S, F>(config: &Config, life: &Lifecycle, listener: Listener, refusal: &'static [u8], session: S)
+where
+    S: Fn(Visit) -> F + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let limits = listen::Limits {
+        total: config.limits.connections.get(),
+        per_address: config.limits.connections_per_address.get(),
+        leave_within: config.limits.shutdown,
+        refusal,
+    };
+    let stop = life.stop();
+    life.spawn(async move { listen::serve(listener, limits, stop, session).await });
+}
+
+fn bind(endpoint: &Endpoint) -> Result<Listener, StartError> {
+    let bound = match endpoint {
+        Endpoint::Tcp(address) => Listener::tcp(*address),
+        Endpoint::Unix(path) => Listener::unix(path),
+    };
+    bound.map_err(|source| StartError::Listen { address: endpoint.to_string(), source })
+}
+
+fn bind_tcp(address: SocketAddr) -> Result<TcpListener, StartError> {
+    match bind(&Endpoint::Tcp(address))? {
+        Listener::Tcp(listener) => Ok(listener),
+        Listener::Unix(..) => Err(StartError::Listen {
+            address: address.to_string(),
+            source: std::io::Error::other("not a TCP address"),
+        }),
+    }
+}

@@ -126,6 +126,20 @@ impl Anatomy {
         self.body_atom(part).map_or(&[], |atom| &bytes[self.atoms[atom as usize].span.clone()])
     }
 
+    /// The size of everything inside a part, without its own header.
+    pub fn size_inside(&self, part: PartId) -> usize {
+        let inside = |mut id: PartId| {
+            while let Some(parent) = self.parts[id].parent {
+                if parent == part {
+                    return true;
+                }
+                id = parent;
+            }
+            false
+        };
+        self.atoms.iter().filter(|atom| inside(atom.part)).map(|atom| atom.span.len()).sum()
+    }
+
     /// The atom of a leaf's body, unless it is empty.
     pub fn body_atom(&self, part: PartId) -> Option<u32> {
         match self.parts[part].content {

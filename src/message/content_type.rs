@@ -313,7 +313,7 @@ mod tests {
             ("attachment; filename=x; filename*=utf-8''y", Err(Anomaly::ParameterConflict)),
             ("attachment; filename*1=x", Err(Anomaly::ParameterConflict)),
             ("attachment; filename*=koi8-r''x", Err(Anomaly::ParameterConflict)),
-            ("attachment; filename*=utf-8''a%0D%0ABcc:", Err(Anomaly::ParameterConflict)),
+            ("attachment; filename*=utf-8''a%0D%0ABcc", Err(Anomaly::ParameterConflict)),
             ("attachment; filename*=utf-8''%4", Err(Anomaly::ParameterConflict)),
         ] {
             let disposition = parse_disposition(value.as_bytes()).unwrap();

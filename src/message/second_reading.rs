@@ -118,6 +118,14 @@ mod tests {
     }
 
     #[test]
+    fn a_delimiter_after_a_bare_cr_is_a_disagreement() {
+        let mixed = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n\
+            --b1\r\nContent-Type: text/plain\r\n\r\nhello\r\n\
+            --b1\r\nContent-Type: application/x-a\r\nContent-Transfer-Encoding: binary\r\n\r\nx\r--b1--\r\r\n--b1--\r\n";
+        assert_eq!(verdicts(mixed.as_bytes()), [false, false]);
+    }
+
+    #[test]
     fn a_delimiter_in_mid_line_is_a_disagreement() {
         let mixed = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n\
             --b1\r\nContent-Type: text/plain\r\n\r\nhello --b1 you\r\n--b1--\r\n";

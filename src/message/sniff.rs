@@ -79,24 +79,21 @@ impl Format {
     }
 
     fn of_content(content: &[u8]) -> Option<Self> {
-        let (_, format) = SIGNATURES
-            .iter()
-            .find(|(signature, _)| content.starts_with(signature))
-            .copied()
-            .or({
-                match content {
-                    [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
-                        Some((b"", Self::Webp))
-                    }
-                    [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => {
-                        Some((b"", Self::Wave))
-                    }
-                    [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some((b"", Self::Mp4)),
-                    _ => None,
-                }
-            })
-            .or_else(|| markup(content).map(|format| (&b""[..], format)))?;
-        Some(format)
+        let signed = SIGNATURES.iter().find(|(signature, _)| content.starts_with(signature));
+        signed.map(|(_, format)| *format).or_else(|| container(content)).or_else(|| markup(content))
+    }
+}
+
+/// Formats whose signature is not at the start, or too short to stand without a NUL near it.
+fn container(content: &[u8]) -> Option<Format> {
+    let binary = content[..content.len().min(MAX_BINARY)].contains(&0);
+    match content {
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::Webp),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Some(Format::Wave),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] if binary => Some(Format::Mp4),
+        [b'M', b'Z', ..] if binary => Some(Format::Program),
+        [b'B', b'M', ..] if binary => Some(Format::Bmp),
+        _ => None,
     }
 }
 
@@ -113,7 +110,7 @@ fn markup(content: &[u8]) -> Option<Format> {
     WORDS.iter().find(|(word, _)| start.starts_with(word)).map(|(_, format)| *format)
 }
 
-const SIGNATURES: [(&[u8], Format); 19] = [
+const SIGNATURES: [(&[u8], Format); 18] = [
     (b"%PDF-", Format::Pdf),
     (b"\x89PNG\r\n\x1a\n", Format::Png),
     (b"\xff\xd8\xff", Format::Jpeg),
@@ -131,7 +128,6 @@ const SIGNATURES: [(&[u8], Format); 19] = [
     (b"{\\rtf", Format::Rtf),
     (b"OggS", Format::Ogg),
     (b"\x7fELF", Format::Program),
-    (b"MZ", Format::Program),
     (b"\x78\x9f\x3e\x22", Format::Tnef),
 ];
 
@@ -145,6 +141,8 @@ const WORDS: [(&[u8], Format); 8] = [
     (b"begin:vcalendar", Format::Calendar),
     (b"begin:vcard", Format::Card),
 ];
+/// Octets in which a binary format shows a NUL.
+const MAX_BINARY: usize = 64;
 /// As long as the longest word.
 const MAX_WORD: usize = 16;
 
@@ -169,6 +167,9 @@ mod tests {
             ("application", "octet-stream", b"\x01\x02", true),
             ("application", "vnd.oasis.opendocument.text", b"PK\x03\x04", true),
             ("text", "calendar", b"BEGIN:VCALENDAR\r\n", true),
+            ("text", "plain", b"MZ is short for Mainz", true),
+            ("application", "octet-stream", b"MZ\x90\0\x03", false),
+            ("image", "bmp", b"BM\x46\0\0\0", true),
         ] {
             assert_eq!(agrees(&Media::new(kind, subtype), content), expected, "{kind}/{subtype}");
         }

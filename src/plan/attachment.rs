@@ -9,7 +9,7 @@ use super::encode;
 use super::node::{Body, Node};
 use crate::message::content_type::Media;
 use crate::message::second_reading::Reading;
-use crate::message::{DispositionKind, Part, PartId, TransferEncoding, sniff, text};
+use crate::message::{Content, DispositionKind, Part, PartId, TransferEncoding, sniff, text};
 use crate::policy::{Disposition, PartRule};
 use std::collections::BTreeMap;
 
@@ -97,8 +97,7 @@ impl Composer<'_> {
             words.push(format!("{}/{}", own.media.kind, own.media.subtype));
         }
         if reveal.sizes {
-            let octets = text::content(self.bytes, self.anatomy, part).map_or(0, |content| content.len());
-            words.push(format!("{} kB", octets.div_ceil(KILOBYTE)));
+            words.push(format!("{} kB", self.octets(part).unwrap_or(0).div_ceil(KILOBYTE)));
         }
         words.join(", ")
     }
@@ -152,11 +151,16 @@ impl Composer<'_> {
 
     /// Fresh Content-Disposition and Content-ID fields.
     fn fields(&self, own: &Part, id: &str) -> String {
-        let kind = if own.disposition == Some(DispositionKind::Inline) { "inline" } else { "attachment" };
+        // An invitation among alternatives has no disposition, and must not get one.
+        let kind = match own.disposition {
+            Some(DispositionKind::Inline) => "inline",
+            None if own.file_name.is_none() => "",
+            _ => "attachment",
+        };
         let name = own.file_name.as_deref().map(|name| shortened(&self.redacted(name)));
         let name = name.map(|name| encode::parameter("filename", &name)).unwrap_or_default();
         let id = own.content_id.as_ref().map(|_| format!("Content-ID: <{id}>\r\n")).unwrap_or_default();
-        format!("Content-Disposition: {kind}{name}\r\n{id}")
+        if kind.is_empty() { id } else { format!("Content-Disposition: {kind}{name}\r\n{id}") }
     }
 
     fn fits(&self, rule: &PartRule, part: PartId) -> bool {
@@ -172,7 +176,11 @@ impl Composer<'_> {
             && rule.max_octets.is_none_or(|limit| self.octets(part).is_some_and(|octets| octets <= limit))
     }
 
+    /// The decoded size of a leaf, or the size of a message that stays closed.
     fn octets(&self, part: PartId) -> Option<u64> {
+        if let Content::Message(_) = self.anatomy.part(part).content {
+            return Some(self.anatomy.size_inside(part) as u64);
+        }
         text::content(self.bytes, self.anatomy, part).ok().map(|content| content.len() as u64)
     }
 }
@@ -232,7 +240,7 @@ fn shortened(name: &str) -> String {
 const MAX_COMPONENTS: usize = 8;
 /// Characters of a file name.
 const MAX_NAME: usize = 120;
-const KILOBYTE: usize = 1000;
+const KILOBYTE: u64 = 1000;
 
 #[cfg(test)]
 mod tests {

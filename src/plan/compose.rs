@@ -151,7 +151,7 @@ impl<'a> Composer<'a> {
     }
 
     /// The leaves that lie in open structure: beyond doubt, in multiparts we compose, in messages
-    /// the rules open.
+    /// the rules open. A message that the rules leave closed counts as a leaf.
     pub(super) fn open_leaves(&self) -> Vec<PartId> {
         let mut leaves = Vec::new();
         self.collect_leaves(ROOT, 0, &mut leaves);
@@ -170,7 +170,8 @@ impl<'a> Composer<'a> {
             Content::Message(inner) if nested < self.rules.nested_depth => {
                 self.collect_leaves(*inner, nested + 1, leaves);
             }
-            Content::Multipart(_) | Content::Message(_) => {}
+            Content::Message(_) => leaves.push(part),
+            Content::Multipart(_) => {}
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn address_field(name: &str, list: &[(Option<String>, String)]) -> Ve
 
 /// Display name and address of a mailbox, as [`address_field`] takes them.
 pub(super) fn pair(mailbox: &Mailbox) -> (Option<String>, String) {
-    (mailbox.name.clone(), mailbox.address.reveal())
+    (mailbox.name.clone(), mailbox.written.clone())
 }
 
 /// A text body: the encoding's name and the encoded bytes. Line ends may be of any kind.

@@ -170,6 +170,10 @@ impl Composer<'_> {
         let rule = self.rules.headers.iter().find(shows)?;
         if !is_address_field(name) {
             let value = *self.values(part, rule).first()?;
+            // In its normal form, without the comments that a Date may carry.
+            if is_date_field(name) {
+                return header::date(value).ok().map(|date| date.text);
+            }
             return header::text(value).ok().map(|text| self.redacted(&text));
         }
         let list: Vec<String> =
@@ -198,7 +202,7 @@ impl Composer<'_> {
             return Some(encode::address_field(name, &list));
         }
         match key {
-            "date" | "resent-date" => Some(encode::plain_field(name, &header::date(value).ok()?.text)),
+            _ if is_date_field(key) => Some(encode::plain_field(name, &header::date(value).ok()?.text)),
             "message-id" | "resent-message-id" | "in-reply-to" | "references" => {
                 let ids = header::identifiers(value).ok()?;
                 let single = ids.len() == 1 || !key.ends_with("message-id");
@@ -277,6 +281,11 @@ fn is_address_field(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let name = name.strip_prefix("resent-").unwrap_or(&name);
     ["from", "sender", "reply-to", "to", "cc", "bcc"].contains(&name)
+}
+
+/// RFC 5322 §3.6.1 and §3.6.6.
+fn is_date_field(name: &str) -> bool {
+    name.eq_ignore_ascii_case("date") || name.eq_ignore_ascii_case("resent-date")
 }
 
 /// Fields that only we write.

@@ -25,7 +25,7 @@ pub(super) fn sanitized(html: &str, content_ids: &BTreeMap<String, String>) -> S
         .url_relative(UrlRelative::Deny)
         .generic_attributes(HashSet::from(["dir", "lang"]))
         .attribute_filter(move |element, attribute, value| filter(&ids, element, attribute, value));
-    builder.clean(html).to_string()
+    builder.clean(html).to_string().trim().to_owned()
 }
 
 /// The text of the HTML, lines of at most 76 characters. `None` if it is beyond the limits.

@@ -7,6 +7,7 @@
 
 mod attachment;
 mod body;
+mod cases;
 mod compose;
 mod composition;
 mod encode;
@@ -19,6 +20,7 @@ mod strata;
 #[cfg(test)]
 mod tests;
 
+pub use cases::case_view;
 pub use compose::{Context, compose};
 pub use composition::{Composition, Listing, Piece};
 pub use facts::facts;

@@ -4,6 +4,7 @@
 use super::*;
 use crate::message::second_reading::{Reading, SecondReading};
 use crate::message::{Anatomy, AtomKind, Content, TransferEncoding, samples, text};
+use proptest::prelude::*;
 use std::ops::Range;
 
 #[test]
@@ -14,6 +15,37 @@ fn views_are_strictly_well_formed() {
             assert_strict(&view, &format!("{} under {name}", sample.name));
             assert_eq!(render(&rules, &sample.bytes), Some(view), "a view never changes");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn views_of_garbage_are_strictly_well_formed(bytes in samples::garbage()) {
+        for (name, rules) in all_rules() {
+            assert_strict(&render(&rules, &bytes).expect("present"), name);
+        }
+    }
+
+    /// Bytes changed, cut out and doubled in real messages.
+    #[test]
+    fn views_of_damaged_samples_are_strictly_well_formed(
+        index in any::<proptest::sample::Index>(),
+        at in any::<proptest::sample::Index>(),
+        length in 0usize..40,
+        insert in proptest::collection::vec(any::<u8>(), 0..4),
+    ) {
+        let samples = samples::edge();
+        let sample = index.get(&samples);
+        if sample.bytes.len() > 20_000 {
+            return Ok(());
+        }
+        let start = at.index(sample.bytes.len());
+        let end = (start + length).min(sample.bytes.len());
+        let damaged = [&sample.bytes[..start], &insert, &sample.bytes[end..]].concat();
+        assert_strict(&render(&parts(), &damaged).expect("present"), &sample.name);
+        assert_strict(&render(&excerpts(), &damaged).expect("present"), &sample.name);
     }
 }
 

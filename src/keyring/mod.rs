@@ -4,6 +4,7 @@
 //! Wraps and unwraps keys under keys. Refuses to know who a tenant is beyond its identifier, what
 //! mail is, where anything is stored, and who is asking. Formats: `docs/format.md`.
 
+pub(crate) mod aead;
 mod age_file;
 pub mod age_pq;
 pub mod app_password;

@@ -1,14 +1,13 @@
-//! Small values sealed in the ledger and the queue: XChaCha20-Poly1305 (RFC 8439 with the 24-byte
-//! nonce of draft-irtf-cfrg-xchacha), random nonce, the record's key name as associated data so
-//! that values cannot be moved between keys.
+//! Small values sealed in the ledger and the queue: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03),
+//! random nonce, the record's key name as associated data so that values cannot be moved between keys.
 //!
 //! Sealed form: version (1 byte) ‖ nonce (24) ‖ ciphertext ‖ tag (16).
 
-use chacha20poly1305::aead::inout::InOutBuf;
-use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305};
+use chacha20::{R20, hchacha};
 use zeroize::Zeroizing;
 
 use super::KeyringError;
+use super::aead::{Cipher, TAG};
 use super::secret::secret_bytes;
 
 secret_bytes! {
@@ -25,13 +24,11 @@ impl RecordKey {
         // The kernel's generator does not fail once it is seeded, and boot waits for that.
         getrandom::fill(&mut sealed[1..]).expect("the operating system gives randomness");
         sealed.extend_from_slice(value);
-        let (head, body) = sealed.split_at_mut(1 + NONCE);
-        let nonce = head[1..].try_into().expect("NONCE bytes follow the version");
-        let tag = self
-            .cipher()
-            .encrypt_inout_detached(nonce, &associated(key_name), InOutBuf::from(body))
-            .expect("a record is shorter than ChaCha20's 256 GiB");
-        sealed.extend_from_slice(&tag);
+        sealed.extend_from_slice(&[0; TAG]);
+        let (head, place) = sealed.split_at_mut(1 + NONCE);
+        let nonce = head.last_chunk().expect("the head ends with the nonce");
+        let (cipher, nonce) = self.cipher(nonce);
+        cipher.seal(nonce, &associated(key_name), place);
         sealed
     }
 
@@ -42,17 +39,19 @@ impl RecordKey {
             return Err(KeyringError::Version);
         }
         let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or(KeyringError::Sealed)?;
-        let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(KeyringError::Sealed)?;
-        let mut value = Zeroizing::new(body.to_vec());
-        let buffer = InOutBuf::from(value.as_mut_slice());
-        self.cipher()
-            .decrypt_inout_detached(nonce.into(), &associated(key_name), buffer, tag.into())
-            .map_err(|_| KeyringError::Sealed)?;
-        Ok(value)
+        let (cipher, nonce) = self.cipher(nonce);
+        cipher.open(nonce, &associated(key_name), rest).ok_or(KeyringError::Sealed)
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(self.expose().into())
+    /// The draft's §2.3: HChaCha20 of the first 16 bytes of the nonce gives the key, four zero bytes
+    /// and the rest of it the nonce of ChaCha20-Poly1305.
+    fn cipher(&self, nonce: &[u8; NONCE]) -> (Cipher, [u8; 12]) {
+        let (first, last) = nonce.split_at(16);
+        let first = first.try_into().expect("cut at 16");
+        let subkey = Zeroizing::new(<[u8; 32]>::from(hchacha::<R20>(self.expose().into(), first)));
+        let mut nonce = [0; 12];
+        nonce[4..].copy_from_slice(last);
+        (Cipher::new(&subkey), nonce)
     }
 }
 
@@ -63,7 +62,6 @@ fn associated(key_name: &[u8]) -> Vec<u8> {
 
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
-const TAG: usize = 16;
 /// Octets that sealing adds to a value.
 pub const OVERHEAD: usize = 1 + NONCE + TAG;
 
@@ -90,6 +88,20 @@ mod tests {
         fn foreign_bytes_are_refused(sealed: Vec<u8>) {
             prop_assert!(RecordKey::generate().open(b"name", &sealed).is_err());
         }
+    }
+
+    #[test]
+    fn agrees_with_draft_irtf_cfrg_xchacha_03_a_3_1() {
+        let key = RecordKey::from_bytes(&std::array::from_fn(|at| 0x80 + at as u8));
+        let (cipher, nonce) = key.cipher(&std::array::from_fn(|at| 0x40 + at as u8));
+        let associated = [0x50, 0x51, 0x52, 0x53, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7];
+        let text = b"Ladies and Gentlemen of the class of '99: \
+            If I could offer you only one tip for the future, sunscreen would be it.";
+        let mut place = [text.as_slice(), &[0; TAG]].concat();
+        cipher.seal(nonce, &associated, &mut place);
+        assert_eq!(&place[..4], [0xbd, 0x6d, 0x17, 0x9d]);
+        let tag = data_encoding::HEXLOWER.encode(&place[text.len()..]);
+        assert_eq!(tag, "c0875924c1c7987947deafd8780acf49");
     }
 
     #[test]

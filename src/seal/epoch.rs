@@ -203,7 +203,7 @@ pub struct EpochKeys {
 }
 
 impl EpochKeys {
-    /// Opens a sealed seed: about 0.2 ms of public-key work.
+    /// Opens a sealed seed: a fraction of a millisecond of public-key work.
     pub fn open(identity: &Identity, age_file: &[u8]) -> Result<Self, UnsealError> {
         Ok(Self::new(&EpochSeed::open(identity, age_file)?))
     }

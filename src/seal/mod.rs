@@ -4,7 +4,6 @@
 //! open none of it; [`unseal`] opens what an identity may open. Refuses to know tenants beyond their
 //! identifiers, storage, and who is asking. Field by field: `docs/format.md`.
 
-mod aead;
 pub mod container;
 pub mod epoch;
 mod error;

@@ -7,13 +7,13 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use super::aead::{Cipher, TAG};
 use super::container::{self, MANIFEST_NONCE, MAX_COUNT, ManifestRef};
 use super::layout::{Composition, Layout};
 use super::manifest::{EnvelopeFacts, Listing, OwnerManifest, StratumGrant, ViewManifest};
 use super::stream::{self, StratumWriter};
 use super::{MessageKey, MessageKeyGrant, SealError, SealedSeed, StratumKey};
 use crate::clock::Timestamp;
+use crate::keyring::aead::{Cipher, TAG};
 use crate::names::{MessageId, Reader, ViewId};
 
 /// What is sealed.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use super::UnsealError;
-use super::aead::{Cipher, TAG};
+use crate::keyring::aead::{Cipher, TAG};
 use crate::keyring::secret::secret_bytes;
 
 secret_bytes! {

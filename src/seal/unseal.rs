@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::aead::Cipher;
 use super::container::MANIFEST_NONCE;
 use super::manifest::{self, OwnerManifest, Piece, StratumGrant, ViewManifest};
 use super::stream::CHUNK;
 use super::{Container, MessageKey, StratumReader, UnsealError};
+use crate::keyring::aead::Cipher;
 use crate::names::{MessageId, Reader, TenantId, ViewId};
 
 /// A message as one view may read it.

@@ -145,7 +145,8 @@ fn changes_that_show_nothing_more() {
 
 // ---- the law, against a model of its own ----
 
-fn rules() -> impl Strategy<Value = String> {
+/// The lines of one layer, a key or two in each, so that two layers can be mixed line by line.
+fn layer() -> impl Strategy<Value = Vec<String>> {
     let header = prop::sample::select(vec![
         "\"From\"",
         "\"From.domain\"",
@@ -156,15 +157,18 @@ fn rules() -> impl Strategy<Value = String> {
         "{ name = \"X-A\", duplicates = \"all\" }",
         "\"X-A\"",
     ]);
-    let template = prop::sample::select(vec![
-        "x",
-        "{from.domain}",
-        "{subject}",
-        "{from}",
-        "{phrase}",
-        "{attachments}",
-        "{pseudonym}",
-    ]);
+    let template = || {
+        prop::sample::select(vec![
+            "x",
+            "x",
+            "{from.domain}",
+            "{subject}",
+            "{from}",
+            "{phrase}",
+            "{attachments}",
+            "{pseudonym}",
+        ])
+    };
     let mask = prop::sample::select(vec![
         "\"show\"",
         "\"omit\"",
@@ -182,44 +186,61 @@ fn rules() -> impl Strategy<Value = String> {
         "{ type = \"*/*\", disposition = \"inline\", show = true }",
         "{ type = \"image/png\", max_size = \"1 kB\", show = true }",
     ]);
-    let redactor = prop::sample::select(vec!["cards", "iban", "codes", "addresses"]);
-    let masked = (
-        prop::collection::btree_set(header, 0..4),
-        prop::option::of(template.clone()),
-        prop::option::of(template),
-        mask,
-        html,
-        prop::collection::vec(part, 0..3),
-        prop::collection::btree_set(redactor, 0..3),
-        any::<[bool; 5]>(),
-        0u8..3,
+    let redactor = prop::sample::select(vec!["\"cards\"", "\"iban\"", "\"codes\"", "\"addresses\""]);
+    let list = |items: Vec<&str>| items.join(", ");
+    let flags = |table: &'static str, one: &'static str, two: &'static str| {
+        any::<(bool, bool)>().prop_map(move |(a, b)| format!("{table}.{one} = {a}\n{table}.{two} = {b}"))
+    };
+    (
+        prop::collection::btree_set(header, 0..5)
+            .prop_map(move |it| format!("headers.show = [{}]", list(it.into_iter().collect()))),
+        prop::option::of(template()).prop_map(|it| {
+            it.map_or("headers.rewrite = {}".to_owned(), |text| {
+                format!("headers.rewrite = {{ Subject = \"{text}\" }}")
+            })
+        }),
+        template().prop_map(|text| format!("body.placeholder = \"{text}\"")),
+        mask.prop_map(|mask| format!("body.text = {mask}")),
+        html.prop_map(|html| format!("body.html = \"{html}\"")),
+        prop::collection::vec(part, 0..3).prop_map(move |it| format!("part = [{}]", list(it))),
+        prop::collection::btree_set(redactor, 0..4)
+            .prop_map(move |it| format!("redact.builtin = [{}]", list(it.into_iter().collect()))),
+        flags("reveal", "count", "names"),
+        flags("pseudonyms", "senders", "threads"),
+        (0u8..3, any::<bool>())
+            .prop_map(|(nested, link)| format!("body.nested = {nested}\nbody.link = {link}")),
     )
-        .prop_map(|(headers, subject, placeholder, text, html, parts, redact, flags, nested)| {
-            let list = |items: Vec<String>| items.join(", ");
-            let mut out =
-                format!("headers.show = [{}]\n", list(headers.iter().map(|it| (*it).to_owned()).collect()));
-            out += &subject
-                .map(|text| format!("headers.rewrite = {{ Subject = \"{text}\" }}\n"))
-                .unwrap_or_default();
-            out += &placeholder.map(|text| format!("body.placeholder = \"{text}\"\n")).unwrap_or_default();
-            out += &format!("body.text = {text}\nbody.html = \"{html}\"\nbody.nested = {nested}\n");
-            out += &format!("part = [{}]\n", list(parts.iter().map(|it| (*it).to_owned()).collect()));
-            out += &format!(
-                "redact.builtin = [{}]\n",
-                list(redact.iter().map(|it| format!("\"{it}\"")).collect())
-            );
-            out += &format!("reveal.count = {}\nreveal.names = {}\n", flags[0], flags[1]);
-            out += &format!("pseudonyms.senders = {}\npseudonyms.threads = {}\n", flags[2], flags[3]);
-            out + &format!("body.link = {}\n", flags[4])
-        });
-    prop_oneof![
-        8 => masked,
-        1 => Just("show = \"everything\"\n".to_owned()),
-        1 => Just("show = \"nothing\"\n".to_owned()),
-    ]
+        .prop_map(|(a, b, c, d, e, f, g, h, i, j)| vec![a, b, c, d, e, f, g, h, i, j])
 }
 
-/// A policy that loads, often close to another one: whole layers are drawn from few.
+/// Two layers that differ in a line or two.
+fn near_layers() -> impl Strategy<Value = (String, String)> {
+    let words = prop::sample::select(vec![
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "show = \"everything\"",
+        "show = \"nothing\"",
+    ]);
+    (layer(), layer(), prop::collection::vec(prop::bool::weighted(0.15), 10), words.clone(), words).prop_map(
+        |(old, other, changed, old_word, new_word)| {
+            let new: Vec<String> = (0..old.len())
+                .map(|line| if changed[line] { other[line].clone() } else { old[line].clone() })
+                .collect();
+            let write = |lines: Vec<String>, word: &str| {
+                if word.is_empty() { lines.join("\n") } else { word.to_owned() }
+            };
+            (write(old, old_word), write(new, new_word))
+        },
+    )
+}
+
+/// Two policies that load and differ a little, in their layers and in the order of exceptions.
 fn policies() -> impl Strategy<Value = (Policy, Policy)> {
     let condition = prop::sample::select(vec![
         "spam = true",
@@ -227,22 +248,22 @@ fn policies() -> impl Strategy<Value = (Policy, Policy)> {
         "from = \"*@a.example\"",
         "larger_than = \"1 kB\"",
     ]);
-    let pool = prop::collection::vec(rules(), 1..4);
-    let draft = || {
-        (
-            any::<prop::sample::Index>(),
-            prop::collection::vec((condition.clone(), any::<prop::sample::Index>()), 0..3),
-        )
-    };
-    (pool, draft(), draft()).prop_filter_map("both load", |(pool, old, new)| {
-        let write = |(base, whens): (prop::sample::Index, Vec<(&str, prop::sample::Index)>)| {
-            let mut text = format!("version = 1\n{}", base.get(&pool));
-            for (condition, layer) in whens {
-                text += &format!("[[when]]\n{condition}\n{}", layer.get(&pool));
-            }
-            parse(&text, "drawn").ok()
+    let whens = prop::collection::vec((condition, near_layers()), 0..3);
+    (near_layers(), whens, 0usize..8).prop_filter_map("both load", |((old, new), whens, edit)| {
+        let write = |base: &str, whens: &[(&str, &String)]| {
+            let whens: String =
+                whens.iter().map(|(condition, layer)| format!("\n[[when]]\n{condition}\n{layer}")).collect();
+            parse(&format!("version = 1\n{base}{whens}"), "drawn").ok()
         };
-        Some((write(old)?, write(new)?))
+        let old_whens: Vec<_> = whens.iter().map(|(condition, (old, _))| (*condition, old)).collect();
+        let mut new_whens: Vec<_> = whens.iter().map(|(condition, (_, new))| (*condition, new)).collect();
+        match edit {
+            0 => drop(new_whens.pop()),
+            1 => new_whens.reverse(),
+            2 if !new_whens.is_empty() => drop(new_whens.remove(0)),
+            _ => {}
+        }
+        Some((write(&old, &old_whens)?, write(&new, &new_whens)?))
     })
 }
 
@@ -354,7 +375,7 @@ fn tell_text(told: &mut BTreeSet<String>, body: &str, mask: TextMask, rules: &Ru
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, max_global_rejects: 200_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, max_global_rejects: 1_000_000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_called_no_looser_shows_nothing_new((old, new) in policies(), facts in prop::collection::vec(facts(), 8)) {
@@ -373,13 +394,6 @@ proptest! {
         prop_assert_eq!(diff(&old, &old), Diff::default());
         if old.when.is_empty() && new.when.is_empty() {
             prop_assert_eq!(there.reveals.len(), back.hides.len());
-        }
-    }
-
-    #[test]
-    fn not_looser_chains((a, b) in policies(), (c, _) in policies()) {
-        if !diff(&a, &b).loosens() && !diff(&b, &c).loosens() && a.when == b.when && b.when == c.when {
-            prop_assert!(told(&c.base).is_subset(&told(&a.base)) || told(&a.base).contains("*"));
         }
     }
 }

@@ -45,4 +45,24 @@ mod tests {
         }
         assert!(diff(&load("sender-and-date"), &load("headers-only")).loosens());
     }
+
+    #[test]
+    fn the_excerpt_loses_what_is_worth_stealing() {
+        let text = shipped().iter().find(|(name, _)| *name == "excerpt").expect("shipped").1;
+        let rules = parse(text, "excerpt").expect("loads").base;
+        let redact =
+            |text: &str| rules.redact.iter().fold(text.to_owned(), |text, redactor| redactor.apply(&text));
+        let notice = redact(include_str!("../../policies/excerpt.cases/bank-notice.eml"));
+        for secret in ["4111", "0532 0130", "9f27c1d04be85a63"] {
+            assert!(!notice.contains(secret), "{notice}");
+        }
+        assert!(notice.contains("EUR 412.90") && notice.contains("on 3 November"), "{notice}");
+        let code = redact(include_str!("../../policies/excerpt.cases/one-time-code.eml"));
+        assert!(!code.contains("739 204") && code.contains("ten minutes"), "{code}");
+        let letter = redact(include_str!("../../policies/excerpt.cases/letter-from-opposing-counsel.eml"));
+        assert!(
+            letter.contains("withdraws the claim in [case number] before the hearing on 24 November."),
+            "{letter}"
+        );
+    }
 }

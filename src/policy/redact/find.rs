@@ -110,7 +110,11 @@ fn phones_in(text: &str, line: Range<usize>) -> Spans {
     let announced = PHONE_WORDS.is_match(&text[line.clone()]);
     let mut groups: Spans = runs(&text[line.clone()], |letter| letter.is_ascii_digit());
     groups.iter_mut().for_each(|group| *group = shift(group.clone(), line.start));
-    groups.retain(|group| !dates.iter().any(|date| date.start < group.end && group.start < date.end));
+    let in_date = |group: &Range<usize>| {
+        let next = dates.partition_point(|date| date.end <= group.start);
+        dates.get(next).is_some_and(|date| date.start < group.end)
+    };
+    groups.retain(|group| !in_date(group));
     let mut found = Spans::new();
     for first in 0..groups.len() {
         for last in first..groups.len().min(first + MAX_PHONE) {

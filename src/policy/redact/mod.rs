@@ -222,7 +222,9 @@ impl PartialEq for Kind {
     }
 }
 
-/// Compiles a foreign expression; `regex` matches in linear time, the limits bound its memory.
+/// Compiles a foreign expression. A search with `regex` is linear in the text, the limits bound its
+/// memory; all matches of an unlucky expression can take the square (`a.*b|a` on many `a`), so whoever
+/// applies redactors bounds the text.
 fn compile(pattern: &str) -> Result<Regex, PatternError> {
     if pattern.len() > MAX_PATTERN {
         return Err(PatternError::Large);

@@ -204,6 +204,8 @@ fn long_hostile_texts_end_in_time() {
         "DE89".repeat(10_000),
         "a.".repeat(20_000),
         "\n".repeat(20_000),
+        "12.03.2026 ".repeat(20_000),
+        "www.a.b/reset\n".repeat(5_000),
     ] {
         for builtin in Builtin::ALL {
             redact(builtin, &text);
@@ -234,7 +236,7 @@ fn redactors() -> Vec<Redactor> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn redacting_twice_is_redacting_once(text in dense()) {
@@ -276,8 +278,8 @@ proptest! {
             if at == 0 { digit.to_string() } else { format!("{}{digit}", gaps[at]) }
         };
         let card: String = digits.iter().enumerate().map(write).collect();
-        let text = format!("{around}{card}{around}");
-        prop_assert_eq!(redact(Builtin::Cards, &text), format!("{around}[card number]{around}"));
+        let text = format!("{around} {card} {around}");
+        prop_assert_eq!(redact(Builtin::Cards, &text), format!("{around} [card number] {around}"));
     }
 
     #[test]

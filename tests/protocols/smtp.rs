@@ -821,6 +821,68 @@ async fn commands_ahead_of_the_handshake_are_not_obeyed() {
     }
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever a peer sends in whatever order: the session ends with it, every reply is well
+    /// formed, and no memory stays leased. The fuzz target `smtp` goes on from here.
+    #[test]
+    fn no_dialogue_harms_the_server(pieces in proptest::collection::vec(piece(), 0..30), is_lmtp: bool) {
+        let role = if is_lmtp { Role::Lmtp } else { Role::Mx };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let memory = MemoryBudget::new(0, 1000);
+            let free = memory.free();
+            let limits = Limits { message: 1000, ..quick() };
+            let server = Server::with(role, limits, memory.clone(), None);
+            let (mut peer, session) = server.connect().await;
+            for piece in pieces {
+                // The session may end before the script does.
+                let _ = peer.stream.write_all(&piece).await;
+            }
+            let _ = peer.stream.shutdown().await;
+            let mut replies = Vec::new();
+            let _ = peer.stream.read_to_end(&mut replies).await;
+            session.await.expect("no panic");
+            assert_eq!(memory.free(), free);
+            for reply in replies.split_inclusive(|octet| *octet == b'\n') {
+                assert!(reply.ends_with(b"\r\n") && reply[..3].iter().all(u8::is_ascii_digit));
+            }
+        });
+    }
+}
+
+fn piece() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    use proptest::prelude::*;
+    let line = prop::sample::select(vec![
+        "EHLO a.example",
+        "LHLO a.example",
+        "HELO a.example",
+        "MAIL FROM:<>",
+        "MAIL FROM:<a@a.example> SIZE=9",
+        "RCPT TO:<ann@vault.example>",
+        "RCPT TO:<carl@other.example>",
+        "RCPT TO:<nobody@vault.example>",
+        "DATA",
+        "BDAT 0",
+        "BDAT 7",
+        "BDAT 7 LAST",
+        "BDAT 0 LAST",
+        "BDAT 2000 LAST",
+        "RSET",
+        "NOOP",
+        "STARTTLS",
+        ".",
+        "..",
+        "x",
+    ]);
+    prop_oneof![
+        8 => line.prop_map(|line| format!("{line}\r\n").into_bytes()),
+        1 => prop::sample::select(vec!["\r\n.\r\n", "\n.\n", "\r", "\n", "."]).prop_map(|text| text.into()),
+        1 => prop::collection::vec(any::<u8>(), 0..20),
+    ]
+}
+
 /// Every message of the shared corpus goes in as it is: by BDAT always, by DATA if nothing in it
 /// looks like a false end of data.
 #[tokio::test]

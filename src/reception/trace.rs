@@ -6,9 +6,8 @@ use crate::names::MessageId;
 
 /// The fields that go in front of a stored message: `Return-Path`, `Delivered-To`, `Received`.
 ///
-/// RFC 5321 §4.4 wants a `Received` field from every server and `Return-Path` from the last one; the
-/// identifier in it finds the session in our logs. It also says that `from`, with the client's name
-/// and address, MUST be there. We leave that out, knowingly: the field outlives the session, it
+/// RFC 5321 §4.4 wants a `Received` field from every server and `Return-Path` from the last one. It
+/// also says that `from`, with the client's name and address, MUST be in the former. We leave that out, knowingly: the field outlives the session, it
 /// travels with every reply that quotes headers, and who handed the mail in tells where the
 /// sender is (§7.6 warns of that). Nobody after us needs it: we deliver, we do not relay, the filter
 /// has had the address itself, and loops are counted by the fields' number. `for` is left out so

@@ -1,3 +1,4 @@
 //! Dialogues with the servers over real sockets, one module per protocol.
 
 mod smtp;
+mod smtp_world;

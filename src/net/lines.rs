@@ -1,7 +1,7 @@
 //! Strict lines over a connection: CRLF ends a line, nothing else does (RFC 5321 §2.3.8, RFC 1939 §3).
 //!
 //! Every read has a limit and a timeout. While a session waits for its peer it holds a buffer of
-//! [`IDLE_BUFFER`] octets; the buffer grows only while octets flow.
+//! a kilobyte; the buffer grows only while octets flow.
 
 use std::io;
 use std::sync::Arc;

@@ -278,7 +278,7 @@ impl Drop for Working<'_> {
     }
 }
 
-/// Connections counted together: an IPv4 address, an IPv6 /64 (what one customer gets, RFC 6177),
+/// Connections counted together: an IPv4 address, an IPv6 /64 (the least a customer gets, RFC 6177),
 /// or this machine's Unix sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Group {

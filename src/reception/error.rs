@@ -60,7 +60,7 @@ impl Refusal {
     pub fn reply(self) -> Reply {
         match self {
             Self::Command(error) => command_reply(error),
-            Self::LongLine => Reply::new(500, (5, 5, 2), "Line too long"), // RFC 5321 §4.5.3.1.10
+            Self::LongLine => Reply::new(500, (5, 5, 2), "Line too long"), // RFC 5321 §4.5.3.1.9
             Self::BrokenLine => Reply::new(500, (5, 5, 2), "Lines end in CRLF and hold no CR, LF or NUL"),
             Self::WrongGreeting => Reply::new(500, (5, 5, 1), "Wrong protocol"), // RFC 2033 §4.1
             Self::OutOfOrder => Reply::new(503, (5, 5, 1), "Bad sequence of commands"),
@@ -183,7 +183,7 @@ fn rejection(reason: Reason) -> Reply {
         Reason::Full => Reply::new(552, (5, 2, 2), "Mailbox full"),
         Reason::Harmful => Reply::new(554, (5, 7, 1), "Message refused as harmful"),
         Reason::Unwanted => Reply::new(550, (5, 7, 1), "Message refused"),
-        Reason::Unauthenticated => Reply::new(550, (5, 7, 26), "Message not authenticated"), // RFC 7372 §3.3
+        Reason::Unauthenticated => Reply::new(550, (5, 7, 26), "Message not authenticated"), // RFC 7372
         Reason::Malformed => Reply::new(554, (5, 6, 0), "Message malformed"),
     }
 }

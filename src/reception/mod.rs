@@ -6,7 +6,7 @@
 //!
 //! Follows RFC 5321 and the standards in `docs/specs.md`. SECURITY: talks to anybody. Reads commands
 //! and content within limits, ends content at CRLF.CRLF and nowhere else, and refuses messages that
-//! others might end elsewhere; see [`mod@dots`].
+//! others might end elsewhere (`dots.rs`).
 
 mod content;
 mod dots;

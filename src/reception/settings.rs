@@ -68,7 +68,7 @@ impl Default for Limits {
         Self {
             message: 50 << 20,
             addressees: 100, // RFC 5321 §4.5.3.1.8: at least 100
-            line: 2048,      // RFC 5321 §4.5.3.1.4: 512, and RFC 3461 §4: 500 more for RCPT, 126 for MAIL
+            line: 2048,      // RFC 5321 §4.5.3.1.4: 512, more with each extension
             errors_before_slow: 5,
             slow_reply: Duration::from_secs(1),
             errors: 20,

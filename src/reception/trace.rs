@@ -6,12 +6,12 @@ use crate::names::MessageId;
 
 /// The fields that go in front of a stored message: `Return-Path`, `Delivered-To`, `Received`.
 ///
-/// RFC 5321 §4.4 wants a `Received` field from every server, `Return-Path` from the last one. Its
-/// grammar (§4.4, `Time-stamp-line`) also wants `from` with the client's name and address; we leave
-/// that out. The field outlives the session, travels with every reply that quotes headers, and who
-/// handed the mail in says where the sender is. The omission breaks nobody: §3.7.2 lets gateways
-/// shorten what they add, and submission servers have left `from` out for years for this reason.
-/// No addressee is named in `for`, so that one does not learn of others (§7.6).
+/// RFC 5321 §4.4 wants a `Received` field from every server and `Return-Path` from the last one. It
+/// also says that `from`, with the client's name and address, MUST be in the former. We leave that out, knowingly: the field outlives the session, it
+/// travels with every reply that quotes headers, and who handed the mail in tells where the
+/// sender is (§7.6 warns of that). Nobody after us needs it: we deliver, we do not relay, the filter
+/// has had the address itself, and loops are counted by the fields' number. `for` is left out so
+/// that one addressee does not learn of others (§7.6).
 pub fn trace_header(received: &Received, addressee: &Addressee, hostname: &str, id: MessageId) -> Vec<u8> {
     let reverse_path = received.reverse_path.as_ref().map_or("", |path| path.spelled());
     format!(

@@ -1,3 +1,5 @@
 //! Dialogues with the servers over real sockets, a module for each protocol.
 
 mod pop3;
+mod smtp;
+mod smtp_world;

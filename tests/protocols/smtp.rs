@@ -1,243 +1,20 @@
 //! SMTP and LMTP: scripted dialogues against a small world of addressees.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio_util::sync::CancellationToken;
 
-use veilpost::clock::{Clock, Timestamp};
-use veilpost::names::{Address, MessageId, TenantId, UserId};
-use veilpost::net::listen::{self, Listener, Visit};
+use veilpost::net::listen::Visit;
 use veilpost::net::stream::Connection;
-use veilpost::reception::{
-    Directory, DirectoryError, Intake, Limits, MemoryBudget, Outcome, Reason, Received, Resolution, Role,
-    Service, Settings, UserRef,
-};
+use veilpost::reception::{Limits, MemoryBudget, Role};
 
-/// Who lives in the tests' world: `carl` in a tenant of his own, `anna` is `ann` by another name.
-struct World {
-    delivered: Arc<Mutex<Vec<Delivered>>>,
-}
-
-/// What the intake saw.
-struct Delivered {
-    from: Option<String>,
-    to: Vec<String>,
-    protocol: &'static str,
-    content: Vec<u8>,
-    dsn: Vec<String>,
-}
-
-impl Directory for World {
-    async fn resolve(&self, address: &Address) -> Result<Resolution, DirectoryError> {
-        let (tenant, user) = match address.local() {
-            "ann" | "anna" => (1, 1),
-            "bob" => (1, 2),
-            "full" => (1, 3),
-            "later" => (1, 4),
-            "postmaster" => (1, 5),
-            "jürgen" => (1, 6),
-            "carl" => (2, 1),
-            "busy" => return Ok(Resolution::Deferred),
-            "broken" => return Err(DirectoryError),
-            _ => return Ok(Resolution::Unknown),
-        };
-        let (tenant, user) = (TenantId::from_bytes([tenant; 16]), UserId::from_bytes([user; 16]));
-        Ok(Resolution::Local(UserRef { tenant, user }))
-    }
-}
-
-impl Intake for World {
-    async fn deliver(&self, received: Received) -> Vec<Outcome> {
-        let addressees = &received.addressees;
-        let outcomes = addressees.iter().map(|addressee| match addressee.mailbox.address().local() {
-            "full" => Outcome::Rejected(Reason::Full),
-            "later" => Outcome::Deferred,
-            _ => Outcome::Stored(MessageId::from_bytes([7; 16])),
-        });
-        let mut dsn: Vec<String> = received.envelope_id.iter().cloned().collect();
-        dsn.extend(received.quote.map(|quote| format!("{quote:?}")));
-        dsn.extend(addressees.iter().filter_map(|addressee| addressee.original.clone()));
-        dsn.extend(addressees.iter().filter_map(|addressee| addressee.notify).map(|notify| {
-            format!("success {} failure {} delay {}", notify.success, notify.failure, notify.delay)
-        }));
-        self.delivered.lock().expect("no panic").push(Delivered {
-            from: received.reverse_path.as_ref().map(|path| path.spelled().to_owned()),
-            to: addressees.iter().map(|addressee| addressee.mailbox.spelled().to_owned()).collect(),
-            protocol: received.protocol.keyword(),
-            content: received.content.expose().to_vec(),
-            dsn,
-        });
-        outcomes.collect()
-    }
-}
-
-/// A reception and what it delivered.
-struct Server {
-    service: Arc<Service<World, World>>,
-    delivered: Arc<Mutex<Vec<Delivered>>>,
-    shutdown: CancellationToken,
-}
-
-impl Server {
-    fn new(role: Role, limits: Limits) -> Self {
-        Self::with(role, limits, MemoryBudget::new(64 << 20, 1 << 20), None)
-    }
-
-    fn with(role: Role, limits: Limits, memory: MemoryBudget, tls: Option<Arc<ServerConfig>>) -> Self {
-        let delivered = Arc::new(Mutex::new(Vec::new()));
-        let world = || World { delivered: Arc::clone(&delivered) };
-        let settings = Settings { hostname: "mx.vault.example".to_owned(), role, tls, limits };
-        let clock = Clock::manual(Timestamp::from_unix(1_794_000_000));
-        let service = Arc::new(Service::new(settings, world(), world(), memory, clock));
-        Self { service, delivered, shutdown: CancellationToken::new() }
-    }
-
-    /// A peer that is connected and has read the greeting, and the session's task.
-    async fn connect(&self) -> (Peer<UnixStream>, JoinHandle<()>) {
-        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
-        let (service, shutdown) = (Arc::clone(&self.service), self.shutdown.clone());
-        let session = tokio::spawn(async move {
-            service.serve(Visit::alone(Connection::Unix(ours), shutdown)).await;
-        });
-        let mut peer = Peer::new(theirs);
-        peer.expect("220 mx.vault.example ").await;
-        (peer, session)
-    }
-
-    /// As `connect`, and the peer has said hello.
-    async fn greeted(&self) -> Peer<UnixStream> {
-        let (mut peer, _) = self.connect().await;
-        peer.ask("EHLO client.example", "250").await;
-        peer
-    }
-
-    fn take(&self) -> Vec<Delivered> {
-        std::mem::take(&mut *self.delivered.lock().expect("no panic"))
-    }
-
-    fn take_one(&self) -> Delivered {
-        let mut all = self.take();
-        assert_eq!(all.len(), 1, "one delivery");
-        all.remove(0)
-    }
-
-    /// Listens on TCP.
-    fn listen(&self, limits: listen::Limits) -> SocketAddr {
-        let listener = Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-        let address = listener.local_addr().expect("TCP has an address");
-        let service = Arc::clone(&self.service);
-        tokio::spawn(listen::serve(listener, limits, self.shutdown.clone(), move |visit| {
-            let service = Arc::clone(&service);
-            async move { service.serve(visit).await }
-        }));
-        address
-    }
-}
-
-fn mx() -> Server {
-    Server::new(Role::Mx, quick())
-}
-
-fn quick() -> Limits {
-    Limits { message: 1 << 20, slow_reply: Duration::ZERO, ..Limits::default() }
-}
-
-fn seats(total: usize) -> listen::Limits {
-    let leave_within = Duration::from_secs(5);
-    listen::Limits { total, per_address: total, leave_within, refusal: b"421 busy\r\n" }
-}
-
-/// The other side of a dialogue.
-struct Peer<S> {
-    stream: BufReader<S>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
-    fn new(stream: S) -> Self {
-        Self { stream: BufReader::new(stream) }
-    }
-
-    async fn send(&mut self, octets: impl AsRef<[u8]>) {
-        self.stream.write_all(octets.as_ref()).await.expect("the server reads");
-        self.stream.flush().await.expect("the server reads");
-    }
-
-    /// The next reply, all its lines; empty when the connection is closed.
-    async fn reply(&mut self) -> String {
-        let mut reply = String::new();
-        loop {
-            let before = reply.len();
-            let read = self.stream.read_line(&mut reply);
-            let read = tokio::time::timeout(PATIENCE, read).await.expect("a reply in time");
-            if read.unwrap_or(0) == 0 || reply.as_bytes()[before..].get(3) != Some(&b'-') {
-                return reply;
-            }
-        }
-    }
-
-    #[track_caller]
-    fn check(reply: &str, start: &str, asked: &str) {
-        assert!(reply.starts_with(start), "{asked:?} was answered {reply:?} instead of {start:?}");
-    }
-
-    async fn expect(&mut self, start: &str) -> String {
-        let reply = self.reply().await;
-        Self::check(&reply, start, "what went before");
-        reply
-    }
-
-    async fn ask(&mut self, line: &str, start: &str) -> String {
-        self.send(format!("{line}\r\n")).await;
-        let reply = self.reply().await;
-        Self::check(&reply, start, line);
-        reply
-    }
-
-    async fn envelope(&mut self, addressees: &[&str]) {
-        self.ask("MAIL FROM:<Sender@a.example>", "250 2.1.0").await;
-        for addressee in addressees {
-            self.ask(&format!("RCPT TO:<{addressee}>"), "250 2.1.5").await;
-        }
-    }
-
-    /// A transaction for ann by DATA; gives the last reply.
-    async fn by_data(&mut self, wire: &[u8]) -> String {
-        self.envelope(&["ann@vault.example"]).await;
-        self.ask("DATA", "354").await;
-        self.send(wire).await;
-        self.reply().await
-    }
-
-    async fn expect_end(&mut self) {
-        let mut rest = Vec::new();
-        let read = self.stream.read_to_end(&mut rest);
-        // A reset is as good an end as a close.
-        let _ = tokio::time::timeout(PATIENCE, read).await.expect("an end in time");
-        assert_eq!(String::from_utf8_lossy(&rest), "");
-    }
-}
-
-/// How long a test waits for a reply before it fails. Above every limit that a paused clock must reach.
-const PATIENCE: Duration = Duration::from_secs(36_000);
-
-fn stuff(message: &[u8]) -> Vec<u8> {
-    let mut wire = Vec::with_capacity(message.len() + 5);
-    for (at, octet) in message.iter().enumerate() {
-        if *octet == b'.' && (at == 0 || message[..at].ends_with(b"\r\n")) {
-            wire.push(b'.');
-        }
-        wire.push(*octet);
-    }
-    wire
-}
+use crate::smtp_world::*;
 
 #[tokio::test]
 async fn the_server_says_what_it_can() {
@@ -819,6 +596,68 @@ async fn commands_ahead_of_the_handshake_are_not_obeyed() {
         peer.send(line).await;
         peer.expect_end().await;
     }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever a peer sends in whatever order: the session ends with it, every reply is well
+    /// formed, and no memory stays leased. The fuzz target `smtp` goes on from here.
+    #[test]
+    fn no_dialogue_harms_the_server(pieces in proptest::collection::vec(piece(), 0..30), is_lmtp: bool) {
+        let role = if is_lmtp { Role::Lmtp } else { Role::Mx };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let memory = MemoryBudget::new(0, 1000);
+            let free = memory.free();
+            let limits = Limits { message: 1000, ..quick() };
+            let server = Server::with(role, limits, memory.clone(), None);
+            let (mut peer, session) = server.connect().await;
+            for piece in pieces {
+                // The session may end before the script does.
+                let _ = peer.stream.write_all(&piece).await;
+            }
+            let _ = peer.stream.shutdown().await;
+            let mut replies = Vec::new();
+            let _ = peer.stream.read_to_end(&mut replies).await;
+            session.await.expect("no panic");
+            assert_eq!(memory.free(), free);
+            for reply in replies.split_inclusive(|octet| *octet == b'\n') {
+                assert!(reply.ends_with(b"\r\n") && reply[..3].iter().all(u8::is_ascii_digit));
+            }
+        });
+    }
+}
+
+fn piece() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    use proptest::prelude::*;
+    let line = prop::sample::select(vec![
+        "EHLO a.example",
+        "LHLO a.example",
+        "HELO a.example",
+        "MAIL FROM:<>",
+        "MAIL FROM:<a@a.example> SIZE=9",
+        "RCPT TO:<ann@vault.example>",
+        "RCPT TO:<carl@other.example>",
+        "RCPT TO:<nobody@vault.example>",
+        "DATA",
+        "BDAT 0",
+        "BDAT 7",
+        "BDAT 7 LAST",
+        "BDAT 0 LAST",
+        "BDAT 2000 LAST",
+        "RSET",
+        "NOOP",
+        "STARTTLS",
+        ".",
+        "..",
+        "x",
+    ]);
+    prop_oneof![
+        8 => line.prop_map(|line| format!("{line}\r\n").into_bytes()),
+        1 => prop::sample::select(vec!["\r\n.\r\n", "\n.\n", "\r", "\n", "."]).prop_map(|text| text.into()),
+        1 => prop::collection::vec(any::<u8>(), 0..20),
+    ]
 }
 
 /// Every message of the shared corpus goes in as it is: by BDAT always, by DATA if nothing in it

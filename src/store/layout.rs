@@ -89,7 +89,7 @@ pub enum LayoutError {
 }
 
 /// Makes the entries of `folder` durable.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(in crate::store) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

@@ -83,7 +83,7 @@ fn is_this_binary() {
         let leave = Arc::new(Semaphore::new(0));
         std::thread::spawn({
             let leave = Arc::clone(&leave);
-            move || std::io::stdin().bytes().for_each(|_| leave.add_permits(1))
+            move || std::io::stdin().lock().bytes().for_each(|_| leave.add_permits(1))
         });
         futures::future::join_all((0..LANES).map(|lane| deliver(lane, &ledger, &blobs, &leave))).await;
     });

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -139,10 +140,10 @@ impl Random {
     }
 }
 
-/// Bytes of all files below `path`.
+/// Bytes on the disk of all files below `path`; holes in sparse files do not count.
 fn size(path: &Path) -> std::io::Result<u64> {
     if path.is_file() {
-        return Ok(path.metadata()?.len());
+        return Ok(path.metadata()?.blocks() * 512);
     }
     std::fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
 }

@@ -41,7 +41,7 @@ pub trait Ledger: Send + Sync {
 
     /// Shows `visit` the rows whose key begins with `prefix`, in order, from the first key not
     /// below `from` (a whole key; empty starts at the beginning) until it breaks. One consistent
-    /// snapshot, nothing allocated per row.
+    /// snapshot, nothing allocated per row. `visit` must not call the ledger itself.
     fn visit(&self, prefix: &[u8], from: &[u8], visit: &mut Visitor<'_>) -> Result<(), LedgerError>;
 
     /// Wakes after each commit that touches a key beginning with `prefix`.

@@ -7,20 +7,20 @@
 //! redb refuses all work after a failed write. When the disk was full that is undone here by
 //! reopening the file at its last commit. When a sync failed it is not: the kernel may have dropped
 //! the pages that it could not write, so only a restart, after a look at the disk, is honest.
+//! The file itself is the business of `file.rs`.
 
-use std::fs::{File, TryLockError};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod file;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, Table};
 use tokio::sync::oneshot;
 
+use self::file::{Failure, ROWS, guarded, open, open_existing};
 use super::watch::{Subscription, Watchers};
 use super::{Batch, Change, CommitError, Committed, Ledger, LedgerError, Pending, Visitor};
 
@@ -67,7 +67,7 @@ impl RedbLedger {
 
     /// Gives unused space of the closed ledger at `path` back to the file system.
     pub fn compact(path: &Path) -> Result<(), LedgerError> {
-        let mut database = open_file(path, Options::default(), &Arc::default())?;
+        let mut database = open_existing(path, Options::default(), &Arc::default())?;
         guarded(|| {
             while database.compact()? {}
             Ok(())
@@ -76,7 +76,7 @@ impl RedbLedger {
 
     /// Reads the whole of the closed ledger at `path` and compares every page with its checksum.
     pub fn verify(path: &Path) -> Result<(), LedgerError> {
-        let mut database = open_file(path, Options::default(), &Arc::default())?;
+        let mut database = open_existing(path, Options::default(), &Arc::default())?;
         match guarded(|| Ok(database.check_integrity()?))? {
             true => Ok(()),
             false => Err(LedgerError::Corrupt("a checksum did not match".to_owned())),
@@ -207,7 +207,7 @@ impl Core {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // The old handle holds the lock that the new one needs.
         *database = Err(LedgerError::Stopped);
-        *database = open_file(&self.path, self.options, &self.stopped)
+        *database = open_existing(&self.path, self.options, &self.stopped)
             .inspect_err(|error| tracing::error!(%error, "the ledger cannot be reopened yet"));
     }
 }
@@ -267,101 +267,6 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
-fn open(path: &Path, options: Options, stopped: &Arc<AtomicBool>) -> Result<Database, LedgerError> {
-    match path.metadata() {
-        // redb would take an emptied file for a new one, and all mail would be gone without a word.
-        Ok(metadata) if metadata.len() == 0 => {
-            return Err(LedgerError::Corrupt("the file is empty".to_owned()));
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, options)?,
-        Err(error) => return Err(error.into()),
-    }
-    open_file(path, options, stopped)
-}
-
-/// Creates the file under another name first: a power cut in redb's own creation would leave a file
-/// that it refuses ever after.
-fn create(path: &Path, options: Options) -> Result<(), LedgerError> {
-    let unfinished = path.with_extension("unfinished");
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    let database = open_file(&unfinished, options, &Arc::default())?;
-    guarded(|| {
-        let mut transaction = database.begin_write()?;
-        transaction.set_quick_repair(true);
-        transaction.open_table(ROWS)?;
-        Ok(transaction.commit()?)
-    })?;
-    drop(database);
-    std::fs::rename(&unfinished, path)?;
-    let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    Ok(File::open(folder)?.sync_all()?)
-}
-
-fn open_file(path: &Path, options: Options, stopped: &Arc<AtomicBool>) -> Result<Database, LedgerError> {
-    let file = File::options().read(true).write(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(LedgerError::Locked(path.to_owned())),
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    }
-    let disk = Disk { file, stopped: Arc::clone(stopped) };
-    guarded(|| Ok(redb::Builder::new().set_cache_size(options.cache).create_with_backend(disk)?))
-}
-
-/// Runs `work` on the database. redb panics on some files that are not what it wrote; a damaged
-/// ledger must be an error to the caller, not the end of the task.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, LedgerError> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(outcome) => outcome.map_err(|Failure(error)| error),
-        Err(_) => Err(LedgerError::Corrupt("the file contradicts itself".to_owned())),
-    }
-}
-
-/// A [`LedgerError`] made of any of redb's error types by `?`.
-struct Failure(LedgerError);
-
-impl<E: Into<redb::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(match error.into() {
-            redb::Error::Io(error) => error.into(),
-            redb::Error::PreviousIo => io::Error::other("an earlier read or write failed").into(),
-            other => LedgerError::Corrupt(other.to_string()),
-        })
-    }
-}
-
-/// The ledger's file, as redb sees it. Remembers that a sync failed.
-#[derive(Debug)]
-struct Disk {
-    /// Locked (`flock`) for as long as it is open; the kernel unlocks it after a crash.
-    file: File,
-    stopped: Arc<AtomicBool>,
-}
-
-impl redb::StorageBackend for Disk {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(out, offset)
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data().inspect_err(|_| self.stopped.store(true, Ordering::Release))
-    }
-
-    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-}
-
-const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
 /// Enough for the inner pages of some millions of rows, small beside the server's 80 MiB.
 const CACHE: usize = 16 << 20;
 /// Batches that may wait at once. At a millisecond a sync, a full queue is one second of waiting at worst.

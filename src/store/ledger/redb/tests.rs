@@ -1,5 +1,7 @@
 //! What only a ledger with a file can be asked: reopening, locks, damage, compaction.
 
+use std::fs::File;
+
 use super::*;
 
 fn batch(key: &[u8], value: Vec<u8>) -> Batch {

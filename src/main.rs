@@ -1,3 +1,7 @@
-//! The `veilpost` program.
+//! The `veilpost` program: reads the command line, and nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    veilpost::cli::run()
+}

@@ -67,8 +67,10 @@ pub async fn open(config: &Config, vault: &Arc<Vault>, life: &Lifecycle) -> Resu
 
 /// Opens the administration socket: last, because it needs the whole server.
 pub fn open_admin(config: &Config, server: &Arc<Server>, life: &Lifecycle) -> Result<(), StartError> {
-    let listener = socket::bind(&config.admin_socket)
-        .map_err(|source| StartError::Listen { address: config.admin_socket.display().to_string(), source })?;
+    let listener = socket::bind(&config.admin_socket).map_err(|source| StartError::Listen {
+        address: config.admin_socket.display().to_string(),
+        source,
+    })?;
     life.spawn(socket::serve(listener, Arc::new(CallDesk::new(server)), life.stop()));
     Ok(())
 }
@@ -149,7 +151,9 @@ fn open_pop3(
         let listener = bind(&Endpoint::Tcp(*address))?;
         listening.pop3.extend(listener.local_addr());
         let (settings, desk) = (settings.clone(), desk.clone());
-        accept(config, life, listener, refusal, move |visit| serve_pop3(visit, None, desk.clone(), settings.clone()));
+        accept(config, life, listener, refusal, move |visit| {
+            serve_pop3(visit, None, desk.clone(), settings.clone())
+        });
     }
     for address in &config.pop3s.listen {
         let listener = bind(&Endpoint::Tcp(*address))?;

@@ -118,7 +118,12 @@ fn load_root(config: &Config, passphrase: Option<&Passphrase>) -> Result<RootKey
     RootKey::load(&path, passphrase).map_err(|source| StartError::RootKey { path, source })
 }
 
-fn open_vault(config: &Config, clock: Clock, folder: &DataFolder, root: RootKey) -> Result<Vault, StartError> {
+fn open_vault(
+    config: &Config,
+    clock: Clock,
+    folder: &DataFolder,
+    root: RootKey,
+) -> Result<Vault, StartError> {
     let ledger = Arc::new(RedbLedger::open(&folder.ledger(), Options::default())?);
     let records = Arc::new(Records::new(ledger, Arc::new(root)));
     Ok(Vault {

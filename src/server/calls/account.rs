@@ -1,9 +1,7 @@
 //! Calls on tenants, users and addresses.
 
 use super::{Answered, Server, answer, authorise, done, tenant_named, tenants, time, user_named};
-use crate::admin::api::{
-    AddressItem, Authority, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
-};
+use crate::admin::api::{AddressItem, Authority, Secret, TenantCreated, TenantItem, UserCreated, UserItem};
 use crate::admin::socket::Outlet;
 use crate::audit::{Act, Actor, Draft, Origin};
 use crate::keyring::{EscrowRecipient, Passphrase};
@@ -17,7 +15,8 @@ use crate::tenant::registry::{self, UserRef};
 pub fn status(server: &Server) -> Answered {
     let listening = &server.listening;
     let tenants = registry::tenants(&server.vault.records)?.len();
-    let text = |addresses: &[std::net::SocketAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let text =
+        |addresses: &[std::net::SocketAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
     Ok(serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "hostname": server.vault.settings.hostname,
@@ -111,7 +110,12 @@ pub fn user_list(server: &Server, tenant: Option<&str>) -> Answered {
     answer(&items)
 }
 
-pub async fn user_password(server: &Server, login: &str, password: &Secret, authority: &Authority) -> Answered {
+pub async fn user_password(
+    server: &Server,
+    login: &str,
+    password: &Secret,
+    authority: &Authority,
+) -> Answered {
     let (user, _) = user_named(server, login)?;
     let unlocked = authorise(server, authority, user).await?;
     let password = Passphrase::new(password.expose().to_owned());
@@ -147,10 +151,18 @@ pub async fn address_add(
             UserRef { tenant: row.tenant, user: row.user }
         }
         (None, Some(login)) => user_named(server, login)?.0,
-        (None, None) => return Err(invalid("address", "it needs a user or an address that it stands for").into()),
+        (None, None) => {
+            return Err(invalid("address", "it needs a user or an address that it stands for").into());
+        }
     };
     let mut batch = Batch::new();
-    directory::add(&server.vault.records, &mut batch, &destination, (user.tenant, user.user), alias_of.as_ref());
+    directory::add(
+        &server.vault.records,
+        &mut batch,
+        &destination,
+        (user.tenant, user.user),
+        alias_of.as_ref(),
+    );
     let draft = Draft::new(by, Origin::UnixSocket, Act::AddressAdded { user: user.user });
     let _recorded = server.vault.audit.record(user.tenant, draft).await.map_err(OwnerError::from)?;
     match server.vault.records.commit(batch).await {
@@ -211,7 +223,8 @@ fn parse_destination(text: &str) -> Result<Destination, OwnerError> {
 }
 
 fn parse_escrow(text: &str) -> Result<EscrowRecipient, OwnerError> {
-    text.parse().map_err(|error: crate::keyring::KeyringError| invalid("escrow recipient", &error.to_string()))
+    text.parse()
+        .map_err(|error: crate::keyring::KeyringError| invalid("escrow recipient", &error.to_string()))
 }
 
 fn invalid(what: &'static str, why: &str) -> OwnerError {

@@ -31,7 +31,8 @@ pub async fn verify(server: &Server, tenant: &str, checkpoints: &[String]) -> An
     let key = server.notary.verifying_key();
     let kept: Vec<String> = checkpoints.iter().flat_map(|text| audit::split_notes(text)).collect();
     // Judged as it was found, before anything new is signed.
-    let report = audit::verify(server.vault.audit.store(), tenant, &key, &kept).await.map_err(OwnerError::from)?;
+    let report =
+        audit::verify(server.vault.audit.store(), tenant, &key, &kept).await.map_err(OwnerError::from)?;
     let checkpoint = match report.is_sound() {
         true => server.notary.checkpoint(tenant).await.map_err(OwnerError::from)?.note().to_owned(),
         false => String::new(),

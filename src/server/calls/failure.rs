@@ -45,7 +45,9 @@ fn hint(error: &OwnerError) -> Option<String> {
             "a TOTP code works once and for about a minute: wait for the next one; with phone or password lost, use --recovery"
         }
         OwnerError::SessionEnded => "open one with `veilpost unlock LOGIN`",
-        OwnerError::SoftLocked(wait) => return Some(format!("try again in {} seconds", wait.as_secs().max(1))),
+        OwnerError::SoftLocked(wait) => {
+            return Some(format!("try again in {} seconds", wait.as_secs().max(1)));
+        }
         OwnerError::ReasonNeeded => "pass --reason 'why you unlock'",
         OwnerError::UnlockNeeded => "pass --as LOGIN, or open a session with `veilpost unlock LOGIN`",
         OwnerError::NotFound("tenant") => "`veilpost tenant list` shows the tenants",
@@ -56,7 +58,9 @@ fn hint(error: &OwnerError) -> Option<String> {
         OwnerError::NotFound("message") => "`veilpost mail list` shows the messages",
         OwnerError::OtherTenant => "unlock as a user of that tenant",
         OwnerError::Damaged(_) => "the other messages are not affected; restore this one from a backup",
-        OwnerError::Audit(_) => "look at the disk: the audit log must be writable before anything is unsealed",
+        OwnerError::Audit(_) => {
+            "look at the disk: the audit log must be writable before anything is unsealed"
+        }
         OwnerError::Blobs(BlobError::Full) => "make room on the disk; nothing that was acknowledged is lost",
         _ => return None,
     };

@@ -8,12 +8,18 @@ use crate::admin::api::{MailItem, MailWhole, Secret, Unlocked as UnlockedAnswer}
 use crate::admin::socket::Outlet;
 use crate::audit::{LockCause, Origin};
 use crate::keyring::Passphrase;
+use crate::owner::OwnerError;
 use crate::owner::mail::{Listed, OwnerReader, Whole, delete as delete_message};
 use crate::owner::sessions::Token;
 use crate::owner::unlock::{Attempt, record_ends, unlock as owner_unlock};
-use crate::owner::OwnerError;
 
-pub async fn unlock(server: &Server, login: String, password: &Secret, code: &Secret, reason: Option<String>) -> Answered {
+pub async fn unlock(
+    server: &Server,
+    login: String,
+    password: &Secret,
+    code: &Secret,
+    reason: Option<String>,
+) -> Answered {
     let attempt = Attempt {
         login,
         password: Passphrase::new(password.expose().to_owned()),

@@ -86,7 +86,9 @@ async fn dispatch(server: &Server, request: Request, by: Actor, outlet: &Outlet)
         }
         R::PolicyList { tenant } => view::policy_list(server, &tenant),
         R::PolicyShow { tenant, name } => view::policy_show(server, &tenant, &name),
-        R::Unlock { user, password, code, reason } => mail::unlock(server, user, &password, &code, reason).await,
+        R::Unlock { user, password, code, reason } => {
+            mail::unlock(server, user, &password, &code, reason).await
+        }
         R::Lock { session } => mail::lock(server, &session).await,
         R::MailList { session, before, limit } => mail::list(server, &session, before, limit).await,
         R::MailRead { session, message } => mail::read(server, &session, &message).await,

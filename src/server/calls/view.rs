@@ -179,9 +179,14 @@ fn policy_item(
     let mut used = Vec::new();
     for (user, row) in registry::users(&server.vault.records, tenant)? {
         let views = registry::views(&server.vault.records, user)?.into_iter();
-        used.extend(views.filter(|(_, view)| view.policy == name).map(|(_, view)| format!("{}/{}", row.login, view.name)));
+        used.extend(
+            views
+                .filter(|(_, view)| view.policy == name)
+                .map(|(_, view)| format!("{}/{}", row.login, view.name)),
+        );
     }
-    let description = policy::parse(text, name).map_or_else(|_| "(does not load)".to_owned(), |policy| policy.description);
+    let description =
+        policy::parse(text, name).map_or_else(|_| "(does not load)".to_owned(), |policy| policy.description);
     Ok(PolicyItem { name: name.to_owned(), description, shipped, views: used })
 }
 

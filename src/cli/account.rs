@@ -1,0 +1,285 @@
+//! `veilpost tenant`, `user` and `address`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::Common;
+use super::terminal::{Failed, Style, ask_new_password, confirm, print, qr, styled, table};
+use super::unlock::Authorising;
+use crate::admin::api::{AddressItem, Request, Secret, TenantCreated, TenantItem, UserCreated, UserItem};
+
+/// Commands on tenants.
+#[derive(Subcommand)]
+pub enum Tenant {
+    /// Make a tenant, its owner key and its first user
+    #[command(
+        after_help = "Example:\n  veilpost tenant create firm --address ann@firm.example\n\nPrints the TOTP seed and the recovery code, once."
+    )]
+    Create {
+        /// The tenant's name
+        name: String,
+        /// The first user's address, which is also their login
+        #[arg(long)]
+        address: String,
+        /// Read the first user's password from a file [default: VEILPOST_NEW_PASSWORD, or ask]
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Let no unlock pass without a reason
+        #[arg(long)]
+        reason_required: bool,
+        /// An offline key of the organisation (age recipient) that gets the owner key too
+        #[arg(long, value_name = "RECIPIENT")]
+        escrow: Vec<String>,
+    },
+    /// List all tenants
+    List,
+    /// Remove a tenant with all its mail: keys first, so that nothing opens the rest
+    Remove {
+        /// The tenant's name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `veilpost tenant`.
+pub fn tenant(command: Tenant, common: &Common) -> Result<(), Failed> {
+    let mut client = common.client()?;
+    match command {
+        Tenant::Create { name, address, password_file, reason_required, escrow } => {
+            let password =
+                ask_new_password("Password of the first user", password_file.as_deref(), NEW_PASSWORD)?;
+            let made: TenantCreated =
+                client.call(Request::TenantCreate { name, address, password, reason_required, escrow })?;
+            print(common.json, &made, |made| {
+                format!("{}\n{}", enrolment(&made.user), recovery(&made.recovery_code))
+            })
+        }
+        Tenant::List => {
+            let tenants: Vec<TenantItem> = client.call(Request::TenantList {})?;
+            print(common.json, &tenants, |tenants| {
+                let row = |item: &TenantItem| {
+                    let reason = if item.reason_required { "required" } else { "optional" };
+                    [
+                        item.name.clone(),
+                        item.users.to_string(),
+                        reason.to_owned(),
+                        item.created.clone(),
+                        item.id.clone(),
+                    ]
+                };
+                table(
+                    ["TENANT", "USERS", "REASON", "CREATED", "ID"],
+                    &tenants.iter().map(row).collect::<Vec<_>>(),
+                    "No tenants yet. Make one with `veilpost tenant create NAME --address ADDRESS`.",
+                )
+            })
+        }
+        Tenant::Remove { name, yes } => {
+            confirm(&format!("This destroys the keys and all mail of {name}, for good."), yes)?;
+            let bar = super::terminal::Bar::new();
+            let done: serde_json::Value = client.call_with(
+                Request::TenantRemove { tenant: name },
+                |progress| bar.show(&progress),
+                |_| Ok(()),
+            )?;
+            print(common.json, &done, |_| "Removed.".to_owned())
+        }
+    }
+}
+
+/// Commands on users.
+#[derive(Subcommand)]
+pub enum User {
+    /// Make a user who may unlock the tenant's mail
+    Create {
+        /// The tenant's name
+        tenant: String,
+        /// The user's address, which is also their login
+        #[arg(long)]
+        address: String,
+        /// Read the new password from a file [default: VEILPOST_NEW_PASSWORD, or ask]
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
+    /// List users
+    List {
+        /// Only of this tenant
+        tenant: Option<String>,
+    },
+    /// Change a password, in an unlock session or with the recovery code
+    #[command(
+        after_help = "Examples:\n  veilpost user password ann@firm.example --as ann@firm.example\n  veilpost user password ann@firm.example --recovery"
+    )]
+    Password {
+        /// The user's login
+        login: String,
+        /// Read the new password from a file [default: VEILPOST_NEW_PASSWORD, or ask]
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
+    /// Reset TOTP: a new seed for a new phone
+    Totp {
+        /// The user's login
+        login: String,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
+    /// Shut a user out; their views close too
+    Disable {
+        /// The user's login
+        login: String,
+    },
+    /// Let a user in again
+    Enable {
+        /// The user's login
+        login: String,
+    },
+}
+
+/// `veilpost user`.
+pub fn user(command: User, common: &Common) -> Result<(), Failed> {
+    let mut client = common.client()?;
+    match command {
+        User::Create { tenant, address, new_password_file, authorising } => {
+            let password =
+                ask_new_password("Password of the new user", new_password_file.as_deref(), NEW_PASSWORD)?;
+            let made: UserCreated = authorising.with_authority(&mut client, |client, authority| {
+                let (tenant, address) = (tenant.clone(), address.clone());
+                let password = Secret::new(password.expose().to_owned());
+                Ok(client.call(Request::UserCreate { tenant, address, password, authority })?)
+            })?;
+            print(common.json, &made, enrolment)
+        }
+        User::List { tenant } => {
+            let users: Vec<UserItem> = client.call(Request::UserList { tenant })?;
+            print(common.json, &users, |users| {
+                let row = |item: &UserItem| {
+                    let state = if item.disabled { "disabled" } else { "active" };
+                    [item.login.clone(), item.tenant.clone(), state.to_owned(), item.created.clone()]
+                };
+                table(
+                    ["LOGIN", "TENANT", "STATE", "CREATED"],
+                    &users.iter().map(row).collect::<Vec<_>>(),
+                    "No users.",
+                )
+            })
+        }
+        User::Password { login, new_password_file, authorising } => {
+            let password = ask_new_password("New password", new_password_file.as_deref(), NEW_PASSWORD)?;
+            let done: serde_json::Value = authorising.with_authority(&mut client, |client, authority| {
+                let password = Secret::new(password.expose().to_owned());
+                Ok(client.call(Request::UserPassword { user: login.clone(), password, authority })?)
+            })?;
+            print(common.json, &done, |_| "The password is changed.".to_owned())
+        }
+        User::Totp { login, authorising } => {
+            let made: UserCreated = authorising.with_authority(&mut client, |client, authority| {
+                Ok(client.call(Request::UserTotp { user: login.clone(), authority })?)
+            })?;
+            print(common.json, &made, enrolment)
+        }
+        User::Disable { login } => set_disabled(&mut client, common, login, true),
+        User::Enable { login } => set_disabled(&mut client, common, login, false),
+    }
+}
+
+fn set_disabled(
+    client: &mut crate::admin::client::Client,
+    common: &Common,
+    user: String,
+    disabled: bool,
+) -> Result<(), Failed> {
+    let done: serde_json::Value = client.call(Request::UserDisable { user, disabled })?;
+    print(common.json, &done, |_| if disabled { "Disabled.".to_owned() } else { "Enabled.".to_owned() })
+}
+
+/// Commands on addresses.
+#[derive(Subcommand)]
+pub enum Address {
+    /// Take mail for an address (and its +tags), for a whole domain (@domain), or under an alias
+    #[command(
+        after_help = "Examples:\n  veilpost address add office@firm.example --user ann@firm.example\n  veilpost address add @firm.example --user ann@firm.example\n  veilpost address add press@firm.example --alias-of office@firm.example"
+    )]
+    Add {
+        /// The address, or @domain for everything that nothing else takes
+        address: String,
+        /// The login of the user whose mailbox takes the mail
+        #[arg(long, required_unless_present = "alias_of", conflicts_with = "alias_of")]
+        user: Option<String>,
+        /// Another local address that it stands for
+        #[arg(long)]
+        alias_of: Option<String>,
+    },
+    /// List addresses
+    List {
+        /// Only of this tenant
+        tenant: Option<String>,
+    },
+    /// Take no more mail for an address; mail that came stays
+    Remove {
+        /// The address, or @domain
+        address: String,
+    },
+}
+
+/// `veilpost address`.
+pub fn address(command: Address, common: &Common) -> Result<(), Failed> {
+    let mut client = common.client()?;
+    match command {
+        Address::Add { address, user, alias_of } => {
+            let done: serde_json::Value = client.call(Request::AddressAdd { address, user, alias_of })?;
+            print(common.json, &done, |_| "Added.".to_owned())
+        }
+        Address::List { tenant } => {
+            let addresses: Vec<AddressItem> = client.call(Request::AddressList { tenant })?;
+            print(common.json, &addresses, |addresses| {
+                let row = |item: &AddressItem| {
+                    [item.address.clone(), item.user.clone(), item.alias_of.clone().unwrap_or_default()]
+                };
+                table(
+                    ["ADDRESS", "USER", "ALIAS OF"],
+                    &addresses.iter().map(row).collect::<Vec<_>>(),
+                    "No addresses.",
+                )
+            })
+        }
+        Address::Remove { address } => {
+            let done: serde_json::Value = client.call(Request::AddressRemove { address })?;
+            print(common.json, &done, |_| "Removed. Mail that came stays.".to_owned())
+        }
+    }
+}
+
+/// What a new user needs, for their eyes and their phone.
+fn enrolment(made: &UserCreated) -> String {
+    let head = styled(
+        "Scan this with an authenticator app. It is not shown again.",
+        Style::Strong,
+        &std::io::stdout(),
+    );
+    format!(
+        "{head}\n\n{}\n\n  login      {}\n  TOTP seed  {}\n  TOTP URI   {}\n",
+        qr(made.totp_uri.expose()),
+        made.login,
+        made.totp_seed.expose(),
+        made.totp_uri.expose(),
+    )
+}
+
+fn recovery(code: &Secret) -> String {
+    let head = styled("Recovery code", Style::Strong, &std::io::stdout());
+    format!(
+        "{head}: write it down and keep it away from this machine. It opens everything, and it is not shown again.\n\n  {}\n",
+        code.expose()
+    )
+}
+
+/// Where a script puts the password of a new user.
+const NEW_PASSWORD: &str = "VEILPOST_NEW_PASSWORD";

@@ -1,0 +1,180 @@
+//! `veilpost audit`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::Common;
+use super::terminal::{Failed, Style, harmless, print, say, styled};
+use crate::admin::api::{AuditReport, Request};
+use crate::audit::{VerifyingKey, verify_receipt};
+
+/// Commands on the audit log.
+#[derive(Subcommand)]
+pub enum Audit {
+    /// List entries, oldest first
+    List {
+        /// The tenant's name
+        tenant: String,
+        /// From this entry on
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// At most so many
+        #[arg(long)]
+        limit: Option<u64>,
+    },
+    /// Recompute the whole log and compare it with its checkpoints
+    #[command(
+        after_help = "Example:\n  veilpost audit verify firm --checkpoint kept-elsewhere.note\n\nExits with 1 when anything does not agree."
+    )]
+    Verify {
+        /// The tenant's name
+        tenant: String,
+        /// A checkpoint that was kept elsewhere
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Vec<PathBuf>,
+    },
+    /// Write all entries as JSON lines
+    Export {
+        /// The tenant's name
+        tenant: String,
+        /// One JSON object a line, the only format there is
+        #[arg(long)]
+        jsonl: bool,
+        /// Into this file [default: standard output]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Sign a checkpoint now and print it
+    Checkpoint {
+        /// The tenant's name
+        tenant: String,
+    },
+    /// Print a receipt for one entry: the proof that it is in the log
+    Receipt {
+        /// The tenant's name
+        tenant: String,
+        /// The entry's number
+        entry: u64,
+    },
+    /// Check a receipt without the server
+    CheckReceipt {
+        /// The receipt
+        file: PathBuf,
+        /// The key that checkpoints are signed with (see `veilpost audit verify`)
+        #[arg(long, value_name = "KEY")]
+        verifier_key: String,
+    },
+}
+
+/// `veilpost audit`.
+pub fn run(command: Audit, common: &Common) -> Result<(), Failed> {
+    match command {
+        Audit::List { tenant, from, limit } => {
+            let request = Request::AuditList { tenant, from, limit };
+            let json = common.json;
+            each_entry(
+                common,
+                request,
+                |entry| if json { say(&entry.to_string()) } else { say(&sentence(entry)) },
+            )
+        }
+        Audit::Verify { tenant, checkpoint } => verify(common, tenant, &checkpoint),
+        Audit::Export { tenant, jsonl: _, output } => export(common, tenant, output),
+        Audit::Checkpoint { tenant } => {
+            let done: serde_json::Value = common.client()?.call(Request::AuditCheckpoint { tenant })?;
+            print(common.json, &done, |done| done["checkpoint"].as_str().unwrap_or_default().to_owned())
+        }
+        Audit::Receipt { tenant, entry } => {
+            let receipt: String = common.client()?.call(Request::AuditReceipt { tenant, entry })?;
+            print(common.json, &receipt, String::clone)
+        }
+        Audit::CheckReceipt { file, verifier_key } => {
+            let text = std::fs::read_to_string(&file)
+                .map_err(|error| Failed::new(format!("{}: {error}", file.display())))?;
+            let entry = check_receipt(&text, &verifier_key)?;
+            print(common.json, &entry, |entry| format!("The receipt holds.\n{}", sentence(entry)))
+        }
+    }
+}
+
+/// The entry that a receipt proves, as JSON.
+fn check_receipt(text: &str, verifier_key: &str) -> Result<serde_json::Value, Failed> {
+    let key = VerifyingKey::parse(verifier_key)
+        .map_err(|error| Failed::new(error).hint("`veilpost audit verify TENANT` prints the key"))?;
+    let proven = verify_receipt(text, &key).map_err(|error| {
+        Failed::new(error).hint("a receipt that does not check was changed, or belongs to another server")
+    })?;
+    let line = proven.entry.encode().map_err(Failed::new)?;
+    serde_json::from_slice(&line).map_err(Failed::new)
+}
+
+fn verify(common: &Common, tenant: String, files: &[PathBuf]) -> Result<(), Failed> {
+    let read = |file: &PathBuf| {
+        std::fs::read_to_string(file).map_err(|error| Failed::new(format!("{}: {error}", file.display())))
+    };
+    let checkpoints = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let report: AuditReport = common.client()?.call(Request::AuditVerify { tenant, checkpoints })?;
+    print(common.json, &report, |report| {
+        let verdict = if report.intact {
+            styled("The log is whole and unchanged.", Style::Good, &std::io::stdout())
+        } else {
+            styled("The log does not agree with itself:", Style::Bad, &std::io::stdout())
+        };
+        let problems: String = report.problems.iter().map(|problem| format!("  {problem}\n")).collect();
+        format!(
+            "{verdict}\n{problems}\n  entries       {}\n  root          {}\n  verifier key  {}\n\n{}",
+            report.entries, report.root, report.verifier_key, report.checkpoint
+        )
+    })?;
+    if report.intact { Ok(()) } else { Err(Failed::new("the audit log was changed or is damaged")) }
+}
+
+fn export(common: &Common, tenant: String, output: Option<PathBuf>) -> Result<(), Failed> {
+    let request = Request::AuditList { tenant, from: 0, limit: None };
+    let Some(path) = output else { return each_entry(common, request, |entry| say(&entry.to_string())) };
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(|error| {
+            Failed::new(format!("{}: {error}", path.display())).hint("name a file that does not exist yet")
+        })?;
+    each_entry(common, request, |entry| Ok(writeln!(file, "{entry}")?))?;
+    Ok(file.sync_all()?)
+}
+
+fn each_entry(
+    common: &Common,
+    request: Request,
+    mut show: impl FnMut(&serde_json::Value) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let mut failed = None;
+    let _: serde_json::Value = common.client()?.call_with(
+        request,
+        |_| {},
+        |entry| {
+            show(&entry).map_err(|error| {
+                failed = Some(error);
+                std::io::Error::other("the output failed")
+            })
+        },
+    )?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// An entry as a line for people: number, time, then what its fields say.
+fn sentence(entry: &serde_json::Value) -> String {
+    let mut words = vec![format!("{:>6}", entry["seq"]), entry["time"].as_str().unwrap_or("").to_owned()];
+    if let Some(fields) = entry.as_object() {
+        for (name, value) in fields {
+            if !matches!(name.as_str(), "seq" | "time" | "v") && !value.is_null() {
+                words.push(format!(
+                    "{name}={}",
+                    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                ));
+            }
+        }
+    }
+    harmless(&words.join("  "))
+}

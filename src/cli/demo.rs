@@ -1,0 +1,331 @@
+//! `veilpost demo`: a fresh vault that a person can try at once. Everything goes the way of a real
+//! server: `init` writes its files, the server runs from them, sample mail comes in by SMTP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::operate::make_root_key;
+use super::terminal::{Failed, Style, qr, say, styled};
+use crate::audit::{Actor, Origin};
+use crate::clock::Clock;
+use crate::config::{Config, FILE_NAME, LogLevel, Template, Tls};
+use crate::init::{self, CertificateFrom, Given, Reception, Terminal};
+use crate::keyring::Passphrase;
+use crate::names::{Address, ContainerName};
+use crate::owner::{account, unlock, view};
+use crate::server::Server;
+use crate::shutdown::Lifecycle;
+
+/// Arguments of `veilpost demo`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  veilpost demo\n  veilpost demo --dir /tmp/vault --smtp-port 2525 --pop3s-port 9950\n  veilpost demo --json"
+)]
+pub struct DemoArgs {
+    /// The folder for the vault, which must not hold one yet [default: a new temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// SMTP port; 0 takes a free one
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    smtp_port: u16,
+    /// LMTP port
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    lmtp_port: u16,
+    /// POP3 port (STLS)
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    pop3_port: u16,
+    /// POP3S port
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    pop3s_port: u16,
+    /// Metrics port
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    metrics_port: u16,
+}
+
+/// `veilpost demo`.
+pub fn run(args: DemoArgs, json: bool) -> Result<(), Failed> {
+    let folder = match &args.dir {
+        Some(folder) => folder.clone(),
+        None => {
+            std::env::temp_dir().join(format!("veilpost-demo-{}", &ContainerName::random().to_string()[..8]))
+        }
+    };
+    let config = prepare(&folder, &args)?;
+    crate::trace::start(&config.log).map_err(Failed::new)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let life = Lifecycle::new();
+        let server = super::operate::start(&config, &life).await?;
+        let facts = furnish(&server, &config).await?;
+        let shown =
+            if json { serde_json::to_string(&facts.json()).map_err(Failed::new)? } else { facts.summary() };
+        say(&shown)?;
+        life.until_stopped().await?;
+        life.finish(config.limits.shutdown).await;
+        Ok(())
+    })
+}
+
+/// Writes configuration, keys and folders as `veilpost init` does, then turns to free local ports.
+fn prepare(folder: &Path, args: &DemoArgs) -> Result<Config, Failed> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let file = folder.join(FILE_NAME);
+    let given = Given {
+        hostname: Some(HOSTNAME.to_owned()),
+        reception: Some(Reception::Direct),
+        certificate: Some(CertificateFrom::SelfSigned),
+        ..Given::default()
+    };
+    let mut nobody = Terminal::new(io::empty(), io::sink());
+    init::run(&mut nobody, &file, given, Clock::system().now(), make_root_key)
+        .map_err(|error| Failed::new(error).hint("name an empty folder with --dir"))?;
+    // Replaced after `init` has made keys and certificate beside it.
+    crate::private_file::replace(&file, local_settings(args)?.as_bytes())?;
+    let mut config = Config::load(&file).map_err(Failed::new)?;
+    config.log.level = LogLevel::Warn;
+    Ok(config)
+}
+
+fn local_settings(args: &DemoArgs) -> Result<String, Failed> {
+    let mut settings = Template::new();
+    let local = |port: u16| vec![SocketAddr::from(([127, 0, 0, 1], port)).to_string()];
+    let known = settings.set("", "hostname", HOSTNAME)
+        && settings.set("smtp", "listen", local(args.smtp_port))
+        && settings.set("lmtp", "listen", local(args.lmtp_port))
+        && settings.set("pop3", "listen", local(args.pop3_port))
+        && settings.set("pop3s", "listen", local(args.pop3s_port))
+        && settings.set("metrics", "listen", local(args.metrics_port));
+    if known { Ok(settings.into_text()) } else { Err(Failed::new("the example configuration lacks a key")) }
+}
+
+/// What a person needs to try the demo.
+struct Facts {
+    server: Arc<Server>,
+    config: Config,
+    password: String,
+    recovery_code: String,
+    totp_seed: String,
+    totp_uri: String,
+    views: Vec<ShownView>,
+}
+
+struct ShownView {
+    name: &'static str,
+    policy: &'static str,
+    login: String,
+    app_password: String,
+}
+
+/// A tenant, a user, two views, and the sample mail.
+async fn furnish(server: &Arc<Server>, config: &Config) -> Result<Facts, Failed> {
+    let password = passphrase();
+    let founding = account::Founding {
+        name: TENANT.to_owned(),
+        address: Address::parse(ADDRESS).map_err(Failed::new)?,
+        password: Passphrase::new(password.clone()),
+        reason_required: false,
+        escrow: Vec::new(),
+    };
+    let founded = account::found(&server.vault, founding, Actor::Server).await.map_err(Failed::new)?;
+    let recovery_code = founded.recovery_code.reveal().to_string();
+    // By the recovery code, so that the first TOTP code stays unused for the person.
+    let unlocked = unlock::recover(&server.vault, founded.user.user, &recovery_code, Origin::Internal)
+        .await
+        .map_err(Failed::new)?;
+    let mut views = Vec::new();
+    for (name, policy) in VIEWS {
+        let issued = view::create(&server.vault, &unlocked, founded.user.user, name, policy, name)
+            .await
+            .map_err(Failed::new)?;
+        let app_password = issued.app_password.reveal().to_string();
+        views.push(ShownView { name, policy, login: issued.login, app_password });
+    }
+    let smtp = *server.listening.smtp.first().ok_or_else(|| Failed::new("SMTP does not listen"))?;
+    send_samples(smtp).await.map_err(|error| Failed::new(format!("the sample mail: {error}")))?;
+    Ok(Facts {
+        server: server.clone(),
+        config: config.clone(),
+        password,
+        recovery_code,
+        totp_seed: founded.user.seed.to_string(),
+        totp_uri: founded.user.uri.to_string(),
+        views,
+    })
+}
+
+impl Facts {
+    fn json(&self) -> serde_json::Value {
+        let listening = &self.server.listening;
+        let first = |addresses: &[SocketAddr]| addresses.first().map(ToString::to_string);
+        let views: Vec<_> = self
+            .views
+            .iter()
+            .map(|view| {
+                serde_json::json!({
+                    "name": view.name,
+                    "policy": view.policy,
+                    "login": view.login,
+                    "app_password": view.app_password,
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "smtp": first(&listening.smtp),
+            "lmtp": first(&listening.lmtp),
+            "pop3": first(&listening.pop3),
+            "pop3s": first(&listening.pop3s),
+            "metrics": first(&listening.metrics),
+            "ca_file": self.ca_file(),
+            "config": self.config.data_dir.with_file_name(FILE_NAME),
+            "data_dir": self.config.data_dir,
+            "admin_socket": listening.admin_socket,
+            "tenant": TENANT,
+            "address": ADDRESS,
+            "user": ADDRESS,
+            "password": self.password,
+            "totp_seed": self.totp_seed,
+            "totp_uri": self.totp_uri,
+            "recovery_code": self.recovery_code,
+            "views": views,
+        })
+    }
+
+    fn summary(&self) -> String {
+        let head = |text: &str| styled(text, Style::Strong, &io::stdout());
+        let dim = |text: &str| styled(text, Style::Dim, &io::stdout());
+        let listening = &self.server.listening;
+        let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
+        let (smtp, pop3s) = (port(&listening.smtp), port(&listening.pop3s));
+        let ca = self.ca_file().display().to_string();
+        let program =
+            std::env::current_exe().map_or_else(|_| "veilpost".to_owned(), |path| path.display().to_string());
+        let mut text = format!("{}\n\n{}\n", head("Veilpost demo"), qr(&self.totp_uri));
+        let mut row =
+            |name: &str, value: &str| text.push_str(&format!("  {}{value}\n", dim(&format!("{name:<14}"))));
+        row("user", ADDRESS);
+        row("password", &self.password);
+        row("TOTP seed", &self.totp_seed);
+        row("TOTP URI", &self.totp_uri);
+        row("recovery code", &self.recovery_code);
+        row("folder", &self.config.data_dir.parent().unwrap_or(Path::new(".")).display().to_string());
+        row("SMTP", &listening.smtp.iter().map(ToString::to_string).collect::<String>());
+        row("LMTP", &listening.lmtp.iter().map(ToString::to_string).collect::<String>());
+        row("POP3 (STLS)", &listening.pop3.iter().map(ToString::to_string).collect::<String>());
+        row("POP3S", &listening.pop3s.iter().map(ToString::to_string).collect::<String>());
+        row(
+            "metrics",
+            &listening.metrics.iter().map(|address| format!("http://{address}/metrics")).collect::<String>(),
+        );
+        for view in &self.views {
+            text.push_str(&format!(
+                "\n{}\n  curl --cacert {ca} --user '{}:{}' pop3s://localhost:{pop3s}/1\n",
+                head(&format!("What the view \"{}\" shows of message 1 (policy {})", view.name, view.policy)),
+                view.login,
+                view.app_password,
+            ));
+        }
+        text.push_str(&format!(
+            "\n{}\n  VEILPOST_PASSWORD='{}' {program} mail read 1 --socket {} \\\n    --as {ADDRESS} --code \"$({program} totp {})\"\n",
+            head("The whole of it, with password and TOTP code"),
+            self.password,
+            listening.admin_socket.display(),
+            self.totp_seed,
+        ));
+        text.push_str(&format!(
+            "\n{}\n  {program} audit list {TENANT} --socket {}\n",
+            head("Who opened what"),
+            listening.admin_socket.display(),
+        ));
+        text.push_str(&format!(
+            "\n{}\n  printf 'From: you@example.org\\r\\nSubject: Hello\\r\\n\\r\\nHi there.\\r\\n' | \\\n    curl smtp://127.0.0.1:{smtp} --mail-from you@example.org --mail-rcpt {ADDRESS} -T -\n  swaks --server 127.0.0.1:{smtp} --to {ADDRESS}\n",
+            head("Send it more mail"),
+        ));
+        text.push_str(&format!("\n{}\n", dim("Ctrl-C stops the server. The folder stays.")));
+        text
+    }
+
+    fn ca_file(&self) -> PathBuf {
+        match &self.config.tls {
+            Tls::Files { certificate, .. } => certificate.clone(),
+            Tls::Acme(acme) => acme.cache_dir.clone(),
+        }
+    }
+}
+
+/// 80 random bits in groups of four letters.
+fn passphrase() -> String {
+    let letters = ContainerName::random().to_string();
+    [&letters[0..4], &letters[4..8], &letters[8..12], &letters[12..16]].join("-")
+}
+
+/// Sends the sample mail through the server's own SMTP port, as any mail server would.
+async fn send_samples(smtp: SocketAddr) -> io::Result<()> {
+    let mut stream = BufReader::new(TcpStream::connect(smtp).await?);
+    expect(&mut stream, "220").await?;
+    command(&mut stream, "EHLO demo.example", "250").await?;
+    for message in SAMPLES {
+        command(&mut stream, "MAIL FROM:<sender@demo.example>", "250").await?;
+        command(&mut stream, &format!("RCPT TO:<{ADDRESS}>"), "250").await?;
+        command(&mut stream, "DATA", "354").await?;
+        // No line of the samples begins with a dot, and each ends in CRLF.
+        stream.get_mut().write_all(message).await?;
+        command(&mut stream, ".", "250").await?;
+    }
+    command(&mut stream, "QUIT", "221").await
+}
+
+async fn command(stream: &mut BufReader<TcpStream>, line: &str, code: &str) -> io::Result<()> {
+    stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).await?;
+    expect(stream, code).await
+}
+
+/// Reads one reply (RFC 5321 §4.2.1); a hyphen after the code says that more lines follow.
+async fn expect(stream: &mut BufReader<TcpStream>, code: &str) -> io::Result<()> {
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        if !line.starts_with(code) {
+            return Err(io::Error::other(format!("the server says {}", line.trim_end())));
+        }
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return Ok(());
+        }
+    }
+}
+
+const HOSTNAME: &str = "mail.demo.example";
+const TENANT: &str = "demo";
+const ADDRESS: &str = "alice@demo.example";
+const VIEWS: [(&str, &str); 2] = [("phone", "sender-and-date"), ("laptop", "excerpt")];
+const SAMPLES: [&[u8]; 6] = [
+    include_bytes!("samples/counsel.eml"),
+    include_bytes!("samples/bank.eml"),
+    include_bytes!("samples/code.eml"),
+    include_bytes!("samples/results.eml"),
+    include_bytes!("samples/invitation.eml"),
+    include_bytes!("samples/newsletter.eml"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_samples_need_no_dot_stuffing() {
+        for sample in SAMPLES {
+            assert!(sample.ends_with(b"\r\n"));
+            assert!(!sample.starts_with(b".") && memchr::memmem::find(sample, b"\n.").is_none());
+            assert_eq!(
+                memchr::memchr_iter(b'\n', sample).count(),
+                memchr::memmem::find_iter(sample, b"\r\n").count()
+            );
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `veilpost init`, `serve`, `doctor` and `status`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::Common;
+use super::terminal::{Failed, print, say};
+use crate::admin::api::Request;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::doctor::{self, Case, Check, Finding, State};
+use crate::init::{self, CertificateFrom, Given, ROOT_KEY, Reception, Terminal};
+use crate::keyring::{Passphrase, RootKey};
+use crate::server::Server;
+use crate::shutdown::{Ended, Lifecycle};
+
+/// Arguments of `veilpost init`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  veilpost init --config /etc/veilpost/veilpost.toml\n  veilpost init --config ./veilpost.toml --hostname mail.firm.example --reception direct --certificate acme\n\nAsks for what is not given. Never overwrites anything."
+)]
+pub struct InitArgs {
+    /// The server's full domain name
+    #[arg(long)]
+    hostname: Option<String>,
+    /// How mail comes in
+    #[arg(long, value_enum)]
+    reception: Option<ReceptionArg>,
+    /// Where the TLS certificate comes from
+    #[arg(long, value_enum)]
+    certificate: Option<CertificateArg>,
+    /// The certificate chain, for --certificate files
+    #[arg(long, value_name = "FILE", required_if_eq("certificate", "files"))]
+    certificate_file: Option<PathBuf>,
+    /// Its key, for --certificate files
+    #[arg(long, value_name = "FILE", required_if_eq("certificate", "files"))]
+    key_file: Option<PathBuf>,
+    /// An address that the ACME authority may write to
+    #[arg(long, value_name = "ADDRESS")]
+    contact: Option<String>,
+    /// The folder for sealed mail [default: data, beside the configuration]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// The folder for keys [default: keys, beside the configuration]
+    #[arg(long, value_name = "FOLDER")]
+    key_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ReceptionArg {
+    /// By SMTP: the MX record points here
+    Direct,
+    /// By LMTP, from Postfix or Exim on this machine
+    BehindMailServer,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CertificateArg {
+    /// Made now; mail clients must be told to trust it
+    SelfSigned,
+    /// Files that somebody else renews
+    Files,
+    /// Let's Encrypt, to whose terms you agree with this
+    Acme,
+}
+
+/// `veilpost init`.
+pub fn init(args: InitArgs, common: &Common) -> Result<(), Failed> {
+    let certificate = args.certificate.map(|from| match from {
+        CertificateArg::SelfSigned => CertificateFrom::SelfSigned,
+        CertificateArg::Acme => CertificateFrom::Acme { contact: args.contact.clone() },
+        CertificateArg::Files => CertificateFrom::Files {
+            certificate: args.certificate_file.clone().unwrap_or_default(),
+            key: args.key_file.clone().unwrap_or_default(),
+        },
+    });
+    let reception = args.reception.map(|reception| match reception {
+        ReceptionArg::Direct => Reception::Direct,
+        ReceptionArg::BehindMailServer => Reception::BehindMailServer,
+    });
+    let given = Given {
+        hostname: args.hostname,
+        reception,
+        certificate,
+        data_dir: args.data_dir,
+        key_dir: args.key_dir,
+    };
+    let mut ask = Terminal::new(io::stdin().lock(), io::stderr());
+    let prepared = init::run(&mut ask, &common.config, given, Clock::system().now(), make_root_key)
+        .map_err(|error| Failed::new(error).hint("nothing was left behind; correct it and run this again"))?;
+    let facts = serde_json::json!({
+        "config": prepared.file,
+        "data_dir": prepared.config.data_dir,
+        "key_dir": prepared.config.key_dir,
+    });
+    print(common.json, &facts, |_| prepared.next_steps())
+}
+
+/// Makes the root key at `path`, durably.
+pub fn make_root_key(path: &Path) -> io::Result<()> {
+    RootKey::generate().store_new(path, None).map_err(io::Error::other)
+}
+
+/// `veilpost serve`.
+pub fn serve(common: &Common) -> Result<(), Failed> {
+    let config = load(&common.config)?;
+    crate::trace::start(&config.log).map_err(Failed::new)?;
+    raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let life = Lifecycle::new();
+        let server = start(&config, &life).await?;
+        tracing::info!(listening = ?server.listening, "serving");
+        life.until_stopped().await?;
+        if let Ended::LeftOver(tasks) = life.finish(config.limits.shutdown).await {
+            tracing::warn!(tasks, "stopped with sessions under way; what they acknowledged is durable");
+        }
+        Ok(())
+    })
+}
+
+/// Starts the server, with the passphrase of the root key's file if there is one.
+pub async fn start(config: &Config, life: &Lifecycle) -> Result<Arc<Server>, Failed> {
+    Server::start(config, Clock::system(), life, root_passphrase()?)
+        .await
+        .map_err(|error| Failed::new(error).hint("`veilpost doctor` checks everything that the server needs"))
+}
+
+/// `veilpost doctor`.
+pub fn doctor(common: &Common) -> Result<(), Failed> {
+    let further: [Box<dyn Check>; 1] = [Box::new(check_root_key)];
+    let findings = doctor::examine(&common.config, Clock::system().now(), &further);
+    let colour = crate::trace::wants_colour(&io::stdout());
+    print(common.json, &findings, |findings| doctor::render(findings, colour))?;
+    match doctor::worst(&findings) {
+        State::Fail => Err(Failed::new("something must be mended before the server runs well")),
+        _ => Ok(()),
+    }
+}
+
+/// `veilpost status`.
+pub fn status(common: &Common) -> Result<(), Failed> {
+    let status: serde_json::Value = common.client()?.call(Request::Status {})?;
+    if common.json {
+        return print(true, &status, |_| String::new());
+    }
+    for (name, value) in status.as_object().into_iter().flatten() {
+        let text = match value {
+            serde_json::Value::Array(items) if items.is_empty() => "off".to_owned(),
+            serde_json::Value::Array(items) => {
+                items.iter().filter_map(|item| item.as_str()).collect::<Vec<_>>().join(", ")
+            }
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        say(&format!("{name:<14}{text}"))?;
+    }
+    Ok(())
+}
+
+/// The administration socket that the configuration names.
+pub fn socket_of(config: &Path) -> Result<PathBuf, Failed> {
+    Ok(load(config)?.admin_socket)
+}
+
+fn load(path: &Path) -> Result<Config, Failed> {
+    Config::load(path).map_err(|error| {
+        Failed::new(error).hint("name it with --config or VEILPOST_CONFIG, or make one with `veilpost init`")
+    })
+}
+
+/// A root key file that is locked opens with a passphrase from systemd (`LoadCredential=`) or the
+/// environment.
+fn root_passphrase() -> Result<Option<Passphrase>, Failed> {
+    let credential =
+        std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(PASSPHRASE));
+    if let Some(path) = credential.filter(|path| path.exists()) {
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
+        return Ok(Some(Passphrase::new(text.trim_end_matches(['\r', '\n']).to_owned())));
+    }
+    Ok(std::env::var("VEILPOST_ROOT_PASSPHRASE").ok().map(Passphrase::new))
+}
+
+/// Every connection needs a descriptor; the system's soft limit is often 1024.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+fn check_root_key(case: &Case<'_>) -> Vec<Finding> {
+    let path = case.config.key_dir.join(ROOT_KEY);
+    let passphrase = root_passphrase().unwrap_or_default();
+    let shown = path.display();
+    vec![match RootKey::load(&path, passphrase.as_ref()) {
+        Ok(_) => Finding::ok("root key", format!("{shown} opens")),
+        Err(error) => Finding::fail(
+            "root key",
+            format!("{shown}: {error}"),
+            "restore it from its backup; without it the data stays sealed",
+        ),
+    }]
+}
+
+/// The systemd credential that opens a locked root key.
+const PASSPHRASE: &str = "root-passphrase";

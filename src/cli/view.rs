@@ -1,0 +1,223 @@
+//! `veilpost view` and `credential`.
+
+use clap::Subcommand;
+
+use super::Common;
+use super::terminal::{Bar, Failed, Style, confirm, print, styled, table};
+use super::unlock::{Authorising, Unlocking};
+use crate::admin::api::{
+    CredentialCreated, CredentialItem, CredentialRevoked, FailureCode, Request, ViewItem,
+};
+
+/// Commands on views.
+#[derive(Subcommand)]
+pub enum View {
+    /// Make a view and its first app password
+    #[command(
+        after_help = "Example:\n  veilpost view create ann@firm.example phone --policy sender-and-date --as ann@firm.example"
+    )]
+    Create {
+        /// The login of the user whose mail it shows
+        login: String,
+        /// The view's name
+        name: String,
+        /// Its policy (see `veilpost policy list`)
+        #[arg(long)]
+        policy: String,
+        /// What the first device is called
+        #[arg(long)]
+        label: Option<String>,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
+    /// List views
+    List {
+        /// Only of this user
+        login: Option<String>,
+    },
+    /// Give a view another policy; needs an unlock where it reveals more
+    Policy {
+        /// The user's login
+        login: String,
+        /// The view's name
+        name: String,
+        /// The new policy
+        policy: String,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
+    /// Remove a view with its credentials
+    Remove {
+        /// The user's login
+        login: String,
+        /// The view's name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Seal old mail again for today's views and policies
+    Reseal {
+        /// The user's login
+        login: String,
+        #[command(flatten)]
+        unlocking: Unlocking,
+    },
+}
+
+/// `veilpost view`.
+pub fn view(command: View, common: &Common) -> Result<(), Failed> {
+    let mut client = common.client()?;
+    match command {
+        View::Create { login, name, policy, label, authorising } => {
+            let made: CredentialCreated = authorising.with_authority(&mut client, |client, authority| {
+                let (user, name, policy, label) =
+                    (login.clone(), name.clone(), policy.clone(), label.clone());
+                Ok(client.call(Request::ViewCreate { user, name, policy, label, authority })?)
+            })?;
+            print(common.json, &made, app_password)
+        }
+        View::List { login } => {
+            let views: Vec<ViewItem> = client.call(Request::ViewList { user: login })?;
+            print(common.json, &views, |views| {
+                let row = |item: &ViewItem| {
+                    [
+                        item.user.clone(),
+                        item.name.clone(),
+                        item.policy.clone(),
+                        item.credentials.to_string(),
+                        item.created.clone(),
+                    ]
+                };
+                table(
+                    ["USER", "VIEW", "POLICY", "CREDENTIALS", "CREATED"],
+                    &views.iter().map(row).collect::<Vec<_>>(),
+                    "No views. Make one with `veilpost view create LOGIN NAME --policy POLICY`.",
+                )
+            })
+        }
+        View::Policy { login, name, policy, authorising } => {
+            let ask = |client: &mut crate::admin::client::Client, authority| {
+                let (user, view, policy) = (login.clone(), name.clone(), policy.clone());
+                Ok(client.call(Request::ViewPolicy { user, view, policy, authority })?)
+            };
+            let done: serde_json::Value = match ask(&mut client, None) {
+                Err::<_, Failed>(failed) if failed.code() == Some(FailureCode::UnlockNeeded) => {
+                    authorising
+                        .with_authority(&mut client, |client, authority| ask(client, Some(authority)))?
+                }
+                done => done?,
+            };
+            print(common.json, &done, |_| {
+                "Changed. New mail follows it; of old mail the view shows what both policies allow, until `veilpost view reseal`.".to_owned()
+            })
+        }
+        View::Remove { login, name, yes } => {
+            confirm(&format!("Devices that use the view {name} will see nothing any more."), yes)?;
+            let done: serde_json::Value = client.call(Request::ViewRemove { user: login, view: name })?;
+            print(common.json, &done, |_| "Removed.".to_owned())
+        }
+        View::Reseal { login, unlocking } => {
+            let bar = Bar::new();
+            let done: serde_json::Value = unlocking.with_session(&mut client, |client, session| {
+                let request = Request::Reseal { user: login.clone(), session };
+                Ok(client.call_with(request, |progress| bar.show(&progress), |_| Ok(()))?)
+            })?;
+            drop(bar);
+            print(common.json, &done, |done| {
+                format!("Resealed {} messages; {} are damaged.", done["resealed"], done["damaged"])
+            })
+        }
+    }
+}
+
+/// Commands on credentials.
+#[derive(Subcommand)]
+pub enum Credential {
+    /// Make a further app password for a view, for another device
+    Create {
+        /// The user's login
+        login: String,
+        /// The view's name
+        view: String,
+        /// What the device is called
+        #[arg(long)]
+        label: String,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
+    /// List the credentials of a user's views
+    List {
+        /// The user's login
+        login: String,
+    },
+    /// Revoke a credential, and list what it has fetched
+    Revoke {
+        /// The credential's identifier
+        id: String,
+    },
+    /// Put a new app password in the place of an old one
+    Rotate {
+        /// The credential's identifier
+        id: String,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
+}
+
+/// `veilpost credential`.
+pub fn credential(command: Credential, common: &Common) -> Result<(), Failed> {
+    let mut client = common.client()?;
+    match command {
+        Credential::Create { login, view, label, authorising } => {
+            let made: CredentialCreated = authorising.with_authority(&mut client, |client, authority| {
+                let (user, view, label) = (login.clone(), view.clone(), label.clone());
+                Ok(client.call(Request::CredentialCreate { user, view, label, authority })?)
+            })?;
+            print(common.json, &made, app_password)
+        }
+        Credential::List { login } => {
+            let credentials: Vec<CredentialItem> = client.call(Request::CredentialList { user: login })?;
+            print(common.json, &credentials, |credentials| {
+                let row = |item: &CredentialItem| {
+                    let used = item.last_used.clone().unwrap_or_else(|| "never".to_owned());
+                    [item.view.clone(), item.label.clone(), used, item.created.clone(), item.id.clone()]
+                };
+                table(
+                    ["VIEW", "DEVICE", "LAST USED", "CREATED", "ID"],
+                    &credentials.iter().map(row).collect::<Vec<_>>(),
+                    "No credentials.",
+                )
+            })
+        }
+        Credential::Revoke { id } => {
+            let revoked: CredentialRevoked = client.call(Request::CredentialRevoke { credential: id })?;
+            print(common.json, &revoked, |revoked| {
+                let count = revoked.fetched.len();
+                let list = revoked.fetched.iter().map(|id| format!("  {id}\n")).collect::<String>();
+                format!(
+                    "Revoked. With it {count} messages were fetched{}\n{list}",
+                    if count == 0 { "." } else { ":" }
+                )
+            })
+        }
+        Credential::Rotate { id, authorising } => {
+            let made: CredentialCreated = authorising.with_authority(&mut client, |client, authority| {
+                Ok(client.call(Request::CredentialRotate { credential: id.clone(), authority })?)
+            })?;
+            print(common.json, &made, app_password)
+        }
+    }
+}
+
+fn app_password(made: &CredentialCreated) -> String {
+    format!(
+        "{}\n\n  view          {} ({})\n  login         {}\n  app password  {}\n  credential    {}\n",
+        styled("Give this to one device. It is not shown again.", Style::Strong, &std::io::stdout()),
+        made.view,
+        made.policy,
+        made.login,
+        made.app_password.expose(),
+        made.credential,
+    )
+}

@@ -243,6 +243,7 @@ async fn store_recovery(
     code: &RecoveryCode,
     escrow: &[EscrowRecipient],
 ) -> Result<(), OwnerError> {
+    vault.blobs.make_room(Reader::Owner(tenant))?;
     vault.blobs.put(&BlobName::of_recovery(tenant), code.seal(tenant, &owner.0)?.into()).await?;
     for (place, recipient) in escrow.iter().enumerate() {
         let file = recipient.seal(tenant, &owner.0)?;

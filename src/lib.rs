@@ -31,4 +31,5 @@ pub mod store;
 pub mod tenant;
 pub mod trace;
 pub mod vault;
+pub mod wipe;
 pub mod wire;

@@ -4,7 +4,8 @@
 //! portable implementation. It wipes a key's state when freed.
 
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroizing;
+
+use crate::wipe::Wiped;
 
 /// A key, ready for use.
 pub(crate) struct Cipher(LessSafeKey);
@@ -27,16 +28,11 @@ impl Cipher {
     }
 
     /// Decrypts; none where the tag does not fit.
-    pub(crate) fn open(
-        &self,
-        nonce: [u8; 12],
-        associated: &[u8],
-        sealed: &[u8],
-    ) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open(&self, nonce: [u8; 12], associated: &[u8], sealed: &[u8]) -> Option<Wiped> {
         let (body, tag) = sealed.split_last_chunk::<TAG>()?;
-        let mut plain = Zeroizing::new(vec![0; body.len()]);
+        let mut plain = Wiped::zeroed(body.len());
         let nonce = Nonce::assume_unique_for_key(nonce);
-        self.0.open_separate_gather(nonce, Aad::from(associated), body, tag, &mut plain).ok()?;
+        self.0.open_separate_gather(nonce, Aad::from(associated), body, tag, plain.as_mut_slice()).ok()?;
         Some(plain)
     }
 }
@@ -61,7 +57,7 @@ mod tests {
         let tag = data_encoding::HEXLOWER.encode(&place[text.len()..]);
         assert_eq!(tag, "1ae10b594f09e26a7e902ecbd0600691");
         let opened = Cipher::new(&key).open(nonce, &associated, &place).unwrap();
-        assert_eq!(opened.as_slice(), text);
+        assert_eq!(&*opened, text);
         assert!(Cipher::new(&key).open(nonce, b"other", &place).is_none());
         assert!(Cipher::new(&key).open(nonce, &associated, &place[..TAG - 1]).is_none());
     }

@@ -6,6 +6,8 @@
 use chacha20::{R20, hchacha};
 use zeroize::Zeroizing;
 
+use crate::wipe::Wiped;
+
 use super::KeyringError;
 use super::aead::{Cipher, TAG};
 use super::secret::secret_bytes;
@@ -33,7 +35,7 @@ impl RecordKey {
     }
 
     /// Opens what [`RecordKey::seal`] made for the same key name.
-    pub fn open(&self, key_name: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+    pub fn open(&self, key_name: &[u8], sealed: &[u8]) -> Result<Wiped, KeyringError> {
         let (&version, rest) = sealed.split_first().ok_or(KeyringError::Sealed)?;
         if version != VERSION {
             return Err(KeyringError::Version);

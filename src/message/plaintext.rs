@@ -1,11 +1,10 @@
 //! The type that guards the bytes of a message while they are not sealed.
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use crate::wipe::Wiped;
 
 /// The bytes of a message, unsealed. They cannot be printed, cloned, compared or serialised, and
 /// are wiped on drop.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Plaintext(Vec<u8>);
+pub struct Plaintext(Wiped);
 
 impl Plaintext {
     /// The bytes: the one way to them, so that every use can be searched for.
@@ -16,6 +15,12 @@ impl Plaintext {
 
 impl From<Vec<u8>> for Plaintext {
     fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<Wiped> for Plaintext {
+    fn from(bytes: Wiped) -> Self {
         Self(bytes)
     }
 }
@@ -28,7 +33,7 @@ mod tests {
     use std::ops::Deref;
 
     assert_not_impl_any!(Plaintext: Debug, Display, Clone, Deref, PartialEq, serde::Serialize);
-    assert_impl_all!(Plaintext: ZeroizeOnDrop, Send, Sync);
+    assert_impl_all!(Plaintext: Send, Sync);
 
     #[test]
     fn it_exposes_what_it_was_given() {

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::stream::Connection;
+use crate::wipe::wipe;
 
 /// Why there is no line. All but `TooLong`, `BareLineEnd` and `Nul` end the session.
 #[derive(Debug, thiserror::Error)]
@@ -216,13 +217,6 @@ fn check_line(line: &[u8], limit: usize) -> Result<(), LineError> {
         return Err(LineError::Nul);
     }
     Ok(())
-}
-
-/// Overwrites octets with zeros, and keeps the compiler from leaving that out. The whole slice at
-/// once: `Zeroize` writes octet by octet, which costs a message of 100 KB tens of microseconds.
-pub fn wipe(octets: &mut [u8]) {
-    octets.fill(0);
-    zeroize::optimization_barrier(octets);
 }
 
 /// What an idle session holds for reading, in octets: more than any command line of RFC 5321 §4.5.3.1.4.

@@ -3,8 +3,6 @@
 
 use std::ops::ControlFlow;
 
-use zeroize::Zeroizing;
-
 use super::account::actor;
 use super::{OwnerError, Unlocked};
 use crate::audit::{Act, Draft, Extent, Origin, Recorded};
@@ -17,8 +15,9 @@ use crate::store::ledger::Batch;
 use crate::tenant::registry;
 use crate::tenant::rows::{HiddenRow, MessageRow, StaleSizeRow};
 use crate::vault::Vault;
-use crate::vault::read::{self, ReadError};
+use crate::vault::read::{self, Check, ReadError};
 use crate::vault::seeds::{ReaderKeys, SeedError};
+use crate::wipe::Wiped;
 
 /// A message in the owner's list.
 pub struct Listed {
@@ -37,7 +36,7 @@ pub struct Whole {
     /// Its row.
     pub row: MessageRow,
     /// Its octets, with our trace header.
-    pub octets: Zeroizing<Vec<u8>>,
+    pub octets: Wiped,
     /// The audit entry that allowed it.
     pub recorded: Recorded,
 }
@@ -121,7 +120,7 @@ impl<'a> OwnerReader<'a> {
         if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
             return Err(OwnerError::OtherTenant);
         }
-        let read = match read::container(self.vault, tenant, row).await {
+        let read = match read::container(self.vault, tenant, row, Check::Whole).await {
             Err(ReadError::Damaged) => return Err(UnsealError::Layout.into()),
             Err(ReadError::Blobs(error)) => return Err(error.into()),
             Err(ReadError::Audit(error)) => return Err(error.into()),
@@ -181,7 +180,7 @@ fn forget_in(batch: &mut Batch, view: ViewId, uid: u32) {
 }
 
 /// All octets of an opened message; its SHA-256 is checked.
-pub(super) fn whole(opened: &OpenedOriginal) -> Result<Zeroizing<Vec<u8>>, OwnerError> {
+pub(super) fn whole(opened: &OpenedOriginal) -> Result<Wiped, OwnerError> {
     Ok(opened.render()?.collect()?)
 }
 

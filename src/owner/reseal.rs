@@ -128,7 +128,7 @@ async fn arrival(
         addressee: facts.addressee.clone(),
         protocol: facts.protocol.clone(),
     };
-    let content = Plaintext::from(std::mem::take(&mut *whole(&opened)?));
+    let content = Plaintext::from(whole(&opened)?);
     Ok(Arrival {
         user,
         message: row.message,

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::error::Refusal;
-use crate::net::lines::wipe;
+use crate::wipe::wipe;
 
 /// A message as received. Overwritten on drop; has no `Debug` and no `Clone`.
 pub struct Content {

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::{UnsealError, stream};
 use crate::names::{EpochId, MessageId, Reader, TenantId, ViewId};
@@ -57,6 +58,14 @@ impl Container {
         self.table.tenant
     }
 
+    /// SHA-256 of the table and the manifests. It names this sealing of the message and no other:
+    /// the manifests hold the strata's keys, which are fresh for each sealing, and every chunk of a
+    /// stratum opens under its key alone. So a reader who checks it need not hash the strata.
+    pub fn head_digest(&self) -> [u8; 32] {
+        let strata = self.table.strata.iter().map(Range::len).sum();
+        head_digest(&self.bytes, self.table.length, strata)
+    }
+
     /// Its manifests, the owner's first.
     pub fn manifests(&self) -> impl Iterator<Item = ManifestRef> {
         self.table.manifests.iter().map(|(about, _)| *about)
@@ -80,6 +89,14 @@ impl Container {
         let place = self.table.strata.get(usize::from(index))?;
         Some(&self.bytes[place.clone()])
     }
+}
+
+/// The digest of a container's first `table` octets and of what follows the `strata` octets behind them.
+pub(super) fn head_digest(bytes: &[u8], table: usize, strata: usize) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(&bytes[..table]);
+    hash.update(&bytes[table + strata..]);
+    hash.finalize().into()
 }
 
 /// Reads and checks the table of a container. Never panics, whatever the bytes.

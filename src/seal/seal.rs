@@ -71,6 +71,8 @@ pub struct SealedMessage {
     pub bytes: Vec<u8>,
     /// SHA-256 of the container.
     pub digest: [u8; 32],
+    /// SHA-256 of its table and manifests, [`Container::head_digest`](super::Container::head_digest).
+    pub head_digest: [u8; 32],
     /// Whose manifests it has, and under which message keys.
     pub manifests: Vec<ManifestRef>,
     /// Seeds of epochs that are not known to be durable yet: store them first.
@@ -97,11 +99,13 @@ pub fn seal(input: &SealInput<'_>, grants: Vec<MessageKeyGrant>) -> Result<Seale
     for (view, grant) in views.iter().zip(&grants[1..]) {
         draft.add_manifest(view, grant)?;
     }
+    let (table, strata) = (draft.table, draft.strata.iter().sum());
     let bytes = draft.finish(input.message, grants.iter().map(|grant| &grant.key));
     let digest = Sha256::digest(&bytes).into();
+    let head_digest = container::head_digest(&bytes, table, strata);
     let manifests = grants.iter().map(about).collect();
     let seeds = grants.into_iter().filter_map(|grant| grant.new_seed).collect();
-    Ok(SealedMessage { bytes, digest, manifests, seeds })
+    Ok(SealedMessage { bytes, digest, head_digest, manifests, seeds })
 }
 
 /// The owner's grant first, then each view's; each reader exactly once.

@@ -6,11 +6,10 @@
 
 use std::ops::Range;
 
-use zeroize::Zeroizing;
-
 use super::UnsealError;
 use crate::keyring::aead::{Cipher, TAG};
 use crate::keyring::secret::secret_bytes;
+use crate::wipe::Wiped;
 
 secret_bytes! {
     /// Seals one stratum of one message.
@@ -122,24 +121,24 @@ impl<'a> StratumReader<'a> {
     }
 
     /// The bytes of `range`.
-    pub fn read(&self, range: Range<usize>) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+    pub fn read(&self, range: Range<usize>) -> Result<Wiped, UnsealError> {
         if range.start > range.end || range.end > self.length {
             return Err(UnsealError::Range);
         }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(range.len()));
+        let mut bytes = Wiped::with_capacity(range.len());
         let mut at = range.start;
         while at < range.end {
             let chunk = self.chunk(at / CHUNK)?;
             let start = at % CHUNK;
             let end = chunk.len().min(start + range.end - at);
-            bytes.extend_from_slice(&chunk[start..end]);
+            bytes.append(&chunk[start..end]);
             at += end - start;
         }
         Ok(bytes)
     }
 
     /// One chunk, opened: [`CHUNK`] bytes, the last one fewer.
-    pub(super) fn chunk(&self, index: usize) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+    pub(super) fn chunk(&self, index: usize) -> Result<Wiped, UnsealError> {
         let start = index.checked_mul(CHUNK + TAG).ok_or(UnsealError::Range)?;
         let rest = self.sealed.get(start..).ok_or(UnsealError::Range)?;
         let chunk = &rest[..rest.len().min(CHUNK + TAG)];

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use super::container::MANIFEST_NONCE;
 use super::manifest::{self, OwnerManifest, Piece, StratumGrant, ViewManifest};
@@ -15,6 +14,7 @@ use super::stream::CHUNK;
 use super::{Container, MessageKey, StratumReader, UnsealError};
 use crate::keyring::aead::Cipher;
 use crate::names::{MessageId, Reader, TenantId, ViewId};
+use crate::wipe::Wiped;
 
 /// A message as one view may read it.
 pub struct OpenedView {
@@ -126,7 +126,7 @@ enum PieceList<'a> {
 struct OpenChunk {
     stratum: u16,
     index: usize,
-    plain: Zeroizing<Vec<u8>>,
+    plain: Wiped,
 }
 
 impl<'a> Rendering<'a> {
@@ -179,10 +179,10 @@ impl<'a> Rendering<'a> {
     }
 
     /// All that is left, for messages known to be small and for tests.
-    pub fn collect(mut self) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(clamp(self.remaining)));
+    pub fn collect(mut self) -> Result<Wiped, UnsealError> {
+        let mut bytes = Wiped::with_capacity(clamp(self.remaining));
         while let Some(chunk) = self.next_chunk()? {
-            bytes.extend_from_slice(chunk);
+            bytes.append(chunk);
         }
         Ok(bytes)
     }
@@ -249,7 +249,7 @@ fn open_manifest(
     message: MessageId,
     reader: Reader,
     key: &MessageKey,
-) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+) -> Result<Wiped, UnsealError> {
     if (container.tenant(), container.message()) != (tenant, message) {
         return Err(UnsealError::Foreign);
     }

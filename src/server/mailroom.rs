@@ -23,9 +23,10 @@ use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     CredentialRow, HiddenRow, LastUsedRow, MessageRow, StaleSizeRow, ViewEntry, ViewRow,
 };
-use crate::vault::read::{self, ReadError};
+use crate::vault::read::{self, Check, ReadError};
 use crate::vault::seeds::{ReaderKeys, SeedError};
 use crate::vault::{PolicyUnavailable, Vault};
+use crate::wipe::Wiped;
 use crate::wire::pop3::UniqueId;
 use crate::wire::sasl::Credentials;
 
@@ -272,7 +273,7 @@ impl OpenView {
         let about = (row.message, received);
         let composed = crate::vault::seal::render(&self.vault, rules, self.shelf.view, &old, &anatomy, about);
         let rendered = composed.ok_or(MaildropError::Gone)?.render(&old, &anatomy);
-        Ok(Masked::Rendered(Some(Bytes::from_owner(zeroize::Zeroizing::new(rendered)))))
+        Ok(Masked::Rendered(Some(Bytes::from_owner(Wiped::from(rendered)))))
     }
 
     /// The size of an old message under today's policy; computed once and kept.
@@ -344,7 +345,7 @@ async fn unseal(
     if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
         return Err(MaildropError::Unavailable);
     }
-    let read = match read::container(vault, tenant, row).await {
+    let read = match read::container(vault, tenant, row, Check::Head).await {
         Err(ReadError::Damaged) => return Err(MaildropError::Damaged),
         Err(error) => return Err(failed("a container cannot be read", &error)),
         Ok(read) => read,
@@ -453,7 +454,7 @@ fn note_use(vault: &Vault, row: &CredentialRow) {
     drop(vault.records.commit(batch));
 }
 
-fn collect(opened: &OpenedView) -> Result<zeroize::Zeroizing<Vec<u8>>, MaildropError> {
+fn collect(opened: &OpenedView) -> Result<Wiped, MaildropError> {
     let rendering = opened.render(0..opened.size()).map_err(|_| MaildropError::Damaged)?;
     rendering.collect().map_err(|_| MaildropError::Damaged)
 }

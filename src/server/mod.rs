@@ -143,7 +143,6 @@ fn open_vault(
             public_url: config.dashboard.public_url.clone(),
             unlock_lasts: config.unlock.lasts,
             reason_required: config.unlock.require_reason,
-            max_message: config.smtp.max_message_size,
         },
     })
 }

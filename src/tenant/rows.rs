@@ -233,6 +233,13 @@ pub struct MessageRow {
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
     pub digest: [u8; 32],
+    /// SHA-256 of the container's table and manifests: enough to know this sealing from any other.
+    #[n(7)]
+    #[cbor(with = "minicbor::bytes")]
+    pub head_digest: [u8; 32],
+    /// The container's octets.
+    #[n(8)]
+    pub sealed: u64,
     /// When it was received, Unix seconds.
     #[n(3)]
     pub received: i64,
@@ -403,13 +410,15 @@ mod tests {
             message: MessageId::random(),
             container: ContainerName::random(),
             digest: [7; 32],
+            head_digest: [8; 32],
+            sealed: 115_000,
             received: 1_800_000_000,
             octets: 114_000,
             trashed: false,
             views: vec![ViewEntry { view: ViewId::random(), generation: 1, octets: 114_000 }],
         };
         let encoded = minicbor::to_vec(&row).expect("rows encode");
-        assert!(encoded.len() < 140, "{}", encoded.len());
+        assert!(encoded.len() < 180, "{}", encoded.len());
         let decoded: MessageRow = minicbor::decode(&encoded).expect("what was encoded");
         assert_eq!(decoded.views[0].octets, 114_000);
     }

@@ -65,14 +65,4 @@ pub struct Settings {
     pub unlock_lasts: Duration,
     /// Whether every tenant's unlock needs a reason.
     pub reason_required: bool,
-    /// The largest message, in octets, as reception admits it.
-    pub max_message: u64,
-}
-
-impl Settings {
-    /// The largest container that may be read into memory: the message, twice over for literals of
-    /// views, and room for tables.
-    pub fn max_container(&self) -> u64 {
-        self.max_message.saturating_mul(4).saturating_add(1 << 20)
-    }
 }

@@ -37,15 +37,25 @@ pub struct Read<'a> {
     _budget: SemaphorePermit<'a>,
 }
 
-/// Reads the container of a message and compares it with the digest that the ledger has.
+/// How much of a container is compared with the ledger. Whatever is opened is authenticated besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Table and manifests: that it is the sealing that the ledger means, no older one.
+    Head,
+    /// Every octet, those too that the reader does not open.
+    Whole,
+}
+
+/// Reads the container of a message and compares it with the digests that the ledger has.
 pub async fn container<'a>(
     vault: &'a Vault,
     tenant: TenantId,
     row: &MessageRow,
+    check: Check,
 ) -> Result<Read<'a>, ReadError> {
-    let units = u32::try_from(row.octets / UNIT + 1).unwrap_or(u32::MAX).min(BUDGET);
+    let units = u32::try_from(row.sealed / UNIT + 1).unwrap_or(u32::MAX).min(BUDGET);
     let budget = vault.reading.acquire_many(units).await.map_err(|_| ReadError::Stopping)?;
-    match fetch(vault, row).await {
+    match fetch(vault, row, check).await {
         Err(ReadError::Damaged) => {
             tell_damage(vault, tenant, row).await?;
             Err(ReadError::Damaged)
@@ -63,18 +73,20 @@ pub async fn tell_damage(vault: &Vault, tenant: TenantId, row: &MessageRow) -> R
     Ok(())
 }
 
-async fn fetch(vault: &Vault, row: &MessageRow) -> Result<Container, ReadError> {
+async fn fetch(vault: &Vault, row: &MessageRow, check: Check) -> Result<Container, ReadError> {
     let name = BlobName::of_container(row.container);
-    let bytes = match vault.blobs.get(&name, vault.settings.max_container()).await {
-        Err(BlobError::NotFound | BlobError::TooLarge { .. }) => return Err(ReadError::Damaged),
+    let bytes = match vault.blobs.get_range(&name, 0..row.sealed).await {
+        Err(BlobError::NotFound | BlobError::Short) => return Err(ReadError::Damaged),
         Err(error) => return Err(ReadError::Blobs(error)),
         Ok(bytes) => bytes,
     };
-    if digest(bytes.clone()).await? != row.digest {
-        return Err(ReadError::Damaged);
-    }
-    let container = Container::decode(bytes).map_err(|_| ReadError::Damaged)?;
-    if container.message() == row.message { Ok(container) } else { Err(ReadError::Damaged) }
+    let container = Container::decode(bytes.clone()).map_err(|_| ReadError::Damaged)?;
+    let is_ours = container.message() == row.message && container.head_digest() == row.head_digest;
+    let is_whole = match check {
+        Check::Head => true,
+        Check::Whole => digest(bytes).await? == row.digest,
+    };
+    if is_ours && is_whole { Ok(container) } else { Err(ReadError::Damaged) }
 }
 
 /// SHA-256, where it holds up no other session.

@@ -4,24 +4,26 @@
 //   npm install age-encryption
 //   VEILPOST_RECOVERY_CODE=abcd-… node recover.mjs DATA_FOLDER OUTPUT_FOLDER
 //
+// DATA_FOLDER is the one that veilpost.toml calls data_dir, or the folder `blobs` in it alone.
 // Writes every message as <message id>.eml. A damaged container is named and skipped, what could be
 // read of it stays as <message id>.eml.partial, and the exit code is 1. The script reads the data
 // folder and never writes to it.
 
 import { createDecipheriv, createHash, hkdfSync } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { Decrypter } from "age-encryption";
 
 const CHUNK = 64 * 1024;
 const TAG = 16;
 
-const [, , folder, output] = process.argv;
+const [, , data, output] = process.argv;
 const code = (process.env.VEILPOST_RECOVERY_CODE ?? "").replace(/[\s-]/g, "").toLowerCase();
-if (!folder || !output || code.length !== 32) {
+if (!data || !output || code.length !== 32) {
   console.error("usage: VEILPOST_RECOVERY_CODE=abcd-… node recover.mjs DATA_FOLDER OUTPUT_FOLDER");
   process.exit(2);
 }
+const folder = existsSync(join(data, "blobs")) ? join(data, "blobs") : data;
 const owners = new Map();
 const seeds = new Map();
 

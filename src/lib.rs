@@ -3,7 +3,7 @@
 //! with password and TOTP, after an audit entry is durable.
 //!
 //! `docs/architecture.md` tells the life of one message through these modules and holds the table
-//! of who may import whom; `tests/architecture.rs` keeps it true.
+//! of who may import whom; `tests/house/architecture.rs` keeps it true.
 
 pub mod admin;
 pub mod audit;

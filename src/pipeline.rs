@@ -1,7 +1,7 @@
 //! Mail in: what reception hands over is sealed and stored for each addressee, and acknowledged
 //! only when container, epoch seeds and ledger row are durable (law 3).
 //!
-//! The filter (SPF, DKIM, DMARC, spam, viruses) will stand at the head of [`deliver_one`].
+//! The filter (SPF, DKIM, DMARC, spam, viruses) will stand at the head of `deliver_one`.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,5 +1,5 @@
 //! Strict decoding of header values: unstructured text (RFC 2047), dates (RFC 5322 §3.3) and
-//! message identifiers (§3.6.4); addresses are in [`super::mailbox`].
+//! message identifiers (§3.6.4); addresses are in `mailbox`.
 //!
 //! A value is decoded only if it is beyond doubt: our strict reading and mail-parser's must agree,
 //! and the result carries no control characters, line separators or bidi overrides, so that it can

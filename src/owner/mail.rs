@@ -1,5 +1,5 @@
 //! The owner reads: lists, whole messages, exports, deletions. The one door to whole mail (law 5):
-//! [`open`] asks for an audit entry that is already durable.
+//! `open` asks for an audit entry that is already durable.
 
 use std::ops::ControlFlow;
 

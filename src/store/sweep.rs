@@ -23,7 +23,7 @@ use crate::names::ContainerName;
 pub struct Pace {
     /// Younger blobs stay, whatever refers to them.
     pub grace: Duration,
-    /// The pause after each [`BATCH`] deletions, and after each of the 1024 shards.
+    /// The pause after each batch of deletions, and after each of the 1024 shards.
     pub pause: Duration,
 }
 

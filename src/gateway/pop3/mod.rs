@@ -1,7 +1,7 @@
 //! POP3 sessions: RFC 1939 with TOP, UIDL, CAPA (RFC 2449), STLS (RFC 2595 §4), AUTH (RFC 5034),
 //! UTF8 (RFC 6856), response codes (RFC 2449, 3206).
 //!
-//! One type per state: [`authorization`] gives way to [`transaction`], that one to [`update`]. A
+//! One type per state: `authorization` gives way to `transaction`, that one to `update`. A
 //! command that a state does not allow has no method there. No login without TLS (RFC 8314 §4.1 and
 //! this project's rule), whatever the address: to a server on the same machine too the password is a key.
 //!

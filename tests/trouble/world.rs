@@ -108,6 +108,11 @@ impl World {
         }
     }
 
+    /// A start that may fail: then what the server says.
+    pub fn try_serve(&self) -> Result<Server, String> {
+        self.spawn(Command::new(PROGRAM)).ready(self)
+    }
+
     fn spawn(&self, mut command: Command) -> Server {
         let said = self.root.with_extension("said");
         let log = fs::File::options().create(true).append(true).open(&said).expect("a file for its words");

@@ -17,7 +17,7 @@ use crate::reception::{
 };
 use crate::records::RecordError;
 use crate::seal::EnvelopeFacts;
-use crate::store::ledger::{Batch, CommitError};
+use crate::store::ledger::CommitError;
 use crate::tenant::directory;
 use crate::tenant::registry::UserRef;
 use crate::vault::seal::{Arrival, SealingError, seal};
@@ -94,8 +94,7 @@ async fn store(
     };
     let stored = seal(vault, arrival).await?;
     let queued = Instant::now();
-    let (_uid, pending) = vault.mailboxes.add(&vault.records, user, &stored.row, Batch::new())?;
-    let committed = pending.await.map_err(RecordError::from)?;
+    let (_uid, committed) = vault.mailboxes.add(&vault.records, user, &stored.row).await?;
     vault.metrics.commit_seconds.observe(queued.elapsed().as_secs_f64());
     stored.release(committed);
     Ok(())

@@ -150,3 +150,15 @@ impl From<ClientError> for Failed {
         Self::new(message).hint_if(hint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_arguments_of_distinct_names() {
+        Cli::command().debug_assert();
+    }
+}

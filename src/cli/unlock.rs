@@ -19,7 +19,7 @@ use crate::admin::client::Client;
 #[derive(Args)]
 pub struct Unlocking {
     /// Whose password and code to ask for, where no session is open
-    #[arg(long = "as", env = "VEILPOST_USER", value_name = "LOGIN")]
+    #[arg(long = "as", id = "as", env = "VEILPOST_USER", value_name = "LOGIN")]
     login: Option<String>,
     /// The TOTP code [default: ask]
     #[arg(long, env = "VEILPOST_CODE", hide_env_values = true, value_name = "DIGITS")]

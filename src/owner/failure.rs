@@ -51,6 +51,9 @@ pub enum OwnerError {
     /// A stored message does not open.
     #[error("the message is damaged: {0}")]
     Damaged(#[from] UnsealError),
+    /// The tenant's recovery file is not there, so no recovery code opens anything.
+    #[error("the tenant's recovery file is gone")]
+    RecoveryGone,
     /// The audit log cannot be written, so nothing is unsealed.
     #[error("the audit log cannot be written, so nothing is unsealed: {0}")]
     Audit(#[from] AuditError),

@@ -9,7 +9,7 @@ use crate::audit::{Act, Draft, Extent, Origin, Recorded};
 use crate::message::{dissect, header};
 use crate::names::{MessageId, Reader, ViewId};
 use crate::records::row_key;
-use crate::seal::{OpenedOriginal, UnsealError};
+use crate::seal::{Container, OpenedOriginal, UnsealError};
 use crate::store::blobs::BlobName;
 use crate::store::ledger::Batch;
 use crate::tenant::registry;
@@ -127,13 +127,26 @@ impl<'a> OwnerReader<'a> {
             Err(ReadError::Stopping) => return Err(OwnerError::Stopping),
             Ok(read) => read,
         };
-        let manifest = read.container.manifest_of(Reader::Owner(tenant)).ok_or(UnsealError::NoManifest)?;
-        let key = self.keys.message_key(self.vault, manifest).await.map_err(|error| match error {
-            SeedError::Unseal(error) => OwnerError::Damaged(error),
-            SeedError::Blobs(error) => error.into(),
-            SeedError::Records(error) => error.into(),
-        })?;
-        Ok(OpenedOriginal::open(read.container, tenant, row.message, key)?)
+        match self.open_manifest(row, read.container).await {
+            Ok(opened) => Ok(opened),
+            Err(SeedError::Blobs(error)) => Err(error.into()),
+            Err(SeedError::Records(error)) => Err(error.into()),
+            Err(SeedError::Unseal(error)) => match read::tell_damage(self.vault, tenant, row).await {
+                Err(ReadError::Audit(error)) => Err(error.into()),
+                _ => Err(OwnerError::Damaged(error)),
+            },
+        }
+    }
+
+    async fn open_manifest(
+        &mut self,
+        row: &MessageRow,
+        container: Container,
+    ) -> Result<OpenedOriginal, SeedError> {
+        let tenant = self.unlocked.user.tenant;
+        let manifest = container.manifest_of(Reader::Owner(tenant)).ok_or(UnsealError::NoManifest)?;
+        let key = self.keys.message_key(self.vault, manifest).await?;
+        Ok(OpenedOriginal::open(container, tenant, row.message, key)?)
     }
 
     /// The message called `name`: its UID, or its identifier.

@@ -2,6 +2,7 @@
 //! caller's token carries, so its memory alone does not open anything.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -40,7 +41,8 @@ impl Token {
 struct Held {
     user: UserRef,
     wrapped: Vec<u8>,
-    until: Timestamp,
+    /// Outside of it the session is over: a clock that is set back ends it, and lengthens none.
+    span: Range<Timestamp>,
     revealed: u64,
 }
 
@@ -57,23 +59,28 @@ pub struct Ended {
 pub struct Sessions(Mutex<HashMap<SessionId, Held>>);
 
 impl Sessions {
-    /// Opens a session until `until`.
-    pub(super) fn open(&self, user: UserRef, key: &OwnerKey, until: Timestamp) -> Result<Token, OwnerError> {
+    /// Opens a session that lasts for `span`.
+    pub(super) fn open(
+        &self,
+        user: UserRef,
+        key: &OwnerKey,
+        span: Range<Timestamp>,
+    ) -> Result<Token, OwnerError> {
         let token = Token { id: *crate::names::MessageId::random().as_bytes(), half: RecordKey::generate() };
         let wrapped = token.half.seal(&token.id, key.0.reveal().as_bytes());
         let mut held = self.held();
         if held.len() >= MAX_SESSIONS {
             return Err(OwnerError::SoftLocked(std::time::Duration::from_secs(60)));
         }
-        held.insert(token.id, Held { user, wrapped, until, revealed: 0 });
+        held.insert(token.id, Held { user, wrapped, span, revealed: 0 });
         Ok(token)
     }
 
     /// Opens the owner key of a live session.
     pub fn resume(&self, token: &Token, now: Timestamp) -> Result<Unlocked, OwnerError> {
         let held = self.held();
-        let session =
-            held.get(&token.id).filter(|session| now < session.until).ok_or(OwnerError::SessionEnded)?;
+        let live = |session: &&Held| session.span.contains(&now);
+        let session = held.get(&token.id).filter(live).ok_or(OwnerError::SessionEnded)?;
         let text = token.half.open(&token.id, &session.wrapped).map_err(|_| OwnerError::SessionEnded)?;
         let text = std::str::from_utf8(&text).map_err(|_| OwnerError::SessionEnded)?;
         let key = OwnerKey(Identity::parse(text)?);
@@ -99,7 +106,7 @@ impl Sessions {
     /// Ends the sessions whose time is over at `now`.
     pub fn expire(&self, now: Timestamp) -> Vec<Ended> {
         self.held()
-            .extract_if(|_, session| session.until <= now)
+            .extract_if(|_, session| !session.span.contains(&now))
             .map(|(_, session)| session.ended())
             .collect()
     }
@@ -140,7 +147,7 @@ mod tests {
         let key = OwnerKey(Identity::generate());
         let text = key.0.reveal().to_string();
         let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
-        let token = sessions.open(user, &key, LATER).expect("there is room");
+        let token = sessions.open(user, &key, NOW..LATER).expect("there is room");
         (sessions, token, text)
     }
 
@@ -152,6 +159,14 @@ mod tests {
         assert!(matches!(sessions.resume(&token, LATER), Err(OwnerError::SessionEnded)));
         assert_eq!(sessions.expire(LATER).len(), 1);
         assert!(matches!(sessions.resume(&token, NOW), Err(OwnerError::SessionEnded)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_sessions() {
+        let (sessions, token, _) = session();
+        let yesterday = Timestamp::from_unix(NOW.unix() - 86_400);
+        assert!(matches!(sessions.resume(&token, yesterday), Err(OwnerError::SessionEnded)));
+        assert_eq!(sessions.expire(yesterday).len(), 1);
     }
 
     #[test]

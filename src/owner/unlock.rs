@@ -12,7 +12,7 @@ use crate::keyring::{
 use crate::names::TenantId;
 use crate::net::metrics::Outcome;
 use crate::records::Versioned;
-use crate::store::blobs::BlobName;
+use crate::store::blobs::{BlobError, BlobName};
 use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{SoftlockRow, TenantRow, UserRow};
@@ -69,9 +69,10 @@ pub async fn unlock(vault: &Vault, sessions: &Sessions, attempt: Attempt) -> Res
         draft = draft.because(reason);
     }
     let recorded = vault.audit.record(user.tenant, draft).await?;
-    let until = vault.clock.now().plus(lasts);
+    let now = vault.clock.now();
+    let until = now.plus(lasts);
     vault.metrics.unlock(Outcome::ok);
-    Ok(Opened { token: sessions.open(user, &key, until)?, until, recorded })
+    Ok(Opened { token: sessions.open(user, &key, now..until)?, until, recorded })
 }
 
 /// Opens the owner key with the tenant's recovery code, for one call on behalf of `user`.
@@ -82,7 +83,10 @@ pub async fn recover(
     origin: Origin,
 ) -> Result<Unlocked, OwnerError> {
     let code = RecoveryCode::parse(code).map_err(|_| OwnerError::Refused)?;
-    let file = vault.blobs.get(&BlobName::of_recovery(user.tenant), MAX_RECOVERY_FILE).await?;
+    let file = match vault.blobs.get(&BlobName::of_recovery(user.tenant), MAX_RECOVERY_FILE).await {
+        Err(BlobError::NotFound) => return Err(OwnerError::RecoveryGone),
+        read => read?,
+    };
     let identity = tokio::task::spawn_blocking(move || code.open(&file))
         .await
         .map_err(|_| OwnerError::Stopping)?

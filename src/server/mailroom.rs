@@ -352,7 +352,8 @@ async fn unseal(
     };
     match open_manifest(vault, shelf, keys, row, read.container).await {
         Err(SeedError::Records(error)) => Err(failed("a seed cannot be read", &error)),
-        Err(_) => {
+        Err(SeedError::Blobs(error)) => Err(failed("a seed cannot be read", &error)),
+        Err(SeedError::Unseal(_)) => {
             let told = read::tell_damage(vault, tenant, row).await;
             told.map_err(|error| failed("the audit log cannot be written", &error))?;
             Err(MaildropError::Damaged)

@@ -71,7 +71,11 @@ impl ReaderKeys {
     }
 
     async fn open(&self, vault: &Vault, epoch: EpochId) -> Result<EpochSeed, SeedError> {
-        let file = vault.blobs.get(&BlobName::of_seed(self.reader, epoch), MAX_SEED_FILE).await?;
+        let name = BlobName::of_seed(self.reader, epoch);
+        let file = vault.blobs.get(&name, MAX_SEED_FILE).await.map_err(|error| match error {
+            BlobError::NotFound | BlobError::TooLarge { .. } => UnsealError::SeedGone.into(),
+            error => SeedError::Blobs(error),
+        })?;
         let seed = EpochSeed::open(&self.identity, &file)?;
         let row = SeedRow { seed: self.cache_key.seal(epoch.as_bytes(), seed.expose()) };
         let mut batch = Batch::new();

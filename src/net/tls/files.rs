@@ -86,10 +86,10 @@ fn trace(outcome: &Reload, tls: &ServerTls) {
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Certificate, TlsError> {
+fn read(certificate: &Path, key_file: &Path) -> Result<Certificate, TlsError> {
     let chain = read_limited(certificate)?;
-    let key = read_limited(key)?;
-    Certificate::from_pem(&chain, &key)
+    let key = read_limited(key_file)?;
+    Certificate::from_pem(&chain, &key).map_err(|error| error.in_files(certificate, key_file))
 }
 
 fn read_limited(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {

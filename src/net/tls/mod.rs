@@ -35,6 +35,14 @@ pub enum TlsError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is in a file is not what it should be.
+    #[error("{}: {fault}", path.display())]
+    InFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        fault: Box<TlsError>,
+    },
     /// No certificate in PEM form, or a broken one.
     #[error("no certificate in PEM form; the chain begins with the server's own certificate")]
     NoCertificate,
@@ -50,6 +58,18 @@ pub enum TlsError {
     /// The cryptographic library refused its own settings.
     #[error("TLS settings: {0}")]
     Settings(#[from] rustls::Error),
+}
+
+impl TlsError {
+    /// Names the file at fault: the operator has to know which of the two.
+    fn in_files(self, certificate: &std::path::Path, key: &std::path::Path) -> Self {
+        let path = match self {
+            Self::NoCertificate => certificate,
+            Self::NoKey | Self::NotAPair => key,
+            other => return other,
+        };
+        Self::InFile { path: path.to_owned(), fault: Box::new(self) }
+    }
 }
 
 /// What is spoken inside TLS, for ALPN (RFC 7301). A client that offers other protocols and not this one

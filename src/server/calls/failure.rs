@@ -30,7 +30,7 @@ fn code(error: &OwnerError) -> FailureCode {
         OwnerError::UnlockNeeded => FailureCode::UnlockNeeded,
         OwnerError::NotFound(_) => FailureCode::NotFound,
         OwnerError::Exists(_) => FailureCode::Exists,
-        OwnerError::Damaged(_) => FailureCode::Damaged,
+        OwnerError::Damaged(_) | OwnerError::RecoveryGone => FailureCode::Damaged,
         OwnerError::Blobs(BlobError::Full) | OwnerError::Records(RecordError::Ledger(LedgerError::Full)) => {
             FailureCode::Full
         }
@@ -58,6 +58,9 @@ fn hint(error: &OwnerError) -> Option<String> {
         OwnerError::NotFound("message") => "`veilpost mail list` shows the messages",
         OwnerError::OtherTenant => "unlock as a user of that tenant",
         OwnerError::Damaged(_) => "the other messages are not affected; restore this one from a backup",
+        OwnerError::RecoveryGone => {
+            "restore the folder blobs/recovery from a backup; password and TOTP code unlock all the same"
+        }
         OwnerError::Audit(_) => {
             "look at the disk: the audit log must be writable before anything is unsealed"
         }

@@ -1,0 +1,22 @@
+//! The whole server in trouble: killed, cut off from power, on a full disk, with damaged files, among
+//! hostile clients. The real program runs in a process of its own, and its clients are over sockets.
+//!
+//! What must hold, whatever happens: nothing acknowledged is lost, nothing half is visible, nothing is
+//! unsealed without an audit entry, and who must know is told.
+
+mod clients;
+mod clock;
+mod damage;
+mod extremes;
+mod full;
+mod hostile;
+mod keys;
+mod kill;
+mod letters;
+mod policies;
+mod power;
+#[path = "../support/powercut/mod.rs"]
+mod powercut;
+mod rivals;
+mod stop;
+mod world;

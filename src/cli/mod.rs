@@ -150,3 +150,16 @@ impl From<ClientError> for Failed {
         Self::new(message).hint_if(hint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    /// `view create` had two arguments called `login`, and panicked.
+    #[test]
+    fn no_command_has_two_arguments_of_one_name() {
+        Cli::command().debug_assert();
+    }
+}

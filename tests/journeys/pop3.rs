@@ -43,7 +43,10 @@ impl Pop3 {
 
     /// Sends a line; gives what stands behind `+OK`, or the error line.
     pub fn command(&mut self, line: &str) -> Result<String, String> {
-        self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).map_err(|error| error.to_string())?;
+        self.stream
+            .get_mut()
+            .write_all(format!("{line}\r\n").as_bytes())
+            .map_err(|error| error.to_string())?;
         self.reply()
     }
 
@@ -123,7 +126,8 @@ impl Pop3 {
 
 fn trusting(ca_file: &str) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(ca_file).expect("a certificate")).expect("it can be trusted");
+    let certificates = CertificateDer::pem_file_iter(ca_file).expect("certificates");
+    roots.add_parsable_certificates(certificates.map(|certificate| certificate.expect("a certificate")));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     builder.expect("the provider knows TLS").with_root_certificates(roots).with_no_client_auth()

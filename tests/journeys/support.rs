@@ -1,10 +1,10 @@
 //! The server under test: a fresh demo vault in a folder of its own, driven by the command line as
 //! a person would, ended when the test ends. Knows nothing of any one journey.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub struct Server {
     child: Child,
     folder: TempDir,
     facts: Value,
-    last_step: Cell<i64>,
+    last_step: AtomicI64,
 }
 
 /// A view as a mail client knows it.
@@ -37,7 +37,7 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = folder.path().join("vault").display().to_string();
         let child = spawn(folder.path(), "demo", &["demo", "--json", "--dir", &dir]);
-        let mut server = Self { child, folder, facts: Value::Null, last_step: Cell::new(0) };
+        let mut server = Self { child, folder, facts: Value::Null, last_step: AtomicI64::new(0) };
         let out = server.folder.path().join("demo.out");
         server.facts = poll("the demo's facts", || {
             serde_json::from_str(&std::fs::read_to_string(&out).unwrap_or_default()).ok()
@@ -76,7 +76,10 @@ impl Server {
     /// Everything that the server has printed so far, over all its runs.
     pub fn printed(&self) -> Vec<u8> {
         let names = ["demo.err", "serve.out", "serve.err"];
-        names.iter().flat_map(|name| std::fs::read(self.folder.path().join(name)).unwrap_or_default()).collect()
+        names
+            .iter()
+            .flat_map(|name| std::fs::read(self.folder.path().join(name)).unwrap_or_default())
+            .collect()
     }
 
     /// Stops the server as an operator does, and serves the same folder again.
@@ -163,17 +166,16 @@ impl Server {
     pub fn code_of(&self, seed: &str) -> String {
         let step = poll("a fresh code", || {
             let now = Clock::system().now().unix() / STEP;
-            let step = now.max(self.last_step.get() + 1);
+            let step = now.max(self.last_step.load(Ordering::Relaxed) + 1);
             (step <= now + 1).then_some(step)
         });
-        self.last_step.set(step);
+        self.last_step.store(step, Ordering::Relaxed);
         totp::code_for(seed, Timestamp::from_unix(step * STEP)).expect("a seed")
     }
 
     /// Makes a view of the demo's user, by the recovery code.
     pub fn create_view(&self, name: &str, policy: &str) -> Device {
-        let made =
-            self.done(&["view", "create", self.fact("user"), name, "--policy", policy, "--recovery"]);
+        let made = self.done(&["view", "create", self.fact("user"), name, "--policy", policy, "--recovery"]);
         device(&made)
     }
 
@@ -218,7 +220,10 @@ pub fn poll<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 pub fn tool(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    let found = std::env::split_paths(&folders).chain(system).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found = std::env::split_paths(&folders)
+        .chain(system)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
     if found.is_none() {
         absent(&format!("{name} is not installed"));
     }
@@ -233,7 +238,11 @@ pub fn absent(why: &str) {
 
 fn spawn(folder: &Path, name: &str, arguments: &[&str]) -> Child {
     let append = |end: &str| {
-        File::options().create(true).append(true).open(folder.join(format!("{name}.{end}"))).expect("a log file")
+        File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join(format!("{name}.{end}")))
+            .expect("a log file")
     };
     let mut command = program(folder);
     command.args(arguments).stdin(Stdio::null()).stdout(append("out")).stderr(append("err"));

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use veilpost::admin::api::{Authority, Request, Secret};
+use veilpost::admin::client::{Client, ClientError};
 use veilpost::clock::{Clock, Timestamp};
 use veilpost::keyring::totp;
 
@@ -177,6 +179,22 @@ impl Server {
     pub fn create_view(&self, name: &str, policy: &str) -> Device {
         let made = self.done(&["view", "create", self.fact("user"), name, "--policy", policy, "--recovery"]);
         device(&made)
+    }
+
+    /// Loads a policy into the demo's tenant, by the recovery code or by nothing.
+    pub fn load_policy(&self, name: &str, text: &str, recovery: Option<&str>) -> Result<Value, String> {
+        let authority = recovery.map(|code| Authority::Recovery(Secret::new(code.to_owned())));
+        let (tenant, name) = (self.fact("tenant").to_owned(), name.to_owned());
+        self.ask(Request::PolicyLoad { tenant, name, text: text.to_owned(), authority })
+    }
+
+    /// Asks the administration socket itself; the error is the server's code.
+    pub fn ask(&self, request: Request) -> Result<Value, String> {
+        let mut client = Client::connect(Path::new(self.fact("admin_socket"))).expect("the socket answers");
+        client.call(request).map_err(|error| match error {
+            ClientError::Failed(failure) => code_of(serde_json::to_value(failure).expect("JSON")),
+            other => panic!("{other}"),
+        })
     }
 
     /// The path of the certificate that mail clients have to trust.

@@ -17,8 +17,13 @@ fn addresses_take_mail_at_once_and_after_a_restart() {
     server.done(&["address", "add", "@other.example", "--user", &user]);
     assert_eq!(replies(&server, TRIED), ["250", "250", "250", "250", "250", "550"]);
     assert_eq!(server.refused(&["address", "add", "office@demo.example", "--user", &user]), "exists");
-    assert_eq!(server.refused(&["address", "add", "x@demo.example", "--alias-of", "y@demo.example"]), "not-found");
-    for address in ["office@demo.example", "press@demo.example", "any.thing@other.example", "alice+tag@demo.example"] {
+    assert_eq!(
+        server.refused(&["address", "add", "x@demo.example", "--alias-of", "y@demo.example"]),
+        "not-found"
+    );
+    for address in
+        ["office@demo.example", "press@demo.example", "any.thing@other.example", "alice+tag@demo.example"]
+    {
         deliver(&server, address, "Subject: for you\n\nhello\n");
     }
     assert_eq!(Pop3::login(&server, &server.device("laptop")).count(), 10);
@@ -38,7 +43,10 @@ fn credentials_are_made_listed_rotated_and_revoked() {
     let made = ["credential", "create", &user, "phone", "--label", "tablet", "--recovery"];
     let tablet = device(&server.done(&made));
     let row = credential(&server, &tablet.credential).expect("it is listed");
-    assert_eq!((&row["label"], &row["view"], &row["last_used"]), (&"tablet".into(), &"phone".into(), &Value::Null));
+    assert_eq!(
+        (&row["label"], &row["view"], &row["last_used"]),
+        (&"tablet".into(), &"phone".into(), &Value::Null)
+    );
     let shown = Pop3::login(&server, &tablet).retr(1);
     assert_eq!(shown, Pop3::login(&server, &server.device("phone")).retr(1));
     poll("the last use to be listed", || {
@@ -92,15 +100,19 @@ fn a_new_password_and_a_new_phone_put_the_old_ones_out_of_use() {
     let made = server.done(&["user", "totp", &user, "--recovery"]);
     let seed = made["totp_seed"].as_str().expect("a seed").to_owned();
     let old = server.code();
-    let with = |code: &str| server.run_with(&["unlock", &user, "--code", code], &[("VEILPOST_PASSWORD", NEW)]);
+    let with =
+        |code: &str| server.run_with(&["unlock", &user, "--code", code], &[("VEILPOST_PASSWORD", NEW)]);
     with(&old).expect_err("the old phone's code is dead");
     with(&server.code_of(&seed)).expect("the new password and the new phone");
     assert_eq!(server.done(&["mail", "list"]).as_array().map(Vec::len), Some(6));
     server.restart();
     let code = server.code_of(&seed);
-    server.run_with(&["unlock", &user, "--code", &code], &[("VEILPOST_PASSWORD", NEW)]).expect("after a restart");
+    server
+        .run_with(&["unlock", &user, "--code", &code], &[("VEILPOST_PASSWORD", NEW)])
+        .expect("after a restart");
     Pop3::login(&server, &server.device("phone"));
-    let wrong = [("VEILPOST_RECOVERY", "kgas-bjtj-233p-5s2c-wx4m-4gyz-rmkb-l7g6"), ("VEILPOST_NEW_PASSWORD", NEW)];
+    let wrong =
+        [("VEILPOST_RECOVERY", "kgas-bjtj-233p-5s2c-wx4m-4gyz-rmkb-l7g6"), ("VEILPOST_NEW_PASSWORD", NEW)];
     server.run_with(&["user", "password", &user, "--recovery"], &wrong).expect_err("another recovery code");
 }
 
@@ -228,7 +240,9 @@ fn loosening_needs_an_unlock_and_shows_old_mail_when_it_is_resealed() {
 #[test]
 fn a_policy_that_is_loaded_anew_follows_the_same_law() {
     let server = Server::demo();
-    let text = |name: &str| veilpost::policy::shipped().iter().find(|(shipped, _)| *shipped == name).expect("shipped").1;
+    let text = |name: &str| {
+        veilpost::policy::shipped().iter().find(|(shipped, _)| *shipped == name).expect("shipped").1
+    };
     server.load_policy("ours", text("excerpt"), None).expect("no view uses it yet");
     let desk = server.create_view("desk", "ours");
     let user = server.fact("user").to_owned();
@@ -270,7 +284,9 @@ fn users_of_one_tenant_have_mailboxes_of_their_own() {
     assert_eq!(Pop3::login(&server, &server.device("laptop")).count(), 6);
     server.restart();
     let code = server.code_of(made["totp_seed"].as_str().expect("a seed"));
-    server.run_with(&["unlock", "bob@demo.example", "--code", &code], &[("VEILPOST_PASSWORD", NEW)]).expect("bob");
+    server
+        .run_with(&["unlock", "bob@demo.example", "--code", &code], &[("VEILPOST_PASSWORD", NEW)])
+        .expect("bob");
     let listed = server.done(&["mail", "list"]);
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert_eq!(listed[0]["subject"], "for bob");
@@ -292,7 +308,8 @@ fn credential(server: &Server, id: &str) -> Option<Value> {
 /// How many containers the data folder holds.
 fn containers(server: &Server) -> usize {
     fn files(folder: &std::path::Path) -> usize {
-        let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let entries =
+            std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
         entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
     }
     files(&server.data_dir().join("blobs").join("containers"))

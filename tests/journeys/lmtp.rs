@@ -16,7 +16,10 @@ fn each_addressee_has_a_reply_of_its_own() {
     assert!(session.command("RCPT TO:<office@demo.example>").starts_with("250"));
     let first = session.data(b"Subject: to all\r\n\r\nhello\r\n");
     let others = [session.reply(), session.reply()];
-    assert!(first.starts_with("250") && others.iter().all(|reply| reply.starts_with("250")), "{first} {others:?}");
+    assert!(
+        first.starts_with("250") && others.iter().all(|reply| reply.starts_with("250")),
+        "{first} {others:?}"
+    );
     // The next command is answered by its own reply: there were no more and no fewer than three.
     assert!(session.command("QUIT").starts_with("221"));
     assert_eq!(Pop3::login(&server, &server.device("laptop")).count(), 6 + 3);

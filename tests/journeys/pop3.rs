@@ -55,8 +55,7 @@ impl Pop3 {
         self.command(line)?;
         let mut content = Vec::new();
         loop {
-            let mut line = Vec::new();
-            self.crlf_line(&mut line).map_err(|error| error.to_string())?;
+            let line = self.line().map_err(|error| error.to_string())?;
             match line.strip_prefix(b".") {
                 Some(b"\r\n") => return Ok(content),
                 Some(rest) => content.extend_from_slice(rest),
@@ -104,8 +103,7 @@ impl Pop3 {
     }
 
     fn reply(&mut self) -> Result<String, String> {
-        let mut line = Vec::new();
-        self.crlf_line(&mut line).map_err(|error| error.to_string())?;
+        let line = self.line().map_err(|error| error.to_string())?;
         let line = String::from_utf8(line).map_err(|error| error.to_string())?;
         match line.trim_end().strip_prefix("+OK") {
             Some(rest) => Ok(rest.trim_start().to_owned()),
@@ -113,14 +111,13 @@ impl Pop3 {
         }
     }
 
-    /// Reads up to CRLF: a bare LF or CR is content (RFC 1939 §3).
-    fn crlf_line(&mut self, line: &mut Vec<u8>) -> std::io::Result<()> {
-        while !line.ends_with(b"\r\n") {
-            if self.stream.by_ref().take(LONGEST_LINE).read_until(b'\n', line)? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
+    /// Reads up to LF, as most clients do; the server doubles dots after any LF for their sake.
+    fn line(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        match self.stream.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line),
         }
-        Ok(())
     }
 }
 

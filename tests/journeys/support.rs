@@ -142,6 +142,12 @@ impl Server {
         code_of(self.run(arguments).expect_err("this must be refused"))
     }
 
+    /// The same, with variables in its environment.
+    #[track_caller]
+    pub fn refused_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        code_of(self.run_with(arguments, environment).expect_err("this must be refused"))
+    }
+
     /// The command line as the demo's user has it: the server's socket, secrets in the environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(self.folder.path());

@@ -163,18 +163,40 @@ fn each_entry(
     failed.map_or(Ok(()), Err)
 }
 
-/// An entry as a line for people: number, time, then what its fields say.
+/// An entry as a line for people: number, time, what was done, by whom, from where, why.
 fn sentence(entry: &serde_json::Value) -> String {
-    let mut words = vec![format!("{:>6}", entry["seq"]), entry["time"].as_str().unwrap_or("").to_owned()];
-    if let Some(fields) = entry.as_object() {
-        for (name, value) in fields {
-            if !matches!(name.as_str(), "seq" | "time" | "v") && !value.is_null() {
-                words.push(format!(
-                    "{name}={}",
-                    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-                ));
-            }
-        }
+    let act = phrase(&entry["act"]);
+    let mut line = format!(
+        "{:>6}  {}  {act:<34}  by {}",
+        entry["seq"],
+        entry["time"].as_str().unwrap_or(""),
+        phrase(&entry["actor"])
+    );
+    match entry["origin"]["address"].as_str() {
+        Some(address) => line.push_str(&format!("  from {address}")),
+        None => line.push_str(&format!("  from {}", phrase(&entry["origin"]))),
     }
-    harmless(&words.join("  "))
+    if let Some(policy) = entry["policy"]["name"].as_str() {
+        line.push_str(&format!("  under {policy}"));
+    }
+    if let Some(reason) = entry["reason"].as_str() {
+        line.push_str(&format!("  because: {reason}"));
+    }
+    harmless(&line)
+}
+
+/// `{"kind": "message_fetched", "message": "x", "extent": {"kind": "whole"}}` as
+/// `message fetched x whole`.
+fn phrase(value: &serde_json::Value) -> String {
+    let kind = value["kind"].as_str().unwrap_or("").replace('_', " ");
+    let mut words = vec![kind];
+    for (name, field) in value.as_object().into_iter().flatten().filter(|(name, _)| *name != "kind") {
+        words.push(match field {
+            serde_json::Value::String(text) => text.replace('_', " "),
+            serde_json::Value::Object(_) => phrase(field),
+            serde_json::Value::Number(number) => format!("{name} {number}"),
+            other => other.to_string(),
+        });
+    }
+    words.join(" ")
 }

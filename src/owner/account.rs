@@ -100,13 +100,13 @@ pub async fn set_password(
     user: UserRef,
     password: Passphrase,
 ) -> Result<(), OwnerError> {
-    let key = password_key(password, PasswordHashing::fresh()).await?;
+    let key = password_key(vault, password, PasswordHashing::fresh()).await?;
     record(vault, user.tenant, actor(unlocked), Act::PasswordChanged { user: user.user }).await?;
     change_user(vault, unlocked, user, |row| {
         let (enrolment, share) = TotpEnrolment::from_bytes(&row.totp)?.with_new_share();
         let slot_key = key.user_slot_key(&share);
         row.owner_slot = KeySlot::wrap(&unlocked.key.0, &slot_key, &binding(user)).to_bytes();
-        row.totp = enrolment.expose().to_vec();
+        row.totp = enrolment.expose();
         Ok(())
     })
     .await?;
@@ -124,7 +124,7 @@ pub async fn reset_totp(
     let mut shown = None;
     change_user(vault, unlocked, user, |row| {
         let enrolment = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
-        row.totp = enrolment.expose().to_vec();
+        row.totp = enrolment.expose();
         row.totp_last_step = None;
         shown = Some(enrolled(user, &row.login, &enrolment)?);
         Ok(())
@@ -211,14 +211,14 @@ async fn put_user(
     password: Passphrase,
     owner: &OwnerKey,
 ) -> Result<Enrolled, OwnerError> {
-    let key = password_key(password, PasswordHashing::fresh()).await?;
+    let key = password_key(vault, password, PasswordHashing::fresh()).await?;
     let (enrolment, share) = TotpEnrolment::generate();
     let row = UserRow {
         login: address.reveal(),
         created: vault.clock.now().unix(),
         disabled: false,
         owner_slot: KeySlot::wrap(&owner.0, &key.user_slot_key(&share), &binding(user)).to_bytes(),
-        totp: enrolment.expose().to_vec(),
+        totp: enrolment.expose(),
         totp_last_step: None,
     };
     let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
@@ -243,6 +243,7 @@ async fn store_recovery(
     code: &RecoveryCode,
     escrow: &[EscrowRecipient],
 ) -> Result<(), OwnerError> {
+    vault.blobs.make_room(Reader::Owner(tenant))?;
     vault.blobs.put(&BlobName::of_recovery(tenant), code.seal(tenant, &owner.0)?.into()).await?;
     for (place, recipient) in escrow.iter().enumerate() {
         let file = recipient.seal(tenant, &owner.0)?;

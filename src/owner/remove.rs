@@ -1,6 +1,8 @@
 //! Removing a tenant: its keyslots first, in one step, so that from then on nothing opens its mail;
 //! then its containers and rows, however long that takes.
 
+use zeroize::Zeroizing;
+
 use super::OwnerError;
 use super::account::record;
 use super::sessions::Sessions;
@@ -72,7 +74,7 @@ fn shred(vault: &Vault, tenant: TenantId, row: &TenantRow, users: &[UserRef]) ->
 fn shred_user(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<(), OwnerError> {
     let scope = vault.records.tenant(user.tenant);
     if let Some(mut row) = registry::user(&vault.records, user)? {
-        (row.owner_slot, row.totp, row.disabled) = (Vec::new(), Vec::new(), true);
+        (row.owner_slot, row.totp, row.disabled) = (Vec::new(), Zeroizing::default(), true);
         scope.put(batch, &[user.tenant.as_bytes(), user.user.as_bytes()], &row);
     }
     for (view, mut row) in registry::views(&vault.records, user)? {

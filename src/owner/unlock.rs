@@ -3,10 +3,6 @@
 //! Order is everything here: the attempt counts as failed before it is looked at, the code's step
 //! is burned before the share is released, the audit entry is durable before the session exists.
 
-use std::sync::LazyLock;
-
-use tokio::sync::Semaphore;
-
 use super::sessions::{Ended, Sessions, Token};
 use super::{OwnerError, OwnerKey, Unlocked};
 use crate::audit::{Act, Actor, Draft, LockCause, Origin, Reason, Recorded, Refusal, UnlockMethod};
@@ -51,7 +47,7 @@ pub struct Opened {
 pub async fn unlock(vault: &Vault, sessions: &Sessions, attempt: Attempt) -> Result<Opened, OwnerError> {
     let reason = attempt.reason.as_deref().map(Reason::parse).transpose()?;
     let Some((user, row)) = registry::user_named(&vault.records, &attempt.login)? else {
-        return refuse_unknown(attempt.password).await;
+        return refuse_unknown(vault, attempt.password).await;
     };
     require_reason(vault, user.tenant, reason.as_ref())?;
     count_attempt(vault, user).await?;
@@ -109,10 +105,11 @@ pub async fn record_ends(vault: &Vault, ended: Vec<Ended>, cause: LockCause) -> 
 
 /// Password to key, in a thread of its own: it takes 64 MiB and a tenth of a second.
 pub(super) async fn password_key(
+    vault: &Vault,
     password: Passphrase,
     hashing: PasswordHashing,
 ) -> Result<PasswordKey, OwnerError> {
-    let _place = HASHERS.acquire().await.map_err(|_| OwnerError::Stopping)?;
+    let _place = vault.hashing.acquire().await.map_err(|_| OwnerError::Stopping)?;
     let derived = tokio::task::spawn_blocking(move || PasswordKey::derive(&password, &hashing)).await;
     Ok(derived.map_err(|_| OwnerError::Stopping)??)
 }
@@ -133,7 +130,8 @@ async fn verify(
     let refused = |_| (Refusal::WrongCredential, OwnerError::Refused);
     let slot = KeySlot::from_bytes(&row.owner_slot).map_err(refused)?;
     let hashing = slot.hashing().cloned().unwrap_or_else(PasswordHashing::fresh);
-    let key = password_key(password, hashing).await.map_err(|error| (Refusal::WrongCredential, error))?;
+    let key =
+        password_key(vault, password, hashing).await.map_err(|error| (Refusal::WrongCredential, error))?;
     if row.disabled {
         return Err((Refusal::Disabled, OwnerError::Refused));
     }
@@ -197,12 +195,10 @@ fn require_reason(vault: &Vault, tenant: TenantId, reason: Option<&Reason>) -> R
 }
 
 /// Takes the same time as a wrong password.
-async fn refuse_unknown(password: Passphrase) -> Result<Opened, OwnerError> {
-    let _same_work = password_key(password, PasswordHashing::fresh()).await?;
+async fn refuse_unknown(vault: &Vault, password: Passphrase) -> Result<Opened, OwnerError> {
+    let _same_work = password_key(vault, password, PasswordHashing::fresh()).await?;
     Err(OwnerError::Refused)
 }
 
-/// How many passwords are hashed at once: each takes 64 MiB for a moment.
-static HASHERS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 /// A recovery file has some 300 octets.
 const MAX_RECOVERY_FILE: u64 = 16 * 1024;

@@ -54,6 +54,7 @@ pub async fn create(
         created: vault.clock.now().unix(),
         for_owner: keyring::seal_to(&[&owner_recipient(vault, user.tenant)?], identity.reveal().as_bytes())?,
     };
+    vault.blobs.make_room(Reader::View(view))?;
     let mut batch = Batch::new();
     vault.records.tenant(user.tenant).insert(&mut batch, &[user.user.as_bytes(), view.as_bytes()], &row);
     let recipient = RecipientRow { recipient: identity.recipient().to_bytes() };
@@ -128,6 +129,7 @@ pub async fn remove(vault: &Vault, user: UserRef, view: ViewId, actor: Actor) ->
     batch.delete_prefix(row_key::<crate::tenant::rows::SeedRow>(&[&Reader::View(view).to_bytes()]));
     let _committed = vault.records.commit(batch).await?;
     vault.epochs.end(Reader::View(view));
+    vault.blobs.remove_seeds(Reader::View(view))?;
     Ok(())
 }
 

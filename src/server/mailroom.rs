@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::audit::{self, Act, Actor, Draft, Origin};
+use crate::audit::{self, Act, Actor, Draft, Origin, Recorded};
 use crate::gateway::mailroom::{Entry, Extent, Maildrop, MaildropError, Mailroom, MessageStream, OpenError};
 use crate::keyring::{AppPassword, Identity, KeySlot, SlotBinding};
 use crate::message::dissect;
@@ -16,7 +16,7 @@ use crate::net::metrics::{Outcome, Protocol};
 use crate::plan;
 use crate::policy::{OnDelete, Policy};
 use crate::records::RecordError;
-use crate::seal::{OpenedView, UnsealError};
+use crate::seal::{Container, OpenedView, UnsealError};
 use crate::store::ledger::Batch;
 use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
@@ -60,17 +60,21 @@ impl Desk {
         let Opened { lookup, row, view: view_row, identity } = opened;
         let actor = Actor::View { view: row.view, credential: row.credential };
         let act = Act::ViewOpened { protocol: audit::Protocol::Pop3 };
-        let _recorded = self.0.audit.record(row.tenant, Draft::new(actor, origin, act)).await?;
+        // Queued first, so that both ride in one commit.
         note_use(&self.0, &row);
+        let opening = self.0.audit.record(row.tenant, Draft::new(actor, origin, act)).await?;
         Ok(OpenView {
             vault: self.0.clone(),
-            user: UserRef { tenant: row.tenant, user: row.user },
-            view: row.view,
-            generation: view_row.generation,
+            shelf: Shelf {
+                user: UserRef { tenant: row.tenant, user: row.user },
+                view: row.view,
+                generation: view_row.generation,
+            },
             policy: view_row.policy,
             credential: row.credential,
             lookup,
             origin,
+            opening,
             keys: ReaderKeys::new(Reader::View(row.view), identity),
         })
     }
@@ -87,13 +91,13 @@ struct Opened {
 /// An open view, for one session. Dropping it locks it.
 pub struct OpenView {
     vault: Arc<Vault>,
-    user: UserRef,
-    view: ViewId,
-    generation: u32,
+    shelf: Shelf,
     policy: String,
     credential: CredentialId,
     lookup: [u8; 32],
     origin: Origin,
+    /// The proof that the opening was recorded.
+    opening: Recorded,
     keys: ReaderKeys,
 }
 
@@ -104,11 +108,15 @@ impl Maildrop for OpenView {
 
     async fn snapshot(&mut self) -> Result<Vec<Entry<u32>>, MaildropError> {
         self.still_valid()?;
-        let (mut entries, stale) =
-            self.rows().map_err(|error| failed("a mailbox cannot be listed", &error))?;
+        let (vault, shelf) = (self.vault.clone(), self.shelf);
+        // A large mailbox takes a tenth of a second: not here, where other sessions wait.
+        let rows = tokio::task::spawn_blocking(move || shelf.rows(&vault)).await;
+        let rows = rows.map_err(|error| failed("a mailbox cannot be listed", &error))?;
+        let Rows { fresh: mut entries, stale } =
+            rows.map_err(|error| failed("a mailbox cannot be listed", &error))?;
         for (uid, row, entry) in stale {
             if let Some(size) = self.stale_size(uid, &row).await? {
-                let unique_id = self.unique_id(&row, &entry);
+                let unique_id = self.shelf.unique_id(&self.vault, &row, &entry);
                 entries.push(Entry { size, unique_id, handle: uid });
             }
         }
@@ -119,11 +127,16 @@ impl Maildrop for OpenView {
     async fn retrieve(&mut self, uid: u32, extent: Extent) -> Result<Masked, MaildropError> {
         self.still_valid()?;
         let row = self.row(uid)?;
-        let entry =
-            row.views.iter().find(|entry| entry.view == self.view).cloned().ok_or(MaildropError::Gone)?;
-        self.record_fetch(&row, extent).await?;
-        let opened = self.unseal(&row).await?;
-        let masked = if self.is_stale(&entry) { self.mask_again(&row, &opened)? } else { Masked::of(opened) };
+        let entry = row
+            .views
+            .iter()
+            .find(|entry| entry.view == self.shelf.view)
+            .cloned()
+            .ok_or(MaildropError::Gone)?;
+        let recorded = self.record_fetch(&row, extent).await?;
+        let opened = unseal(&self.vault, self.shelf, &mut self.keys, &row, &recorded).await?;
+        let masked =
+            if self.shelf.is_stale(&entry) { self.mask_again(&row, &opened)? } else { Masked::of(opened) };
         self.vault.metrics.retrieved.inc();
         self.vault.metrics.retrieved_bytes.inc_by(masked.size());
         Ok(masked)
@@ -132,13 +145,15 @@ impl Maildrop for OpenView {
     async fn delete(&mut self, uids: Vec<u32>) -> Result<(), MaildropError> {
         self.still_valid()?;
         let on_delete = self.checked_policy()?.on_delete;
-        let scope = self.vault.records.tenant(self.user.tenant);
+        let scope = self.vault.records.tenant(self.shelf.user.tenant);
         let at = self.vault.clock.now().unix();
         let mut batch = Batch::new();
         for uid in uids {
             let number = uid.to_be_bytes();
             match on_delete {
-                OnDelete::Hide => scope.put(&mut batch, &[self.view.as_bytes(), &number], &HiddenRow { at }),
+                OnDelete::Hide => {
+                    scope.put(&mut batch, &[self.shelf.view.as_bytes(), &number], &HiddenRow { at })
+                }
                 OnDelete::Trash => self.trash(&mut batch, &number)?,
             }
         }
@@ -149,67 +164,69 @@ impl Maildrop for OpenView {
     }
 }
 
-impl OpenView {
-    /// The rows of the view: those whose size is known, and those that an older rendering left.
-    #[expect(clippy::type_complexity, reason = "two lists of what one walk yields")]
-    fn rows(&self) -> Result<(Vec<Entry<u32>>, Vec<(u32, MessageRow, ViewEntry)>), RecordError> {
-        let scope = self.vault.records.tenant(self.user.tenant);
-        let hidden = self.hidden()?;
-        let (mut entries, mut stale) = (Vec::new(), Vec::new());
+/// Where a view's messages stand: whose mailbox, which view, which rendering.
+#[derive(Clone, Copy)]
+struct Shelf {
+    user: UserRef,
+    view: ViewId,
+    generation: u32,
+}
+
+/// The messages of a view.
+struct Rows {
+    /// Those whose size is known.
+    fresh: Vec<Entry<u32>>,
+    /// Those that an older rendering left.
+    stale: Vec<(u32, MessageRow, ViewEntry)>,
+}
+
+impl Shelf {
+    /// Walks the mailbox; blocks.
+    fn rows(self, vault: &Vault) -> Result<Rows, RecordError> {
+        let scope = vault.records.tenant(self.user.tenant);
+        let hidden = self.hidden(vault)?;
+        let mut rows = Rows { fresh: Vec::new(), stale: Vec::new() };
         scope.visit::<MessageRow>(&[self.user.user.as_bytes()], &[], |key, row| {
             // A row that does not open is skipped; the rest is served.
-            let (Ok(key), Ok(row)) = (<[u8; 4]>::try_from(key), row) else {
-                return ControlFlow::Continue(());
-            };
-            let uid = u32::from_be_bytes(key);
-            let entry = row.views.iter().find(|entry| entry.view == self.view);
-            if let Some(entry) = entry
+            if let (Ok(key), Ok(row)) = (<[u8; 4]>::try_from(key), row)
                 && !row.trashed
-                && hidden.binary_search(&uid).is_err()
+                && hidden.binary_search(&u32::from_be_bytes(key)).is_err()
             {
-                if self.is_stale(entry) {
-                    let entry = entry.clone();
-                    stale.push((uid, row, entry));
-                } else {
-                    let unique_id = self.unique_id(&row, entry);
-                    entries.push(Entry { size: entry.octets, unique_id, handle: uid });
-                }
+                self.put(vault, &mut rows, u32::from_be_bytes(key), row);
             }
             ControlFlow::Continue(())
         })?;
-        Ok((entries, stale))
+        Ok(rows)
+    }
+
+    fn put(self, vault: &Vault, rows: &mut Rows, uid: u32, row: MessageRow) {
+        let Some(entry) = row.views.iter().find(|entry| entry.view == self.view) else { return };
+        if self.is_stale(entry) {
+            let entry = entry.clone();
+            return rows.stale.push((uid, row, entry));
+        }
+        let unique_id = self.unique_id(vault, &row, entry);
+        rows.fresh.push(Entry { size: entry.octets, unique_id, handle: uid });
     }
 
     /// UIDs that clients of this view have deleted, sorted.
-    fn hidden(&self) -> Result<Vec<u32>, RecordError> {
+    fn hidden(self, vault: &Vault) -> Result<Vec<u32>, RecordError> {
         let mut hidden = Vec::new();
-        self.vault.records.tenant(self.user.tenant).visit::<HiddenRow>(
-            &[self.view.as_bytes()],
-            &[],
-            |key, _| {
-                hidden.extend(<[u8; 4]>::try_from(key).map(u32::from_be_bytes));
-                ControlFlow::Continue(())
-            },
-        )?;
+        let scope = vault.records.tenant(self.user.tenant);
+        scope.visit::<HiddenRow>(&[self.view.as_bytes()], &[], |key, _| {
+            hidden.extend(<[u8; 4]>::try_from(key).map(u32::from_be_bytes));
+            ControlFlow::Continue(())
+        })?;
         Ok(hidden)
     }
 
-    fn row(&self, uid: u32) -> Result<MessageRow, MaildropError> {
-        let scope = self.vault.records.tenant(self.user.tenant);
-        let row = scope.get::<MessageRow>(&[self.user.user.as_bytes(), &uid.to_be_bytes()]);
-        row.map_err(|error| failed("a row cannot be read", &error))?
-            .filter(|row| !row.trashed)
-            .ok_or(MaildropError::Gone)
-    }
-
-    /// Sealed for an older policy than the view has now. A newer rendering than the session knows
-    /// is a reseal that happened meanwhile; the session's list is of the older one.
-    fn is_stale(&self, entry: &ViewEntry) -> bool {
+    /// Sealed for an older policy than the view has now.
+    fn is_stale(self, entry: &ViewEntry) -> bool {
         entry.generation < self.generation
     }
 
     /// Another one for every rendering of a message (law 6), and in every view.
-    fn unique_id(&self, row: &MessageRow, entry: &ViewEntry) -> UniqueId {
+    fn unique_id(self, vault: &Vault, row: &MessageRow, entry: &ViewEntry) -> UniqueId {
         let mut named = [0; 40];
         named[..16].copy_from_slice(self.view.as_bytes());
         named[16..32].copy_from_slice(row.message.as_bytes());
@@ -217,51 +234,30 @@ impl OpenView {
         if self.is_stale(entry) {
             named[36..].copy_from_slice(&self.generation.to_be_bytes());
         }
-        let hash = self.vault.records.root().lookup("unique-id", &named);
+        let hash = vault.records.root().lookup("unique-id", &named);
         UniqueId::from_bytes(*hash.first_chunk().expect("16 of 32 octets"))
     }
+}
 
-    async fn record_fetch(&self, row: &MessageRow, extent: Extent) -> Result<(), MaildropError> {
+impl OpenView {
+    fn row(&self, uid: u32) -> Result<MessageRow, MaildropError> {
+        let scope = self.vault.records.tenant(self.shelf.user.tenant);
+        let row = scope.get::<MessageRow>(&[self.shelf.user.user.as_bytes(), &uid.to_be_bytes()]);
+        row.map_err(|error| failed("a row cannot be read", &error))?
+            .filter(|row| !row.trashed)
+            .ok_or(MaildropError::Gone)
+    }
+
+    async fn record_fetch(&self, row: &MessageRow, extent: Extent) -> Result<Recorded, MaildropError> {
         let extent = match extent {
             Extent::Whole => audit::Extent::Whole,
             Extent::Top { lines } => audit::Extent::Top { lines: u64::from(lines) },
         };
-        let actor = Actor::View { view: self.view, credential: self.credential };
+        let actor = Actor::View { view: self.shelf.view, credential: self.credential };
         let act = Act::MessageFetched { message: row.message, extent };
-        match self.vault.audit.record(self.user.tenant, Draft::new(actor, self.origin, act)).await {
-            Ok(_recorded) => Ok(()),
-            Err(error) => Err(failed("the audit log cannot be written, so nothing is unsealed", &error)),
-        }
-    }
-
-    async fn unseal(&mut self, row: &MessageRow) -> Result<OpenedView, MaildropError> {
-        let vault = self.vault.clone();
-        let read = match read::container(&vault, self.user.tenant, row).await {
-            Err(ReadError::Damaged) => return Err(MaildropError::Damaged),
-            Err(error) => return Err(failed("a container cannot be read", &error)),
-            Ok(read) => read,
-        };
-        let opened = self.open_manifest(&vault, row, read.container).await;
-        match opened {
-            Err(SeedError::Records(error)) => Err(failed("a seed cannot be read", &error)),
-            Err(_) => {
-                let told = read::tell_damage(&vault, self.user.tenant, row).await;
-                told.map_err(|error| failed("the audit log cannot be written", &error))?;
-                Err(MaildropError::Damaged)
-            }
-            Ok(opened) => Ok(opened),
-        }
-    }
-
-    async fn open_manifest(
-        &mut self,
-        vault: &Vault,
-        row: &MessageRow,
-        container: crate::seal::Container,
-    ) -> Result<OpenedView, SeedError> {
-        let manifest = container.manifest_of(Reader::View(self.view)).ok_or(UnsealError::NoManifest)?;
-        let key = self.keys.message_key(vault, manifest).await?;
-        Ok(OpenedView::open(container, self.user.tenant, row.message, self.view, key)?)
+        let recorded =
+            self.vault.audit.record(self.shelf.user.tenant, Draft::new(actor, self.origin, act)).await;
+        recorded.map_err(|error| failed("the audit log cannot be written, so nothing is unsealed", &error))
     }
 
     /// An old message under today's policy: the policy applied to what the view had (design
@@ -274,22 +270,22 @@ impl OpenView {
         let facts = plan::facts(&old, &anatomy, Vec::new(), self.vault.clock.now().since(received));
         let rules = policy.rules_for(&facts);
         let about = (row.message, received);
-        let composed = crate::vault::seal::render(&self.vault, rules, self.view, &old, &anatomy, about);
+        let composed = crate::vault::seal::render(&self.vault, rules, self.shelf.view, &old, &anatomy, about);
         let rendered = composed.ok_or(MaildropError::Gone)?.render(&old, &anatomy);
         Ok(Masked::Rendered(Some(Bytes::from_owner(zeroize::Zeroizing::new(rendered)))))
     }
 
     /// The size of an old message under today's policy; computed once and kept.
     async fn stale_size(&mut self, uid: u32, row: &MessageRow) -> Result<Option<u64>, MaildropError> {
-        let scope = self.vault.records.tenant(self.user.tenant);
-        let (view, number) = (self.view, uid.to_be_bytes());
+        let scope = self.vault.records.tenant(self.shelf.user.tenant);
+        let (view, number) = (self.shelf.view, uid.to_be_bytes());
         let parts: [&[u8]; 2] = [view.as_bytes(), &number];
         let kept: Option<StaleSizeRow> =
             scope.get(&parts).map_err(|error| failed("a size cannot be read", &error))?;
-        if let Some(kept) = kept.filter(|kept| kept.generation == self.generation) {
+        if let Some(kept) = kept.filter(|kept| kept.generation == self.shelf.generation) {
             return Ok(kept.octets);
         }
-        let opened = match self.unseal(row).await {
+        let opened = match unseal(&self.vault, self.shelf, &mut self.keys, row, &self.opening).await {
             Err(MaildropError::Damaged) => return Ok(None),
             opened => opened?,
         };
@@ -298,14 +294,14 @@ impl OpenView {
             masked => Some(masked?.size()),
         };
         let mut batch = Batch::new();
-        scope.put(&mut batch, &parts, &StaleSizeRow { generation: self.generation, octets });
+        scope.put(&mut batch, &parts, &StaleSizeRow { generation: self.shelf.generation, octets });
         drop(self.vault.records.commit(batch));
         Ok(octets)
     }
 
     fn trash(&self, batch: &mut Batch, number: &[u8; 4]) -> Result<(), MaildropError> {
-        let scope = self.vault.records.tenant(self.user.tenant);
-        let parts: [&[u8]; 2] = [self.user.user.as_bytes(), number];
+        let scope = self.vault.records.tenant(self.shelf.user.tenant);
+        let parts: [&[u8]; 2] = [self.shelf.user.user.as_bytes(), number];
         let read = scope
             .get_versioned::<MessageRow>(&parts)
             .map_err(|error| failed("a row cannot be read", &error))?;
@@ -317,7 +313,7 @@ impl OpenView {
     }
 
     fn checked_policy(&self) -> Result<Arc<Policy>, MaildropError> {
-        let found = self.vault.policies.find(&self.vault.records, self.user.tenant, &self.policy);
+        let found = self.vault.policies.find(&self.vault.records, self.shelf.user.tenant, &self.policy);
         found.map_err(|error: PolicyUnavailable| failed("a policy cannot be applied", &error))
     }
 
@@ -326,13 +322,54 @@ impl OpenView {
         let records = &self.vault.records;
         let credential = records.system().get::<CredentialRow>(&[&self.lookup]);
         let credential = credential.map_err(|error| failed("a credential cannot be read", &error))?;
-        let view = registry::view(records, self.user, self.view);
+        let view = registry::view(records, self.shelf.user, self.shelf.view);
         let view = view.map_err(|error| failed("a view cannot be read", &error))?;
         match (credential, view) {
-            (Some(_), Some(view)) if view.generation == self.generation => Ok(()),
+            (Some(_), Some(view)) if view.generation == self.shelf.generation => Ok(()),
             _ => Err(MaildropError::Revoked),
         }
     }
+}
+
+/// Opens a message, on the proof that the audit log has it: its fetch, or the view's opening where
+/// nothing of it leaves.
+async fn unseal(
+    vault: &Vault,
+    shelf: Shelf,
+    keys: &mut ReaderKeys,
+    row: &MessageRow,
+    recorded: &Recorded,
+) -> Result<OpenedView, MaildropError> {
+    let tenant = shelf.user.tenant;
+    if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
+        return Err(MaildropError::Unavailable);
+    }
+    let read = match read::container(vault, tenant, row).await {
+        Err(ReadError::Damaged) => return Err(MaildropError::Damaged),
+        Err(error) => return Err(failed("a container cannot be read", &error)),
+        Ok(read) => read,
+    };
+    match open_manifest(vault, shelf, keys, row, read.container).await {
+        Err(SeedError::Records(error)) => Err(failed("a seed cannot be read", &error)),
+        Err(_) => {
+            let told = read::tell_damage(vault, tenant, row).await;
+            told.map_err(|error| failed("the audit log cannot be written", &error))?;
+            Err(MaildropError::Damaged)
+        }
+        Ok(opened) => Ok(opened),
+    }
+}
+
+async fn open_manifest(
+    vault: &Vault,
+    shelf: Shelf,
+    keys: &mut ReaderKeys,
+    row: &MessageRow,
+    container: Container,
+) -> Result<OpenedView, SeedError> {
+    let manifest = container.manifest_of(Reader::View(shelf.view)).ok_or(UnsealError::NoManifest)?;
+    let key = keys.message_key(vault, manifest).await?;
+    Ok(OpenedView::open(container, shelf.user.tenant, row.message, shelf.view, key)?)
 }
 
 /// A masked message on its way out.

@@ -135,6 +135,7 @@ fn open_vault(
         mailboxes: Mailboxes::default(),
         policies: Policies::default(),
         reading: Semaphore::new(crate::vault::read::BUDGET as usize),
+        hashing: Semaphore::new(2),
         clock,
         metrics: Metrics::new(),
         settings: Settings {

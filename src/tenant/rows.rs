@@ -4,6 +4,7 @@
 //! sealed by `records` before the ledger sees them. Fields are numbered and never renumbered.
 
 use minicbor::{Decode, Encode};
+use zeroize::Zeroizing;
 
 use crate::names::{ContainerName, CredentialId, MessageId, TenantId, UserId, ViewId};
 
@@ -74,8 +75,8 @@ pub struct UserRow {
     pub owner_slot: Vec<u8>,
     /// The TOTP seed, and the share that a valid code releases.
     #[n(4)]
-    #[cbor(with = "minicbor::bytes")]
-    pub totp: Vec<u8>,
+    #[cbor(with = "secret")]
+    pub totp: Zeroizing<Vec<u8>>,
     /// The last TOTP step that was used; neither it nor one before it is taken again.
     #[n(5)]
     pub totp_last_step: Option<u64>,
@@ -326,6 +327,27 @@ pub struct CheckpointRow {
     /// The signed note.
     #[n(0)]
     pub note: String,
+}
+
+/// Secrets as CBOR byte strings, wiped when the row is dropped.
+mod secret {
+    use minicbor::{Decoder, Encoder};
+    use zeroize::Zeroizing;
+
+    pub fn encode<C, W: minicbor::encode::Write>(
+        value: &Zeroizing<Vec<u8>>,
+        out: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        out.bytes(value)?.ok()
+    }
+
+    pub fn decode<C>(
+        input: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<Zeroizing<Vec<u8>>, minicbor::decode::Error> {
+        Ok(Zeroizing::new(input.bytes()?.to_vec()))
+    }
 }
 
 /// Identifiers as CBOR byte strings of 16 octets.

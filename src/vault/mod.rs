@@ -44,6 +44,8 @@ pub struct Vault {
     pub policies: Policies,
     /// What containers in memory may take together; see [`read`].
     pub reading: Semaphore,
+    /// How many passwords may be hashed at once: each takes 64 MiB for a moment.
+    pub hashing: Semaphore,
     /// The time.
     pub clock: Clock,
     /// What operators watch.

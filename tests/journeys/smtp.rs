@@ -22,6 +22,11 @@ impl Smtp {
         Self::greet(server.port("lmtp"), "LHLO")
     }
 
+    /// To a mail server in front of ours.
+    pub fn to_port(port: u16) -> Self {
+        Self::greet(port, "EHLO")
+    }
+
     fn greet(port: u16, hello: &str) -> Self {
         let socket = TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
         socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket has a timeout");

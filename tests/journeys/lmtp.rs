@@ -35,14 +35,3 @@ fn mail_for_nobody_known_has_no_data() {
     assert!(session.command("DATA").starts_with("503"));
     assert!(session.command("RSET").starts_with("250"));
 }
-
-#[test]
-fn tmp() {
-    let p = |n: &str| {
-        veilpost::policy::parse(veilpost::policy::shipped().iter().find(|(s, _)| *s == n).unwrap().1, n)
-            .ok()
-            .unwrap()
-    };
-    eprintln!("{:#?}", veilpost::policy::diff(&p("excerpt"), &p("sender-and-date")));
-    eprintln!("{:#?}", veilpost::policy::diff(&p("headers-only"), &p("sender-and-date")));
-}

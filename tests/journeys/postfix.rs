@@ -21,9 +21,12 @@ fn postfix_hands_mail_over_by_lmtp() {
     let front = Postfix::start(postfix, server.port("lmtp"));
     let mut session = Smtp::to_port(front.port);
     session.begin(&["alice@demo.example"]);
-    let reply = session.data(b"From: w@elsewhere.example\r\nSubject: by Postfix\r\n\r\n.a dot\r\nand a line\r\n");
+    let reply =
+        session.data(b"From: w@elsewhere.example\r\nSubject: by Postfix\r\n\r\n.a dot\r\nand a line\r\n");
     assert!(reply.starts_with("250"), "{reply}");
-    poll("Postfix to deliver", || (Pop3::login(&server, &server.device("laptop")).count() == 7).then_some(()));
+    poll("Postfix to deliver", || {
+        (Pop3::login(&server, &server.device("laptop")).count() == 7).then_some(())
+    });
     let shown = Pop3::login(&server, &server.device("laptop")).text(7);
     assert!(shown.contains("Subject: by Postfix") && shown.contains("\r\n.a dot\r\n"), "{shown}");
 
@@ -53,7 +56,8 @@ impl Postfix {
         for name in ["etc", "queue", "data"] {
             std::fs::create_dir(root.join(name)).expect("a folder");
         }
-        let owner: u32 = text(&succeeds(Command::new("id").args(["-u", "postfix"]))).trim().parse().expect("a uid");
+        let owner: u32 =
+            text(&succeeds(Command::new("id").args(["-u", "postfix"]))).trim().parse().expect("a uid");
         chown(root.join("data"), Some(owner), None).expect("a folder of Postfix");
         let port = free_port();
         write(&root, "main.cf", MAIN, lmtp, port);

@@ -59,7 +59,7 @@ impl Search {
     }
 }
 
-/// The rarest long words of a message's octets: none that any of `common` has.
+/// The rarest words of a message, by `counts` over all messages, the longest first.
 pub fn marks(message: &[u8], counts: &HashMap<String, usize>, most: usize) -> Vec<String> {
     let mut words: Vec<String> = words(message).into_iter().collect();
     words.sort_by_key(|word| (counts.get(word).copied().unwrap_or(0), std::cmp::Reverse(word.len())));

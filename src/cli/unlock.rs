@@ -19,8 +19,8 @@ use crate::admin::client::Client;
 #[derive(Args)]
 pub struct Unlocking {
     /// Whose password and code to ask for, where no session is open
-    #[arg(long = "as", id = "as", env = "VEILPOST_USER", value_name = "LOGIN")]
-    login: Option<String>,
+    #[arg(long = "as", env = "VEILPOST_USER", value_name = "LOGIN")]
+    unlock_as: Option<String>,
     /// The TOTP code [default: ask]
     #[arg(long, env = "VEILPOST_CODE", hide_env_values = true, value_name = "DIGITS")]
     code: Option<String>,
@@ -65,7 +65,7 @@ impl Unlocking {
     }
 
     fn open(&self, client: &mut Client) -> Result<Unlocked, Failed> {
-        let login = self.login.clone().ok_or_else(|| {
+        let login = self.unlock_as.clone().ok_or_else(|| {
             Failed::new("this needs an unlock, and no session is open")
                 .hint("run `veilpost unlock LOGIN`, or pass --as LOGIN")
         })?;

@@ -318,15 +318,19 @@ impl OpenView {
         found.map_err(|error: PolicyUnavailable| failed("a policy cannot be applied", &error))
     }
 
-    /// A credential that was revoked, or a policy that was changed, ends the session.
+    /// A credential that was revoked, a user who was shut out, or a policy that was changed, ends the
+    /// session.
     fn still_valid(&self) -> Result<(), MaildropError> {
         let records = &self.vault.records;
         let credential = records.system().get::<CredentialRow>(&[&self.lookup]);
         let credential = credential.map_err(|error| failed("a credential cannot be read", &error))?;
         let view = registry::view(records, self.shelf.user, self.shelf.view);
         let view = view.map_err(|error| failed("a view cannot be read", &error))?;
+        let user = registry::user(records, self.shelf.user);
+        let user = user.map_err(|error| failed("a user cannot be read", &error))?;
+        let active = user.is_some_and(|user| !user.disabled);
         match (credential, view) {
-            (Some(_), Some(view)) if view.generation == self.shelf.generation => Ok(()),
+            (Some(_), Some(view)) if active && view.generation == self.shelf.generation => Ok(()),
             _ => Err(MaildropError::Revoked),
         }
     }

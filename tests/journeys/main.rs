@@ -1,0 +1,15 @@
+//! Journeys: mail in by SMTP and LMTP, out by POP3S, read by its owner, administered by the command
+//! line. All against the program itself over real sockets; a module for each thing people do.
+
+mod administration;
+mod clients;
+mod corpus;
+mod lmtp;
+mod mail_folder;
+mod pop3;
+mod postfix;
+mod promise;
+mod search;
+mod semantics;
+mod smtp;
+mod support;

@@ -166,8 +166,13 @@ pub async fn load_policy(
         .map_err(|errors| OwnerError::Invalid { what: "policy", why: errors.to_string() })?;
     let users = users_of_policy(vault, tenant, name)?;
     let effect = match vault.policies.find(&vault.records, tenant, name) {
-        Ok(old) if !users.is_empty() => allow_change(unlocked, tenant, &old, &new)?,
-        _ => PolicyEffect::Neutral,
+        _ if users.is_empty() => PolicyEffect::Neutral,
+        Ok(old) => allow_change(unlocked, tenant, &old, &new)?,
+        // Nobody can tell what it showed, so nobody can tell that the new one shows no more.
+        Err(_) => {
+            same_tenant(unlocked.ok_or(OwnerError::UnlockNeeded)?, tenant)?;
+            PolicyEffect::Reveals
+        }
     };
     record(vault, tenant, unlocked.map_or(by, actor), Act::PolicyChanged { effect }).await?;
     let mut batch = Batch::new();

@@ -50,6 +50,22 @@ impl Policy {
         self.when.iter().find(|when| when.matcher.holds(facts)).map_or(&self.base, |when| &when.rules)
     }
 
+    /// The rules that may be meant for a message of which only a view is left, so that facts may be
+    /// lacking that were known on arrival: of every `[[when]]` that may hold, up to the first that
+    /// surely does, else the base as well. Masks laid one over the other show what all of them show,
+    /// so whoever applies every one of these reveals nothing that the right one hides.
+    pub fn rules_in_doubt(&self, facts: &Facts) -> Vec<&Rules> {
+        let mut rules = Vec::new();
+        for when in self.when.iter().filter(|when| when.matcher.may_hold(facts)) {
+            rules.push(&when.rules);
+            if when.matcher.holds(facts) {
+                return rules;
+            }
+        }
+        rules.push(&self.base);
+        rules
+    }
+
     /// The header fields whose content the policy's matchers test, each once. Where such a field
     /// is hidden, a client can tell from the view whether it matched: one bit a rule.
     pub fn tested(&self) -> Vec<&'static str> {
@@ -70,6 +86,20 @@ impl Matcher {
             && self.spam.is_none_or(|wanted| facts.spam == Some(wanted))
             && self.larger_than.is_none_or(|limit| facts.octets > limit)
             && self.older_than.is_none_or(|limit| known(&facts.age, |age| *age > limit))
+    }
+
+    /// Whether it holds, or would if what is unknown were as it wants it.
+    fn may_hold(&self, facts: &Facts) -> bool {
+        let unknown_fits = Self {
+            from: if facts.sender.is_empty() { Vec::new() } else { self.from.clone() },
+            to: if facts.addressees.is_empty() { Vec::new() } else { self.to.clone() },
+            list: if facts.list_id.is_none() { Vec::new() } else { self.list.clone() },
+            dmarc: if facts.dmarc.is_none() { Vec::new() } else { self.dmarc.clone() },
+            spam: self.spam.filter(|_| facts.spam.is_some()),
+            larger_than: self.larger_than,
+            older_than: self.older_than.filter(|_| facts.age.is_some()),
+        };
+        unknown_fits.holds(facts)
     }
 
     /// The header fields whose content it tests. (Addressees are facts of delivery, not of To.)

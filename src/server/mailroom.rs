@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::audit::{self, Act, Actor, Draft, Origin, Recorded};
+use crate::clock::Timestamp;
 use crate::gateway::mailroom::{Entry, Extent, Maildrop, MaildropError, Mailroom, MessageStream, OpenError};
 use crate::keyring::{AppPassword, Identity, KeySlot, SlotBinding};
 use crate::message::dissect;
@@ -24,6 +25,7 @@ use crate::tenant::rows::{
     CredentialRow, HiddenRow, LastUsedRow, MessageRow, StaleSizeRow, ViewEntry, ViewRow,
 };
 use crate::vault::read::{self, Check, ReadError};
+use crate::vault::seal::render;
 use crate::vault::seeds::{ReaderKeys, SeedError};
 use crate::vault::{PolicyUnavailable, Vault};
 use crate::wipe::Wiped;
@@ -264,16 +266,20 @@ impl OpenView {
     /// An old message under today's policy: the policy applied to what the view had (design
     /// section 6), so it shows nothing that either of them hides.
     fn mask_again(&self, row: &MessageRow, opened: &OpenedView) -> Result<Masked, MaildropError> {
-        let old = collect(opened)?;
-        let anatomy = dissect(&old);
+        let mut masked = collect(opened)?;
         let policy = self.checked_policy()?;
-        let received = crate::clock::Timestamp::from_unix(row.received);
-        let facts = plan::facts(&old, &anatomy, Vec::new(), self.vault.clock.now().since(received));
-        let rules = policy.rules_for(&facts);
-        let about = (row.message, received);
-        let composed = crate::vault::seal::render(&self.vault, rules, self.shelf.view, &old, &anatomy, about);
-        let rendered = composed.ok_or(MaildropError::Gone)?.render(&old, &anatomy);
-        Ok(Masked::Rendered(Some(Bytes::from_owner(Wiped::from(rendered)))))
+        let received = Timestamp::from_unix(row.received);
+        let age = self.vault.clock.now().since(received);
+        let mut facts = plan::facts(&masked, &dissect(&masked), Vec::new(), age);
+        facts.octets = row.octets;
+        // What the old view hid is unknown here, so no rule that may be meant is left out.
+        for rules in policy.rules_in_doubt(&facts) {
+            let anatomy = dissect(&masked);
+            let about = (row.message, received);
+            let composed = render(&self.vault, rules, self.shelf.view, &masked, &anatomy, about);
+            masked = composed.ok_or(MaildropError::Gone)?.render(&masked, &anatomy).into();
+        }
+        Ok(Masked::Rendered(Some(Bytes::from_owner(masked))))
     }
 
     /// The size of an old message under today's policy; computed once and kept.
@@ -331,6 +337,8 @@ impl OpenView {
         let active = user.is_some_and(|user| !user.disabled);
         match (credential, view) {
             (Some(_), Some(view)) if active && view.generation == self.shelf.generation => Ok(()),
+            // The next session sees the new rendering; the password is as good as before.
+            (Some(_), Some(_)) if active => Err(MaildropError::Unavailable),
             _ => Err(MaildropError::Revoked),
         }
     }

@@ -3,6 +3,8 @@
 //! An anomaly seals what it touches: content is shown only if it is the same under every reading,
 //! so nothing here is repaired. The scope says how far the doubt reaches.
 
+use std::fmt;
+
 /// A deviation from RFC 5322 or MIME, or a limit exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -115,6 +117,53 @@ impl Anomaly {
     }
 }
 
+impl fmt::Display for Anomaly {
+    /// What is odd, for a person who asks why something is sealed. Tells nothing of the content.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::MalformedHeaderLine => "a header line that is no field",
+            Self::BlankBeforeColon => "a blank before the colon of a header field",
+            Self::ControlInHeader => "a control character in a header",
+            Self::BareLineEndInHeader => "a bare CR or LF in a header",
+            Self::StrayContinuation => "the header begins with a continuation line",
+            Self::BlankContinuation => "a header line of blanks only",
+            Self::MboxFromLine => "an mbox From line before the header",
+            Self::NoHeader => "no header",
+            Self::LimitExceeded => "too many fields, parts or levels",
+            Self::MimeVersion => "MIME fields without MIME-Version: 1.0",
+            Self::BadContentType => "a Content-Type outside the grammar",
+            Self::DuplicateMimeField => "a MIME field twice",
+            Self::ParameterConflict => "parameters that contradict each other",
+            Self::BadBoundary => "an odd or missing boundary",
+            Self::BoundaryClash => "a boundary that begins like another one",
+            Self::UnclosedMultipart => "a multipart without its end",
+            Self::EmptyMultipart => "a multipart without parts",
+            Self::DelimiterLike => "a line that looks like a delimiter and is none",
+            Self::DelimiterAfterClose => "a delimiter after the multipart's end",
+            Self::BareLineEndAtDelimiter => "a bare CR or LF at a delimiter",
+            Self::TruncatedHeader => "a part's header that runs into a delimiter",
+            Self::UnknownEncoding => "an unknown transfer encoding",
+            Self::EncodedComposite => "an encoded multipart or message",
+            Self::BadDisposition => "a Content-Disposition outside the grammar",
+            Self::OddMimeField => "a MIME field in an odd form",
+            Self::DuplicateSingleton => "a field twice that may occur once",
+            Self::EightBitValue => "octets beyond ASCII in the field",
+            Self::LongHeaderLine => "a header line over 998 octets",
+            Self::BadBase64 => "broken base64",
+            Self::BadQuotedPrintable => "broken quoted-printable",
+            Self::EightBitIn7Bit => "octets beyond ASCII in a 7bit body",
+            Self::NulInBody => "a NUL in the text",
+            Self::BareLineEndInBody => "a bare CR or LF in the text",
+            Self::LongBodyLine => "a line over 998 octets in the text",
+            Self::Undecodable => "a text that its charset does not decode",
+            Self::EmbeddedEncoding => "a uuencode or yEnc block in the text",
+            Self::MarkupInPlain => "HTML declared as plain text",
+            Self::SniffedTypeDiffers => "content of another type than declared",
+            Self::SecondReadingDiffers => "two parsers read it differently",
+        })
+    }
+}
+
 /// A set of anomalies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Anomalies(u64);
@@ -123,6 +172,11 @@ impl Anomalies {
     /// Adds one.
     pub fn insert(&mut self, anomaly: Anomaly) {
         self.0 |= 1 << anomaly as u8;
+    }
+
+    /// Those that are among them, in the order of the list.
+    pub fn iter(self) -> impl Iterator<Item = Anomaly> {
+        ALL.into_iter().filter(move |anomaly| self.contains(*anomaly))
     }
 
     /// Both together.
@@ -151,6 +205,48 @@ impl Anomalies {
     }
 }
 
+/// Every anomaly, in the order of the list.
+const ALL: [Anomaly; 39] = [
+    Anomaly::MalformedHeaderLine,
+    Anomaly::BlankBeforeColon,
+    Anomaly::ControlInHeader,
+    Anomaly::BareLineEndInHeader,
+    Anomaly::StrayContinuation,
+    Anomaly::BlankContinuation,
+    Anomaly::MboxFromLine,
+    Anomaly::NoHeader,
+    Anomaly::LimitExceeded,
+    Anomaly::MimeVersion,
+    Anomaly::BadContentType,
+    Anomaly::DuplicateMimeField,
+    Anomaly::ParameterConflict,
+    Anomaly::BadBoundary,
+    Anomaly::BoundaryClash,
+    Anomaly::UnclosedMultipart,
+    Anomaly::EmptyMultipart,
+    Anomaly::DelimiterLike,
+    Anomaly::DelimiterAfterClose,
+    Anomaly::BareLineEndAtDelimiter,
+    Anomaly::TruncatedHeader,
+    Anomaly::UnknownEncoding,
+    Anomaly::EncodedComposite,
+    Anomaly::BadDisposition,
+    Anomaly::OddMimeField,
+    Anomaly::DuplicateSingleton,
+    Anomaly::EightBitValue,
+    Anomaly::LongHeaderLine,
+    Anomaly::BadBase64,
+    Anomaly::BadQuotedPrintable,
+    Anomaly::EightBitIn7Bit,
+    Anomaly::NulInBody,
+    Anomaly::BareLineEndInBody,
+    Anomaly::LongBodyLine,
+    Anomaly::Undecodable,
+    Anomaly::EmbeddedEncoding,
+    Anomaly::MarkupInPlain,
+    Anomaly::SniffedTypeDiffers,
+    Anomaly::SecondReadingDiffers,
+];
 /// The bits of [`Scope::Message`].
 const MESSAGE_MASK: u64 = (1 << (Anomaly::LimitExceeded as u8 + 1)) - 1;
 /// The bits of [`Scope::Message`] and [`Scope::Structure`].
@@ -159,6 +255,17 @@ const STRUCTURE_MASK: u64 = (1 << (Anomaly::OddMimeField as u8 + 1)) - 1;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_anomaly_is_in_the_list_once() {
+        for (index, anomaly) in ALL.into_iter().enumerate() {
+            assert_eq!(anomaly as usize, index);
+            let mut set = Anomalies::default();
+            set.insert(anomaly);
+            assert!(set.iter().eq([anomaly]), "{anomaly}");
+        }
+        assert_eq!(ALL.last(), Some(&Anomaly::SecondReadingDiffers));
+    }
 
     #[test]
     fn scopes_follow_the_order_of_the_list() {

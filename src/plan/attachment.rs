@@ -105,8 +105,7 @@ impl Composer<'_> {
     /// A part that a rule shows and that is beyond doubt.
     fn attachment(&self, part: PartId, id: &str) -> Option<Node> {
         let own = self.anatomy.part(part);
-        let rule = self.rules.parts.iter().find(|rule| self.fits(rule, part))?;
-        if !rule.show || is_structure(&own.media) || !is_named_enough(rule, &own.media) {
+        if !self.rules_show(part) {
             return None;
         }
         let content = text::content(self.bytes, self.anatomy, part).ok()?;
@@ -129,6 +128,13 @@ impl Composer<'_> {
             head: format!("Content-Type: {media}\r\nContent-Transfer-Encoding: base64\r\n{fields}"),
             body,
         })
+    }
+
+    /// Whether the first rule that matches a part shows it, were it beyond doubt.
+    pub(super) fn rules_show(&self, part: PartId) -> bool {
+        let media = &self.anatomy.part(part).media;
+        let rule = self.rules.parts.iter().find(|rule| self.fits(rule, part));
+        rule.is_some_and(|rule| rule.show && !is_structure(media) && is_named_enough(rule, media))
     }
 
     /// Texts are decoded and redacted like every shown text.
@@ -197,7 +203,8 @@ fn is_named_enough(rule: &PartRule, media: &Media) -> bool {
     let exact = rule.media.0 != "*" && rule.media.1 != "*";
     let subtype = media.subtype.as_str();
     let opaque = subtype.contains("pkcs7") || subtype.starts_with("pgp") || subtype.contains("tnef");
-    let active = ["calendar", "x-amp-html", "vcard", "x-vcard", "directory", "html", "svg+xml", "xhtml+xml"];
+    let active =
+        ["calendar", "ics", "x-amp-html", "vcard", "x-vcard", "directory", "html", "svg+xml", "xhtml+xml"];
     exact || !(opaque || active.contains(&subtype))
 }
 

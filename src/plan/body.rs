@@ -61,7 +61,8 @@ impl Composer<'_> {
             TextMask::Excerpt { lines } if nested == 0 && !self.excerpted => {
                 self.excerpted = true;
                 let excerpt = excerpt(&text, lines);
-                Some(Node::text("plain", &format!("{excerpt}\n{}", self.placeholder())))
+                let gap = if excerpt.is_empty() { "" } else { "\n" };
+                Some(Node::text("plain", &format!("{excerpt}{gap}{}", self.placeholder())))
             }
             _ => None,
         }

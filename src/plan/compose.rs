@@ -60,13 +60,20 @@ pub(super) struct Composer<'a> {
     pub(super) attachments: Attachments,
     /// Whether an excerpt is in the view already; there is one a message.
     pub(super) excerpted: bool,
+    /// The leaves that the view shows something of.
+    pub(super) placed: Vec<PartId>,
 }
 
 impl<'a> Composer<'a> {
-    fn new(rules: &'a Rules, bytes: &'a [u8], anatomy: &'a Anatomy, context: &'a Context<'a>) -> Self {
-        let second = OnceCell::new();
-        let attachments = Attachments::default();
-        let mut composer = Self { rules, bytes, anatomy, context, second, attachments, excerpted: false };
+    pub(super) fn new(
+        rules: &'a Rules,
+        bytes: &'a [u8],
+        anatomy: &'a Anatomy,
+        context: &'a Context<'a>,
+    ) -> Self {
+        let (second, attachments) = (OnceCell::new(), Attachments::default());
+        let (excerpted, placed) = (false, Vec::new());
+        let mut composer = Self { rules, bytes, anatomy, context, second, attachments, excerpted, placed };
         composer.attachments = composer.decide_attachments();
         composer
     }
@@ -93,21 +100,40 @@ impl<'a> Composer<'a> {
             children.push(Node::text("plain", &self.placeholder()));
         }
         children.extend(body);
-        children.extend(self.revealed().map(|text| Node::text("plain", &text)));
+        if !wanted && !self.excerpted {
+            children.extend(self.revealed_alone().map(|text| Node::text("plain", &text)));
+        }
         Node::several("mixed", children).unwrap_or_else(|| Node::text("plain", ""))
     }
 
+    /// The placeholder, and what the rules reveal of hidden parts.
     pub(super) fn placeholder(&self) -> String {
-        placeholder::text(self.rules, self.context, |variable| self.variable(ROOT, variable))
+        let text = placeholder::text(self.rules, self.context, |variable| self.variable(ROOT, variable));
+        match self.revealed() {
+            Some(revealed) if text.is_empty() => revealed,
+            Some(revealed) => format!("{text}\n\n{revealed}"),
+            None => text,
+        }
+    }
+
+    /// The same where no placeholder says where the parts can be opened.
+    fn revealed_alone(&self) -> Option<String> {
+        let link = self.context.link.as_ref().filter(|_| self.rules.placeholder.link);
+        let revealed = self.revealed()?;
+        Some(link.map_or(revealed.clone(), |link| format!("{revealed}\n{link}")))
     }
 
     /// What the view shows of a part and everything in it, inside `nested` messages.
-    fn node(&mut self, part: PartId, nested: u8) -> Option<Node> {
+    pub(super) fn node(&mut self, part: PartId, nested: u8) -> Option<Node> {
         if !self.anatomy.body_is_clear(part) {
             return None;
         }
         match &self.anatomy.part(part).content {
-            Content::Leaf(_) => self.leaf(part, nested),
+            Content::Leaf(_) => {
+                let node = self.leaf(part, nested);
+                self.placed.extend(node.is_some().then_some(part));
+                node
+            }
             Content::Multipart(children) => {
                 let subtype = supported(&self.anatomy.part(part).media.subtype)?;
                 let children = self.children(subtype, children.clone(), nested);
@@ -177,7 +203,7 @@ impl<'a> Composer<'a> {
 }
 
 /// The multiparts that are composed; the others (signed, encrypted, report, unknown) stay sealed.
-fn supported(subtype: &str) -> Option<&'static str> {
+pub(super) fn supported(subtype: &str) -> Option<&'static str> {
     ["mixed", "alternative", "related", "digest"].into_iter().find(|known| *known == subtype).map(|known| {
         // A digest would lend its parts the default type message/rfc822 (RFC 2046 §5.1.5).
         if known == "digest" { "mixed" } else { known }

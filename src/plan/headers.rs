@@ -176,8 +176,13 @@ impl Composer<'_> {
             }
             return header::text(value).ok().map(|text| self.redacted(&text));
         }
-        let list: Vec<String> =
-            self.mailboxes(part, name).iter().filter_map(|one| aspect_of(one, aspect)).collect();
+        // Who has no display name goes by the address, where that is shown anyway.
+        let bare = |one: &Mailbox| (rule.aspect == Aspect::Whole).then(|| one.address.reveal());
+        let list: Vec<String> = self
+            .mailboxes(part, name)
+            .iter()
+            .filter_map(|one| aspect_of(one, aspect).or_else(|| bare(one)))
+            .collect();
         (!list.is_empty()).then(|| self.redacted(&list.join(", ")))
     }
 
@@ -277,7 +282,7 @@ fn fresh_id(context: &Context, part: PartId) -> Vec<u8> {
 }
 
 /// RFC 5322 §3.6.2, §3.6.3 and §3.6.6; the name in any case.
-fn is_address_field(name: &str) -> bool {
+pub(super) fn is_address_field(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let name = name.strip_prefix("resent-").unwrap_or(&name);
     ["from", "sender", "reply-to", "to", "cc", "bcc"].contains(&name)
@@ -289,7 +294,7 @@ fn is_date_field(name: &str) -> bool {
 }
 
 /// Fields that only we write.
-fn is_mime(name: &str) -> bool {
+pub(super) fn is_mime(name: &str) -> bool {
     name.starts_with("content-") || name == "mime-version"
 }
 

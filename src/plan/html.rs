@@ -25,7 +25,19 @@ pub(super) fn sanitized(html: &str, content_ids: &BTreeMap<String, String>) -> S
         .url_relative(UrlRelative::Deny)
         .generic_attributes(HashSet::from(["dir", "lang"]))
         .attribute_filter(move |element, attribute, value| filter(&ids, element, attribute, value));
-    builder.clean(html).to_string().trim().to_owned()
+    let clean = builder.clean(html).to_string();
+    let pieces = split(&clean).map(|piece| alternative(piece).map_or(piece.into(), Cow::Owned));
+    pieces.collect::<String>().trim().to_owned()
+}
+
+/// What stands for an image without a source: its alternative text, if it has one.
+fn alternative(tag: &str) -> Option<String> {
+    let attributes = tag.strip_prefix("<img").filter(|rest| rest.starts_with([' ', '>']))?;
+    if attributes.contains(" src=\"") {
+        return None;
+    }
+    let text = attributes.split_once(" alt=\"").and_then(|(_, rest)| rest.split_once('"'));
+    Some(text.map(|(text, _)| escape(&unescape(text))).unwrap_or_default())
 }
 
 /// The text of the HTML, lines of at most 76 characters. `None` if it is beyond the limits.
@@ -51,10 +63,8 @@ pub(super) fn redacted(clean: &str, redactors: &[Redactor]) -> Option<String> {
     for piece in split(clean) {
         if piece.starts_with('<') {
             let attributes = unescape(&without_ids(piece));
-            // An attribute that holds a secret takes its tag along.
-            if apply(&attributes) == attributes {
-                out.push_str(piece);
-            }
+            // A secret in one attribute takes all of them along.
+            out.push_str(&if apply(&attributes) == attributes { piece.into() } else { bare(piece) });
             spaced.push(' ');
         } else {
             let text = apply(&unescape(piece));
@@ -108,6 +118,12 @@ fn tag_end(tag: &str) -> usize {
         }
     }
     tag.len()
+}
+
+/// A tag without attributes, so that its end tag still has a beginning; nothing of an image.
+fn bare(tag: &str) -> String {
+    let name: String = tag.chars().skip(1).take_while(char::is_ascii_alphanumeric).collect();
+    if name.is_empty() || name == "img" { String::new() } else { format!("<{name}>") }
 }
 
 /// A tag without the Content-IDs that we wrote ourselves.
@@ -197,9 +213,10 @@ mod tests {
         for (html, expected) in [
             ("<p onclick=x id=y class=z style=a>hi</p>", "<p>hi</p>"),
             ("<script>x</script><style>y</style><title>t</title>z", "z"),
-            ("<img src=\"https://t.example/p.gif\" alt=x>", "<img alt=\"x\">"),
+            ("<img src=\"https://t.example/p.gif\" alt=x>", "x"),
+            ("<img alt=\"a <b> & c\" width=1>", "a &lt;b&gt; &amp; c"),
             ("<img src=\"cid:a@b\">", "<img src=\"cid:new@c\">"),
-            ("<img src=\"cid:other\">", "<img>"),
+            ("<img src=\"cid:other\">", ""),
             ("<form action=x><input name=y>text</form>", "text"),
             ("<a href=\"javascript:x\">l</a>", "<a rel=\"noopener noreferrer\">l</a>"),
             ("<blockquote cite=\"http://x.example\">q</blockquote>", "<blockquote>q</blockquote>"),
@@ -219,7 +236,7 @@ mod tests {
         assert_eq!(redacted("<p>4111 1111 <b>1111</b> 1111</p>", &cards), None);
         assert_eq!(redacted("<p>a &lt; b</p>", &cards).as_deref(), Some("<p>a &lt; b</p>"));
         let links = [Redactor::builtin(Builtin::Addresses)];
-        assert_eq!(redacted("<a href=\"mailto:a@b.example\">x</a>", &links).as_deref(), Some("x</a>"));
+        assert_eq!(redacted("<a href=\"mailto:a@b.example\">x</a>", &links).as_deref(), Some("<a>x</a>"));
         let image = "<img src=\"cid:new@c.example\">";
         assert_eq!(redacted(image, &links).as_deref(), Some(image));
     }

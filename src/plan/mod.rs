@@ -3,14 +3,15 @@
 //! Two steps. [`compose`] makes one view's bytes for one message, from scratch: literals, and
 //! references to atoms that are carried as they are (law 2: the result is a function of what the
 //! rules show). [`plan`] lays all views of a message over each other and cuts its atoms into
-//! strata. No keys, no storage, no network here.
+//! strata. No keys, no storage, no network here. [`trial`] tries a policy on a message outside of
+//! any vault, and [`explain`] says what becomes of each atom.
 
 mod attachment;
 mod body;
-mod cases;
 mod compose;
 mod composition;
 mod encode;
+pub mod explain;
 mod facts;
 mod headers;
 mod html;
@@ -19,8 +20,8 @@ mod placeholder;
 mod strata;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 
-pub use cases::case_view;
 pub use compose::{Context, compose};
 pub use composition::{Composition, Listing, Piece};
 pub use facts::facts;

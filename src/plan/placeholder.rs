@@ -8,11 +8,13 @@ use crate::policy::template::Variable;
 /// link. `lookup` gives what the rules show of the message.
 pub(super) fn text(rules: &Rules, context: &Context, lookup: impl Fn(&Variable) -> Option<String>) -> String {
     let template = &rules.placeholder.text;
-    let mut text = template.render(|variable| match variable {
+    let rendered = template.render(|variable| match variable {
         Variable::Link => context.link.clone(),
         Variable::Phrase => context.phrase.clone(),
         other => lookup(other),
     });
+    // A phrase on a line of its own leaves an empty one where the user has chosen none.
+    let mut text = rendered.trim_matches('\n').to_owned();
     let names = |wanted: Variable| template.variables().any(|variable| *variable == wanted);
     if rules.placeholder.link {
         let link = context.link.iter().filter(|_| !names(Variable::Link));

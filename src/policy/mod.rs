@@ -32,4 +32,5 @@ pub use redact::Redactor;
 pub use schema::schema;
 pub use shipped::shipped;
 pub use template::Template;
+pub use units::parse_age;
 pub use when::{Dmarc, Facts, Matcher};

@@ -10,7 +10,7 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// The time of `"12h"`, `"30d"`, `"6w"`; none for anything else.
-pub(super) fn parse_age(text: &str) -> Option<Duration> {
+pub fn parse_age(text: &str) -> Option<Duration> {
     let (count, unit) = split(text)?;
     let seconds = AGES.iter().find(|(name, _)| *name == unit)?.1;
     count.checked_mul(seconds).map(Duration::from_secs)

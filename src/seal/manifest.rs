@@ -175,7 +175,7 @@ impl OwnerManifest {
             let end = ends.get_mut(usize::from(atom.stratum)).ok_or(UnsealError::ManifestForm)?;
             match pieces.last_mut() {
                 Some(Piece::Span { stratum, length, .. }) if *stratum == atom.stratum => {
-                    *length += atom.length
+                    *length = length.checked_add(atom.length).ok_or(UnsealError::ManifestForm)?;
                 }
                 _ => pieces.push(Piece::Span { stratum: atom.stratum, offset: *end, length: atom.length }),
             }
@@ -275,6 +275,8 @@ mod tests {
         assert_eq!(spans, [(0, 0, 3), (1, 0, 3), (0, 3, 4)]);
         assert_eq!(manifest.spans().map(|(span, _)| span).last(), Some(6..10));
         manifest.atoms.push(atom(1, 2));
+        assert!(matches!(manifest.pieces(), Err(UnsealError::ManifestForm)));
+        manifest.atoms = vec![atom(u64::MAX, 0), atom(1, 0)];
         assert!(matches!(manifest.pieces(), Err(UnsealError::ManifestForm)));
         manifest.atoms = vec![atom(u64::MAX, 0), atom(1, 1), atom(u64::MAX, 0)];
         assert!(matches!(manifest.pieces(), Err(UnsealError::ManifestForm)));

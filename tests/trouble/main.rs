@@ -16,6 +16,7 @@ mod letters;
 mod policies;
 mod power;
 #[path = "../support/powercut/mod.rs"]
+#[expect(dead_code, reason = "the storage tests use more of it")]
 mod powercut;
 mod rivals;
 mod stop;

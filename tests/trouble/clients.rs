@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 pub const ADDRESS: &str = "alice@demo.example";
 
 /// Longer than any answer takes, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
@@ -97,7 +97,7 @@ fn require(reply: &str, code: &str) -> io::Result<()> {
 }
 
 /// Lines that begin with a dot get one more (RFC 5321 §4.5.2).
-fn stuffed(letter: &[u8]) -> Vec<u8> {
+pub fn stuffed(letter: &[u8]) -> Vec<u8> {
     let mut stuffed = Vec::with_capacity(letter.len() + 64);
     for line in letter.split_inclusive(|octet| *octet == b'\n') {
         if line.starts_with(b".") {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::clients::{ADDRESS, Fetcher, Sender, Way, connect, metric};
+use super::clients::{ADDRESS, Fetcher, Sender, Way, connect, metric, stuffed};
 use super::letters::{letter, random};
 use super::world::{SAMPLES, Server, World, until};
 
@@ -68,7 +68,7 @@ fn clients_that_vanish_in_mid_message_leave_nothing() {
         let way = if number % 2 == 0 { Way::Smtp } else { Way::Lmtp };
         let mut sender = server.sender(way);
         sender.begin().expect("the server waits for content");
-        let text = letter(number, 3_000);
+        let text = stuffed(&letter(number, 3_000));
         sender.write(&text[..random(&mut number.clone()) as usize % text.len()]).expect("it is read");
     }
     delivers(&server, Way::Lmtp, 99);
@@ -89,7 +89,7 @@ fn memory_is_bounded_whatever_clients_send() {
     let mut server = world.serve();
     delivers(&server, Way::Lmtp, 1);
     let rest = server.resident();
-    let body = letter(2, 10 << 20);
+    let body = [&stuffed(&letter(2, 1000)), "of ten megabytes\r\n".repeat(600_000).as_bytes()].concat();
     let (stored, deferred) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut peak = 0;
     thread::scope(|scope| {
@@ -97,7 +97,9 @@ fn memory_is_bounded_whatever_clients_send() {
             .map(|_| {
                 scope.spawn(|| {
                     let reply = Sender::connect(server.ports().smtp, Way::Smtp)
-                        .and_then(|mut sender| sender.deliver(&body))
+                        .and_then(|mut sender| {
+                            sender.begin().and_then(|()| sender.write(&body)).and_then(|()| sender.ask("."))
+                        })
                         .unwrap_or_else(|error| error.to_string());
                     match &reply[..3] {
                         "250" => stored.fetch_add(1, Ordering::Relaxed),

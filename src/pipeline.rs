@@ -3,10 +3,12 @@
 //!
 //! The filter (SPF, DKIM, DMARC, spam, viruses) will stand at the head of `deliver_one`.
 
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use futures::future::join_all;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::message::Plaintext;
 use crate::names::{Address, MessageId};
@@ -76,6 +78,7 @@ async fn store(
     addressee: &Addressee,
     message: MessageId,
 ) -> Result<(), SealingError> {
+    let _turn = turn(received.content.expose().len()).await;
     let user = UserRef { tenant: addressee.target.tenant, user: addressee.target.user };
     let trace = trace_header(received, addressee, &vault.settings.hostname, message);
     let arrival = Arrival {
@@ -100,6 +103,16 @@ async fn store(
     Ok(())
 }
 
+/// A message takes several times its size until it is stored. Small ones are not worth a thought;
+/// large ones take turns, so that what all take together stays near reception's budget.
+async fn turn(octets: usize) -> Option<SemaphorePermit<'static>> {
+    if octets < LARGE {
+        return None;
+    }
+    // Never closed; without a turn it would only be less frugal.
+    TURNS.acquire().await.ok()
+}
+
 fn outcome(error: &SealingError) -> Outcome {
     match error {
         // Nobody reads this mailbox any more: it was removed between RCPT and here.
@@ -122,3 +135,9 @@ fn meter(received: &Received) -> Meter {
         Dialect::Helo | Dialect::Ehlo => Meter::smtp,
     }
 }
+
+/// From this size on, in octets, messages take turns.
+const LARGE: usize = 512 * 1024;
+/// One turn for each core: more would be no faster.
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)));

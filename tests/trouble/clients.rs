@@ -97,7 +97,7 @@ fn require(reply: &str, code: &str) -> io::Result<()> {
 }
 
 /// Lines that begin with a dot get one more (RFC 5321 §4.5.2).
-fn stuffed(letter: &[u8]) -> Vec<u8> {
+pub fn stuffed(letter: &[u8]) -> Vec<u8> {
     let mut stuffed = Vec::with_capacity(letter.len() + 64);
     for line in letter.split_inclusive(|octet| *octet == b'\n') {
         if line.starts_with(b".") {

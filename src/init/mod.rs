@@ -207,6 +207,7 @@ fn set_up(
     now: Timestamp,
     make_root_key: impl FnOnce(&Path) -> io::Result<()>,
 ) -> Result<(), InitError> {
+    made.folder_around(file)?;
     made.folder(&config.key_dir)?;
     made.folder(&config.data_dir)?;
     let root_key = config.key_dir.join(ROOT_KEY);
@@ -239,6 +240,17 @@ impl Made {
         match private_file::create_folder(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => adopt_empty(path),
             result => self.note(path, result),
+        }
+    }
+
+    /// The folder that the configuration lies in, where there is none yet: a new machine has no
+    /// /etc/veilpost. One level, so that a mistyped path makes no tree.
+    fn folder_around(&mut self, file: &Path) -> Result<(), InitError> {
+        match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
+                self.note(folder, private_file::create_folder(folder))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -361,7 +373,7 @@ mod tests {
     #[test]
     fn a_failure_leaves_nothing_behind() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("absent/veilpost.toml");
+        let file = folder.path().join("absent/deeper/veilpost.toml");
         let places = Given {
             data_dir: Some(folder.path().join("data")),
             key_dir: Some(folder.path().join("keys")),
@@ -375,6 +387,15 @@ mod tests {
         let no_key = |_: &Path| Err(io::Error::other("no randomness"));
         assert!(run(&mut Script::silent(), &file, given(), NOW, no_key).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 0);
+    }
+
+    #[test]
+    fn the_folder_of_the_configuration_is_made_where_there_is_none() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("veilpost").join(DEFAULT_FILE);
+        run(&mut Script::silent(), &file, given(), NOW, make_key).expect("sets up");
+        assert_eq!(mode(&folder.path().join("veilpost")), 0o700);
+        assert_eq!(mode(&folder.path().join("veilpost/keys")), 0o700);
     }
 
     #[test]

@@ -186,7 +186,6 @@ pub async fn load_policy(
         change_view(vault, &mut batch, *user, *view, |_| {})?;
     }
     let _committed = vault.records.commit(batch).await?;
-    vault.policies.forget(tenant, name);
     Ok(users.into_iter().map(|(.., view)| view).collect())
 }
 

@@ -1,4 +1,7 @@
-//! Policies by name: those loaded into a tenant, else those shipped. Checked once and kept.
+//! Policies by name: those loaded into a tenant, else those shipped. Each text is checked once; which
+//! text holds is read from the ledger every time. A copy that is told of changes would be told after
+//! their commit: mail that arrives in between would be sealed for the old policy and carry the
+//! view's new generation, so that nothing would ever mask it again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,8 +29,11 @@ pub enum PolicyUnavailable {
 /// The checked policies that have been asked for.
 #[derive(Default)]
 pub struct Policies {
-    checked: Mutex<HashMap<(TenantId, String), Arc<Policy>>>,
+    checked: Mutex<Checked>,
 }
+
+/// The text that was checked, and what it says.
+type Checked = HashMap<(TenantId, String), (String, Arc<Policy>)>;
 
 impl Policies {
     /// The policy of a tenant called `name`.
@@ -37,15 +43,17 @@ impl Policies {
         tenant: TenantId,
         name: &str,
     ) -> Result<Arc<Policy>, PolicyUnavailable> {
+        let text = self.text(records, tenant, name)?.ok_or(PolicyUnavailable::Unknown)?;
         let place = (tenant, name.to_owned());
-        if let Some(policy) = self.checked().get(&place) {
+        if let Some((checked, policy)) = self.checked().get(&place)
+            && *checked == text
+        {
             return Ok(policy.clone());
         }
-        let text = self.text(records, tenant, name)?.ok_or(PolicyUnavailable::Unknown)?;
         let policy =
             policy::parse(&text, name).map_err(|errors| PolicyUnavailable::Broken(errors.to_string()))?;
         let policy = Arc::new(policy);
-        self.checked().insert(place, policy.clone());
+        self.checked().insert(place, (text, policy.clone()));
         Ok(policy)
     }
 
@@ -67,12 +75,37 @@ impl Policies {
         records.root().lookup("policy", name.as_bytes())
     }
 
-    /// Checks the policy anew when it is asked for next: its text has changed.
-    pub fn forget(&self, tenant: TenantId, name: &str) {
-        self.checked().remove(&(tenant, name.to_owned()));
-    }
-
-    fn checked(&self) -> std::sync::MutexGuard<'_, HashMap<(TenantId, String), Arc<Policy>>> {
+    fn checked(&self) -> std::sync::MutexGuard<'_, Checked> {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::RootKey;
+    use crate::store::ledger::{Batch, Options, RedbLedger};
+
+    /// Between the commit of a new policy and word of it, mail was sealed for the old one.
+    #[tokio::test]
+    async fn a_committed_policy_holds_without_anybody_being_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ledger = RedbLedger::open(&folder.path().join("ledger"), Options::default()).expect("a ledger");
+        let records = Records::new(Arc::new(ledger), Arc::new(RootKey::generate()));
+        let (policies, tenant) = (Policies::default(), TenantId::random());
+        let shown = |name: &str| {
+            let found = policy::shipped().iter().find(|(shipped, _)| *shipped == name);
+            found.expect("a shipped policy").1
+        };
+        for name in ["everything", "headers-only"] {
+            let mut batch = Batch::new();
+            let row = PolicyRow { name: "ours".to_owned(), text: shown(name).to_owned(), loaded: 0 };
+            let key = policies.key(&records, "ours");
+            records.tenant(tenant).put(&mut batch, &[tenant.as_bytes(), &key], &row);
+            records.commit(batch).await.map(|_committed| ()).expect("committed");
+            let found = policies.find(&records, tenant, "ours").expect("it loads");
+            let wanted = policy::parse(shown(name), "ours").expect("it checks");
+            assert!(policy::diff(&found, &wanted).is_empty(), "{name}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The server under test: a fresh demo vault in a folder of its own, driven by the command line as
 //! a person would, ended when the test ends. Knows nothing of any one journey.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -19,7 +20,7 @@ pub struct Server {
     child: Child,
     folder: TempDir,
     facts: Value,
-    last_step: AtomicI64,
+    last_steps: Mutex<HashMap<String, i64>>,
 }
 
 /// A view as a mail client knows it.
@@ -39,7 +40,7 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = folder.path().join("vault").display().to_string();
         let child = spawn(folder.path(), "demo", &["demo", "--json", "--dir", &dir]);
-        let mut server = Self { child, folder, facts: Value::Null, last_step: AtomicI64::new(0) };
+        let mut server = Self { child, folder, facts: Value::Null, last_steps: Mutex::default() };
         let out = server.folder.path().join("demo.out");
         server.facts = poll("the demo's facts", || {
             serde_json::from_str(&std::fs::read_to_string(&out).unwrap_or_default()).ok()
@@ -172,12 +173,13 @@ impl Server {
 
     /// The same for another seed.
     pub fn code_of(&self, seed: &str) -> String {
+        let last = self.last_steps.lock().expect("no test panics in here").get(seed).copied();
         let step = poll("a fresh code", || {
             let now = Clock::system().now().unix() / STEP;
-            let step = now.max(self.last_step.load(Ordering::Relaxed) + 1);
+            let step = last.map_or(now, |last| now.max(last + 1));
             (step <= now + 1).then_some(step)
         });
-        self.last_step.store(step, Ordering::Relaxed);
+        self.last_steps.lock().expect("no test panics in here").insert(seed.to_owned(), step);
         totp::code_for(seed, Timestamp::from_unix(step * STEP)).expect("a seed")
     }
 

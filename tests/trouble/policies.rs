@@ -54,7 +54,6 @@ async fn a_stored_policy_that_no_longer_loads_is_not_replaced_by_the_shipped_one
     let (policies, tenant) = (Policies::default(), TenantId::random());
     assert!(policies.find(&records, tenant, "everything").is_ok(), "shipped");
     put(&records, tenant, "everything", "version = 99\n").await;
-    policies.forget(tenant, "everything");
     let found = policies.find(&records, tenant, "everything");
     assert!(matches!(found, Err(PolicyUnavailable::Broken(_))));
     assert!(matches!(policies.find(&records, tenant, "no-such"), Err(PolicyUnavailable::Unknown)));

@@ -113,7 +113,12 @@ pub fn serve(common: &Common) -> Result<(), Failed> {
     runtime.block_on(async {
         let life = Lifecycle::new();
         let server = start(&config, &life).await?;
-        tracing::info!(listening = ?server.listening, "serving");
+        let on = |addresses: &[std::net::SocketAddr]| {
+            addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        let at = &server.listening;
+        let (smtp, lmtp, pop3, pop3s) = (on(&at.smtp), on(&at.lmtp), on(&at.pop3), on(&at.pop3s));
+        tracing::info!(smtp, lmtp, pop3, pop3s, "serving");
         life.until_stopped().await?;
         if let Ended::LeftOver(tasks) = life.finish(config.limits.shutdown).await {
             tracing::warn!(tasks, "stopped with sessions under way; what they acknowledged is durable");

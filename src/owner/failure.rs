@@ -45,6 +45,9 @@ pub enum OwnerError {
     /// It belongs to another tenant than the one that was unlocked.
     #[error("the unlocked tenant is another one")]
     OtherTenant,
+    /// Only the user themselves may do this, or the holder of the recovery code.
+    #[error("only the user themselves may do this")]
+    OtherUser,
     /// It reveals more than before (law 7).
     #[error("this reveals more than before, so it needs an unlock")]
     UnlockNeeded,

@@ -54,14 +54,14 @@ pub async fn open(config: &Config, vault: &Arc<Vault>, life: &Lifecycle) -> Resu
         listening.smtp.extend(listener.local_addr());
         receive(config, life, listener, smtp.clone(), vault, Protocol::smtp);
     }
-    let lmtp = service(config, vault, &tls, Role::Lmtp, memory)?;
+    let lmtp = service(config, vault, &tls, Role::Lmtp, memory.clone())?;
     for endpoint in &config.lmtp.listen {
         let listener = bind(endpoint)?;
         listening.lmtp.extend(listener.local_addr());
         receive(config, life, listener, lmtp.clone(), vault, Protocol::lmtp);
     }
     open_pop3(config, vault, &tls, life, &mut listening)?;
-    open_metrics(config, vault, &tls, life, &mut listening)?;
+    open_metrics(config, vault, &tls, memory, life, &mut listening)?;
     Ok(listening)
 }
 
@@ -198,15 +198,18 @@ fn open_metrics(
     config: &Config,
     vault: &Arc<Vault>,
     tls: &ServerTls,
+    memory: MemoryBudget,
     life: &Lifecycle,
     listening: &mut Listening,
 ) -> Result<(), StartError> {
+    let most = memory.free();
     for address in &config.metrics.listen {
         let listener = bind_tcp(*address)?;
         listening.metrics.extend(listener.local_addr().ok());
-        let tls = tls.clone();
+        let (tls, memory) = (tls.clone(), memory.clone());
         let refresh = move |metrics: &metrics::Metrics| {
             metrics.certificate_not_after.set(tls.not_after().unix());
+            metrics.memory_in_flight.set(most.saturating_sub(memory.free()) as i64);
         };
         let probe = Probe { refresh: Box::new(refresh), ..Probe::default() };
         life.spawn(metrics::serve(listener, vault.metrics.clone(), probe, life.stop()));

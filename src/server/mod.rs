@@ -126,8 +126,9 @@ fn open_vault(
 ) -> Result<Vault, StartError> {
     let ledger = Arc::new(RedbLedger::open(&folder.ledger(), Options::default())?);
     let records = Arc::new(Records::new(ledger, Arc::new(root)));
+    let metrics = Metrics::new();
     Ok(Vault {
-        audit: Log::new(AuditRows::new(records.clone()), clock.clone()),
+        audit: Log::new(AuditRows::new(records.clone(), metrics.clone()), clock.clone()),
         records,
         blobs: Blobs::open(&folder.blobs())?,
         in_flight: InFlight::default(),
@@ -137,7 +138,7 @@ fn open_vault(
         reading: Semaphore::new(crate::vault::read::BUDGET as usize),
         hashing: Semaphore::new(2),
         clock,
-        metrics: Metrics::new(),
+        metrics,
         settings: Settings {
             hostname: config.hostname.clone(),
             public_url: config.dashboard.public_url.clone(),

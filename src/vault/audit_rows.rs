@@ -11,18 +11,19 @@ use tlog_tiles::{split_stored_hash_index, stored_hash_count};
 
 use crate::audit::{Append, AuditStore, Hash, StoreError};
 use crate::names::TenantId;
+use crate::net::metrics::Metrics;
 use crate::records::{RecordError, Records, Scope};
 use crate::store::ledger::Batch;
 use crate::tenant::rows::{AuditEntryRow, AuditHeadRow, CheckpointRow};
 
 /// The logs of all tenants.
 #[derive(Clone)]
-pub struct AuditRows(Arc<Records>);
+pub struct AuditRows(Arc<Records>, Metrics);
 
 impl AuditRows {
-    /// Over these records.
-    pub fn new(records: Arc<Records>) -> Self {
-        Self(records)
+    /// Over these records; `metrics` counts the entries.
+    pub fn new(records: Arc<Records>, metrics: Metrics) -> Self {
+        Self(records, metrics)
     }
 
     fn rows(
@@ -67,7 +68,10 @@ impl AuditStore for AuditRows {
         }
         put_entries(&scope, &mut batch, tenant, &append);
         match self.0.commit(batch).await.map_err(RecordError::from) {
-            Ok(_committed) => Ok(()),
+            Ok(_committed) => {
+                self.1.audit_entries.inc_by(append.size_after() - append.expected());
+                Ok(())
+            }
             Err(error) if error.is_conflict() => Err(StoreError::Conflict),
             Err(error) => Err(StoreError::failed(error)),
         }

@@ -139,12 +139,9 @@ fn a_damaged_epoch_seed_closes_its_epoch_to_its_reader_alone() {
             let mut server = world.serve();
             let views = world.json(&["view", "list", ADDRESS]);
             let view = views.as_array().expect("views").iter().find(|view| view["id"] == **reader);
-            match view {
-                Some(view) => {
-                    the_last_is_damaged(&world, &server, view["name"].as_str().expect("a name"), place)
-                }
-                // The owner's; a view that read now would keep its own seed and need its file no more.
-                None => {}
+            // None is the owner's. Another view that read now would keep its seed and need its file no more.
+            if let Some(view) = view {
+                the_last_is_damaged(&world, &server, view["name"].as_str().expect("a name"), place);
             }
             server.is_well();
             fs::write(seed, &sound).expect("written");

@@ -10,7 +10,7 @@ pub fn letter(number: u64, size: usize) -> Vec<u8> {
     let mut state = number;
     while letter.len() < size {
         let length = random(&mut state) % 76;
-        if length % 13 == 0 {
+        if length.is_multiple_of(13) {
             letter.push(b'.');
         }
         letter.extend((0..length).map(|_| b' ' + (random(&mut state) % 95) as u8));

@@ -35,18 +35,12 @@ pub enum Protocol {
 pub enum Refusal {
     /// Nobody has the address here.
     unknown_addressee,
-    /// Larger than the limit.
-    too_large,
     /// Past a limit of connections or memory.
     busy,
-    /// Against the protocol.
-    malformed,
     /// The tenant's policy does not load.
     policy,
     /// The store could not make it durable.
     storage,
-    /// The sender left before the end.
-    abandoned,
 }
 
 /// How something that may fail ended.
@@ -81,8 +75,6 @@ pub struct Metrics {
     pub audit_entries: Counter,
     /// Seconds of one durable ledger commit.
     pub commit_seconds: Histogram,
-    /// Batches waiting for the next ledger commit.
-    pub commits_waiting: Gauge,
     /// Octets of messages held in memory.
     pub memory_in_flight: Gauge,
     /// Sweeps for containers that a crash left without a reference.
@@ -114,7 +106,6 @@ impl Metrics {
             retrieved_bytes: Counter::default(),
             audit_entries: Counter::default(),
             commit_seconds: Histogram::new(SECONDS),
-            commits_waiting: Gauge::default(),
             memory_in_flight: Gauge::default(),
             sweeps: Counter::default(),
             swept: Counter::default(),
@@ -195,7 +186,6 @@ impl Metrics {
         ours.register("sealed_bytes", "Octets of containers written", self.sealed_bytes.clone());
         ours.register("audit_entries", "Audit entries made durable", self.audit_entries.clone());
         ours.register("ledger_commit_seconds", "One durable ledger commit", self.commit_seconds.clone());
-        ours.register("ledger_commits_waiting", "Batches waiting for a commit", self.commits_waiting.clone());
         ours.register("sweeps", "Sweeps for containers without a reference", self.sweeps.clone());
         ours.register("containers_swept", "Containers that sweeps removed", self.swept.clone());
         ours.register("containers_damaged", "Containers found damaged", self.damaged.clone());
@@ -245,7 +235,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.received(Protocol::smtp);
         metrics.clone().received(Protocol::smtp);
-        metrics.refused(Refusal::too_large);
+        metrics.refused(Refusal::storage);
         metrics.login(Protocol::pop3, Outcome::failed);
         metrics.unlock(Outcome::ok);
         metrics.delivery_seconds.observe(0.003);
@@ -254,7 +244,7 @@ mod tests {
         let text = metrics.text();
         for line in [
             "veilpost_messages_received_total{protocol=\"smtp\"} 2",
-            "veilpost_messages_refused_total{reason=\"too_large\"} 1",
+            "veilpost_messages_refused_total{reason=\"storage\"} 1",
             "veilpost_logins_total{protocol=\"pop3\",outcome=\"failed\"} 1",
             "veilpost_unlocks_total{outcome=\"ok\"} 1",
             "veilpost_delivery_seconds_bucket{le=\"0.005\"} 1",

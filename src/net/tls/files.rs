@@ -173,13 +173,10 @@ mod tests {
         let mut case = Case::new();
         let (mut files, tls) = case.load();
         std::fs::write(case.paths().0, "rubbish").expect("writes");
-        assert!(matches!(files.poll(&tls), Reload::Kept(TlsError::NoCertificate)));
+        assert!(matches!(files.poll(&tls), Reload::Kept(TlsError::InFile { .. })));
         assert!(tls.covers("one.example.org"));
         std::fs::remove_file(case.paths().1).expect("removes");
-        assert!(matches!(
-            files.poll(&tls),
-            Reload::Kept(TlsError::Unreadable { .. } | TlsError::NoCertificate)
-        ));
+        assert!(matches!(files.poll(&tls), Reload::Kept(TlsError::Unreadable { .. })));
         case.renew("two.example.org");
         assert!(matches!(files.poll(&tls), Reload::Swapped));
         assert!(tls.covers("two.example.org"));

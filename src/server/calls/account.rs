@@ -7,7 +7,7 @@ use crate::audit::{Act, Actor, Draft, Origin};
 use crate::keyring::{EscrowRecipient, Passphrase};
 use crate::names::Address;
 use crate::owner::account::{Enrolled, Founding};
-use crate::owner::{OwnerError, account, remove};
+use crate::owner::{OwnerError, Unlocked, account, remove};
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
@@ -117,7 +117,7 @@ pub async fn user_password(
     authority: &Authority,
 ) -> Answered {
     let (user, _) = user_named(server, login)?;
-    let unlocked = authorise(server, authority, user).await?;
+    let unlocked = own_session(authorise(server, authority, user).await?, user)?;
     let password = Passphrase::new(password.expose().to_owned());
     account::set_password(&server.vault, &server.sessions, &unlocked, user, password).await?;
     done()
@@ -125,7 +125,7 @@ pub async fn user_password(
 
 pub async fn user_totp(server: &Server, login: &str, authority: &Authority) -> Answered {
     let (user, _) = user_named(server, login)?;
-    let unlocked = authorise(server, authority, user).await?;
+    let unlocked = own_session(authorise(server, authority, user).await?, user)?;
     answer(&shown(account::reset_totp(&server.vault, &server.sessions, &unlocked, user).await?))
 }
 
@@ -198,6 +198,11 @@ pub async fn address_remove(server: &Server, address: &str, by: Actor) -> Answer
     directory::remove(records, &mut batch, &destination, holder.tenant);
     let _committed = records.commit(batch).await.map_err(OwnerError::from)?;
     done()
+}
+
+/// A password or phone is changed by its own user, or by whoever holds the recovery code.
+fn own_session(unlocked: Unlocked, user: UserRef) -> Result<Unlocked, OwnerError> {
+    if unlocked.user() == user { Ok(unlocked) } else { Err(OwnerError::OtherUser) }
 }
 
 /// On whose behalf a recovery code is used when the user does not exist yet.

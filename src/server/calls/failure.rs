@@ -24,7 +24,10 @@ impl From<RecordError> for Failure {
 
 fn code(error: &OwnerError) -> FailureCode {
     match error {
-        OwnerError::Refused | OwnerError::SessionEnded | OwnerError::OtherTenant => FailureCode::Refused,
+        OwnerError::Refused
+        | OwnerError::SessionEnded
+        | OwnerError::OtherTenant
+        | OwnerError::OtherUser => FailureCode::Refused,
         OwnerError::SoftLocked(_) => FailureCode::SoftLocked,
         OwnerError::ReasonNeeded | OwnerError::Reason(_) | OwnerError::Invalid { .. } => FailureCode::Invalid,
         OwnerError::UnlockNeeded => FailureCode::UnlockNeeded,
@@ -56,6 +59,7 @@ fn hint(error: &OwnerError) -> Option<String> {
         OwnerError::NotFound("policy") => "`veilpost policy list TENANT` shows the policies",
         OwnerError::NotFound("credential") => "`veilpost credential list LOGIN` shows the credentials",
         OwnerError::NotFound("message") => "`veilpost mail list` shows the messages",
+        OwnerError::OtherUser => "unlock as that user, or use --recovery",
         OwnerError::OtherTenant => "unlock as a user of that tenant",
         OwnerError::Damaged(_) => "the other messages are not affected; restore this one from a backup",
         OwnerError::RecoveryGone => {

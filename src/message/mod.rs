@@ -20,7 +20,7 @@ pub(crate) mod samples;
 pub mod second_reading;
 pub mod sniff;
 pub mod text;
-mod transfer;
+pub mod transfer;
 
 pub use anatomy::{Anatomy, Atom, AtomKind, Field, dissect};
 pub use anomaly::{Anomalies, Anomaly};

@@ -55,6 +55,11 @@ fn base64(body: &[u8]) -> Result<Vec<u8>, Anomaly> {
     STANDARD.decode(&letters).map_err(|_| Anomaly::BadBase64)
 }
 
+/// Whether strict readers decode `encoded` to `content`; what we write must pass its own test.
+pub fn is_quoted_printable_of(encoded: &[u8], content: &[u8]) -> bool {
+    quoted_printable(encoded).is_ok_and(|decoded| decoded == content)
+}
+
 /// RFC 2045 §6.7, with upper and lower case digits.
 fn quoted_printable(body: &[u8]) -> Result<Vec<u8>, Anomaly> {
     let mut out = Vec::with_capacity(body.len());

@@ -2,6 +2,7 @@
 //! characters where it can be helped (RFC 5322 §2.1.1, RFC 2045 §6.7, RFC 2047, RFC 2231).
 
 use crate::message::header::Mailbox;
+use crate::message::transfer::is_quoted_printable_of;
 use crate::names::MessageId;
 use mail_builder::encoders::base64::Base64Encoder;
 use mail_builder::encoders::quoted_printable::QuotedPrintableEncoder;
@@ -60,7 +61,12 @@ pub(super) fn text_body(text: &str) -> (&'static str, Vec<u8>) {
     }
     let mut out = Vec::with_capacity(lines.len() + lines.len() / 8);
     QuotedPrintableEncoder::new().preserve_line_breaks().encode_into(lines.as_bytes(), &mut out);
-    ("quoted-printable", out)
+    // What strict readers would refuse of the encoder's work (a damaged sample showed it) goes as base64.
+    if is_quoted_printable_of(&out, lines.as_bytes()) {
+        ("quoted-printable", out)
+    } else {
+        ("base64", base64_body(lines.as_bytes()))
+    }
 }
 
 /// Base64 in lines of 76 characters.

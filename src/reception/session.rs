@@ -330,7 +330,8 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
 
     /// The content is all here: hands it over and answers.
     async fn conclude(&mut self, addressed: Addressed, collector: Collector) -> Result<State, Ended> {
-        let checked = collector.finish().and_then(|content| match is_looping(content.expose()) {
+        let hostname = &self.service.settings.hostname;
+        let checked = collector.finish().and_then(|content| match is_looping(content.expose(), hostname) {
             true => Err(Refusal::Loop),
             false => Ok(content),
         });

@@ -24,10 +24,9 @@ impl From<RecordError> for Failure {
 
 fn code(error: &OwnerError) -> FailureCode {
     match error {
-        OwnerError::Refused
-        | OwnerError::SessionEnded
-        | OwnerError::OtherTenant
-        | OwnerError::OtherUser => FailureCode::Refused,
+        OwnerError::Refused | OwnerError::SessionEnded | OwnerError::OtherTenant | OwnerError::OtherUser => {
+            FailureCode::Refused
+        }
         OwnerError::SoftLocked(_) => FailureCode::SoftLocked,
         OwnerError::ReasonNeeded | OwnerError::Reason(_) | OwnerError::Invalid { .. } => FailureCode::Invalid,
         OwnerError::UnlockNeeded => FailureCode::UnlockNeeded,

@@ -66,7 +66,8 @@ async fn a_full_queue_says_busy() {
     let waiting: Vec<_> = (0..2 * QUEUE + 2).map(|_| ledger.commit(batch(b"k", vec![]))).collect();
     drop(held);
     let outcomes = futures::future::join_all(waiting).await;
-    assert!(matches!(outcomes.last(), Some(Err(CommitError::Busy))));
+    // Not always the last: the thread may take its group only when some have been turned away.
+    assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(CommitError::Busy))));
     assert!(outcomes.iter().filter(|outcome| outcome.is_ok()).count() >= QUEUE);
 }
 

@@ -15,7 +15,7 @@ use crate::store::ledger::Batch;
 use crate::tenant::registry;
 use crate::tenant::rows::{HiddenRow, MessageRow, StaleSizeRow};
 use crate::vault::Vault;
-use crate::vault::read::{self, Check, ReadError};
+use crate::vault::read::{self, ReadError};
 use crate::vault::seeds::{ReaderKeys, SeedError};
 use crate::wipe::Wiped;
 
@@ -120,7 +120,7 @@ impl<'a> OwnerReader<'a> {
         if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
             return Err(OwnerError::OtherTenant);
         }
-        let read = match read::container(self.vault, tenant, row, Check::Whole).await {
+        let read = match read::container(self.vault, tenant, row).await {
             Err(ReadError::Damaged) => return Err(UnsealError::Layout.into()),
             Err(ReadError::Blobs(error)) => return Err(error.into()),
             Err(ReadError::Audit(error)) => return Err(error.into()),

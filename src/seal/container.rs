@@ -61,9 +61,9 @@ impl Container {
     /// SHA-256 of the table and the manifests. It names this sealing of the message and no other:
     /// the manifests hold the strata's keys, which are fresh for each sealing, and every chunk of a
     /// stratum opens under its key alone. So a reader who checks it need not hash the strata.
-    pub fn head_digest(&self) -> [u8; 32] {
+    pub fn digest(&self) -> [u8; 32] {
         let strata = self.table.strata.iter().map(Range::len).sum();
-        head_digest(&self.bytes, self.table.length, strata)
+        digest(&self.bytes, self.table.length, strata)
     }
 
     /// Its manifests, the owner's first.
@@ -92,7 +92,7 @@ impl Container {
 }
 
 /// The digest of a container's first `table` octets and of what follows the `strata` octets behind them.
-pub(super) fn head_digest(bytes: &[u8], table: usize, strata: usize) -> [u8; 32] {
+pub(super) fn digest(bytes: &[u8], table: usize, strata: usize) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(&bytes[..table]);
     hash.update(&bytes[table + strata..]);

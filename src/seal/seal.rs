@@ -69,10 +69,8 @@ pub enum InputPiece<'a> {
 pub struct SealedMessage {
     /// The container.
     pub bytes: Vec<u8>,
-    /// SHA-256 of the container.
+    /// SHA-256 of its table and manifests, [`Container::digest`](super::Container::digest).
     pub digest: [u8; 32],
-    /// SHA-256 of its table and manifests, [`Container::head_digest`](super::Container::head_digest).
-    pub head_digest: [u8; 32],
     /// Whose manifests it has, and under which message keys.
     pub manifests: Vec<ManifestRef>,
     /// Seeds of epochs that are not known to be durable yet: store them first.
@@ -101,11 +99,10 @@ pub fn seal(input: &SealInput<'_>, grants: Vec<MessageKeyGrant>) -> Result<Seale
     }
     let (table, strata) = (draft.table, draft.strata.iter().sum());
     let bytes = draft.finish(input.message, grants.iter().map(|grant| &grant.key));
-    let digest = Sha256::digest(&bytes).into();
-    let head_digest = container::head_digest(&bytes, table, strata);
+    let digest = container::digest(&bytes, table, strata);
     let manifests = grants.iter().map(about).collect();
     let seeds = grants.into_iter().filter_map(|grant| grant.new_seed).collect();
-    Ok(SealedMessage { bytes, digest, head_digest, manifests, seeds })
+    Ok(SealedMessage { bytes, digest, manifests, seeds })
 }
 
 /// The owner's grant first, then each view's; each reader exactly once.

@@ -24,7 +24,7 @@ use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     CredentialRow, HiddenRow, LastUsedRow, MessageRow, StaleSizeRow, ViewEntry, ViewRow,
 };
-use crate::vault::read::{self, Check, ReadError};
+use crate::vault::read::{self, ReadError};
 use crate::vault::seal::render;
 use crate::vault::seeds::{ReaderKeys, SeedError};
 use crate::vault::{PolicyUnavailable, Vault};
@@ -357,7 +357,7 @@ async fn unseal(
     if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
         return Err(MaildropError::Unavailable);
     }
-    let read = match read::container(vault, tenant, row, Check::Head).await {
+    let read = match read::container(vault, tenant, row).await {
         Err(ReadError::Damaged) => return Err(MaildropError::Damaged),
         Err(error) => return Err(failed("a container cannot be read", &error)),
         Ok(read) => read,

@@ -229,16 +229,13 @@ pub struct MessageRow {
     #[n(1)]
     #[cbor(with = "id")]
     pub container: ContainerName,
-    /// SHA-256 of the container.
+    /// SHA-256 of the container's table and manifests: it tells this sealing from any other, and
+    /// whatever the manifests open is authenticated under their keys.
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
     pub digest: [u8; 32],
-    /// SHA-256 of the container's table and manifests: enough to know this sealing from any other.
-    #[n(7)]
-    #[cbor(with = "minicbor::bytes")]
-    pub head_digest: [u8; 32],
     /// The container's octets.
-    #[n(8)]
+    #[n(7)]
     pub sealed: u64,
     /// When it was received, Unix seconds.
     #[n(3)]
@@ -410,7 +407,6 @@ mod tests {
             message: MessageId::random(),
             container: ContainerName::random(),
             digest: [7; 32],
-            head_digest: [8; 32],
             sealed: 115_000,
             received: 1_800_000_000,
             octets: 114_000,
@@ -418,7 +414,7 @@ mod tests {
             views: vec![ViewEntry { view: ViewId::random(), generation: 1, octets: 114_000 }],
         };
         let encoded = minicbor::to_vec(&row).expect("rows encode");
-        assert!(encoded.len() < 180, "{}", encoded.len());
+        assert!(encoded.len() < 145, "{}", encoded.len());
         let decoded: MessageRow = minicbor::decode(&encoded).expect("what was encoded");
         assert_eq!(decoded.views[0].octets, 114_000);
     }

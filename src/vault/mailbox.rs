@@ -125,7 +125,6 @@ mod tests {
             message: MessageId::random(),
             container: ContainerName::random(),
             digest: [0; 32],
-            head_digest: [0; 32],
             sealed: 0,
             received: 0,
             octets: 0,

@@ -1,8 +1,6 @@
 //! Reads containers for the two doors that open them, the mailroom and the owner: bounded memory,
 //! digest checked, damage told and audited.
 
-use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use tokio::sync::SemaphorePermit;
 
 use super::Vault;
@@ -37,25 +35,16 @@ pub struct Read<'a> {
     _budget: SemaphorePermit<'a>,
 }
 
-/// How much of a container is compared with the ledger. Whatever is opened is authenticated besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// Table and manifests: that it is the sealing that the ledger means, no older one.
-    Head,
-    /// Every octet, those too that the reader does not open.
-    Whole,
-}
-
-/// Reads the container of a message and compares it with the digests that the ledger has.
+/// Reads the container of a message and checks that it is the sealing that the ledger means, no older
+/// one. Its strata are authenticated as they are opened.
 pub async fn container<'a>(
     vault: &'a Vault,
     tenant: TenantId,
     row: &MessageRow,
-    check: Check,
 ) -> Result<Read<'a>, ReadError> {
     let units = u32::try_from(row.sealed / UNIT + 1).unwrap_or(u32::MAX).min(BUDGET);
     let budget = vault.reading.acquire_many(units).await.map_err(|_| ReadError::Stopping)?;
-    match fetch(vault, row, check).await {
+    match fetch(vault, row).await {
         Err(ReadError::Damaged) => {
             tell_damage(vault, tenant, row).await?;
             Err(ReadError::Damaged)
@@ -73,34 +62,19 @@ pub async fn tell_damage(vault: &Vault, tenant: TenantId, row: &MessageRow) -> R
     Ok(())
 }
 
-async fn fetch(vault: &Vault, row: &MessageRow, check: Check) -> Result<Container, ReadError> {
+async fn fetch(vault: &Vault, row: &MessageRow) -> Result<Container, ReadError> {
     let name = BlobName::of_container(row.container);
     let bytes = match vault.blobs.get_range(&name, 0..row.sealed).await {
         Err(BlobError::NotFound | BlobError::Short) => return Err(ReadError::Damaged),
         Err(error) => return Err(ReadError::Blobs(error)),
         Ok(bytes) => bytes,
     };
-    let container = Container::decode(bytes.clone()).map_err(|_| ReadError::Damaged)?;
-    let is_ours = container.message() == row.message && container.head_digest() == row.head_digest;
-    let is_whole = match check {
-        Check::Head => true,
-        Check::Whole => digest(bytes).await? == row.digest,
-    };
-    if is_ours && is_whole { Ok(container) } else { Err(ReadError::Damaged) }
-}
-
-/// SHA-256, where it holds up no other session.
-async fn digest(bytes: Bytes) -> Result<[u8; 32], ReadError> {
-    if bytes.len() < ASIDE {
-        return Ok(Sha256::digest(&bytes).into());
-    }
-    let hashing = tokio::task::spawn_blocking(move || Sha256::digest(&bytes).into());
-    hashing.await.map_err(|_| ReadError::Stopping)
+    let container = Container::decode(bytes).map_err(|_| ReadError::Damaged)?;
+    let is_ours = container.message() == row.message && container.digest() == row.digest;
+    if is_ours { Ok(container) } else { Err(ReadError::Damaged) }
 }
 
 /// The unit of the budget, in octets.
 const UNIT: u64 = 16 * 1024;
 /// What all containers in memory may take together, in units: 256 MiB.
 pub const BUDGET: u32 = 16 * 1024;
-/// From this size on, in octets, hashing takes a millisecond and goes to a thread of its own.
-const ASIDE: usize = 1024 * 1024;

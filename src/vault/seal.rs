@@ -130,7 +130,6 @@ fn seal_now(
         message: arrival.message,
         container,
         digest: sealed.digest,
-        head_digest: sealed.head_digest,
         sealed: sealed.bytes.len() as u64,
         received: arrival.received.unix(),
         octets: bytes.len() as u64,

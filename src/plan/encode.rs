@@ -51,10 +51,7 @@ pub(super) fn pair(mailbox: &Mailbox) -> (Option<String>, String) {
 
 /// A text body: the encoding's name and the encoded bytes. Line ends may be of any kind.
 pub(super) fn text_body(text: &str) -> (&'static str, Vec<u8>) {
-    let mut lines: String = text.lines().flat_map(|line| [line, "\r\n"]).collect();
-    if lines.is_empty() {
-        lines.push_str("\r\n");
-    }
+    let lines = clean_lines(text);
     let beyond_ascii = lines.bytes().filter(|byte| !byte.is_ascii()).count();
     if beyond_ascii * 3 > lines.len() {
         return ("base64", base64_body(lines.as_bytes()));
@@ -67,6 +64,16 @@ pub(super) fn text_body(text: &str) -> (&'static str, Vec<u8>) {
     } else {
         ("base64", base64_body(lines.as_bytes()))
     }
+}
+
+/// The text in CRLF lines, at least one, without other control characters. HTML can name any of them
+/// (`&#13;`), and the encoder passes those of ASCII through as they are.
+fn clean_lines(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let shown = |letter: &char| !letter.is_control() || matches!(letter, '\t' | '\n');
+    let shown: String = text.chars().filter(shown).collect();
+    let lines: String = shown.lines().flat_map(|line| [line, "\r\n"]).collect();
+    if lines.is_empty() { "\r\n".to_owned() } else { lines }
 }
 
 /// Base64 in lines of 76 characters.
@@ -153,5 +160,12 @@ mod tests {
             prop_assert!(memchr::memmem::find(&body, b"=_").is_none());
             prop_assert!(body.ends_with(b"\r\n"));
         }
+    }
+
+    #[test]
+    fn no_control_character_gets_into_a_body() {
+        let (encoding, body) = text_body("a\u{1}b\u{0}\rc\td\u{7f}\u{85}\r\ne\n");
+        assert_eq!((encoding, body.as_slice()), ("quoted-printable", &b"ab\r\nc\td\r\ne\r\n"[..]));
+        assert_eq!(text_body("\u{7}").1, b"\r\n");
     }
 }

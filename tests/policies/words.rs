@@ -108,7 +108,7 @@ const OWN_WORDS: &str = "From: \"Sealed sender\" <sealed@vault.example>\r\nMIME-
     Content-Type: multipart/mixed; boundary=alternative related text/plain text/html calendar charset method\r\n\
     Content-Transfer-Encoding: quoted-printable base64 Content-Disposition: attachment inline filename\r\n\
     Message-ID: Subject: Reply-To: In-Reply-To: References: Sender: List-Id: List-Unsubscribe: Date:\r\n\r\n\
-    The text of this message is sealed. Open it in the dashboard: https://vault.example/m/aaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
+    The text of this message is sealed. Unlock the vault to read it. https://vault.example/m/aaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
     What is not shown here is sealed. Sealed attachments: blue heron\r\n\
     This message is from a machine. It is sealed, because such mail often holds codes and links.\r\n\
     Spam, sealed. Sealed: not proven to come from its sender. Sealed message from. Message from\r\n\

@@ -212,7 +212,8 @@ fn serve_damaged(world: &World) -> Option<Server> {
         Ok(server) => Some(server),
         Err(said) => {
             assert!(
-                said.contains("error: ") && said.contains("ledger") || said.contains("damaged"),
+                said.contains("error: ")
+                    && ["ledger", "damaged", "does not open"].iter().any(|words| said.contains(words)),
                 "{said}"
             );
             None

@@ -98,7 +98,7 @@ fn rsa_comes_with_passkeys_alone() {
     let text = String::from_utf8_lossy(&output.stdout);
     let others = text.lines().filter_map(|line| line.split(' ').next());
     let others = others.filter(|name| !["rsa", "crypto-glue"].contains(name) && !name.starts_with("webauthn"));
-    super::none("crates that bring rsa in", &others.collect::<Vec<_>>());
+    super::none("crates that bring rsa in", &others.map(str::to_owned).collect::<Vec<_>>());
 }
 
 /// Ours to keep: permissive, and MPL 2.0, whose duties end at the borders of its files.

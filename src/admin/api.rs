@@ -123,6 +123,19 @@ pub enum Authority {
     Recovery(Secret),
 }
 
+/// What a user may do besides reading their own mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Nothing more.
+    #[default]
+    Member,
+    /// Looks after the tenant: users, addresses, policies.
+    Administrator,
+    /// Looks after the server: all tenants.
+    Operator,
+}
+
 /// Everything that can be asked.
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "method", content = "params")]
@@ -146,6 +159,9 @@ pub enum Request {
         /// Offline keys (age recipients) of the organisation that get the owner key too.
         #[serde(default)]
         escrow: Vec<String>,
+        /// Show authenticator and recovery code to the user alone, at their first sign-in.
+        #[serde(default)]
+        enrol_at_sign_in: bool,
     },
     /// All tenants.
     #[serde(rename = "tenant.list")]
@@ -166,8 +182,28 @@ pub enum Request {
         address: String,
         /// Their password.
         password: Secret,
+        /// What they may do besides reading.
+        #[serde(default)]
+        role: Role,
+        /// Have them choose a password and set up their authenticator at their first sign-in.
+        #[serde(default)]
+        enrol_at_sign_in: bool,
         /// Who allows it.
         authority: Authority,
+    },
+    /// Gives a user another role.
+    #[serde(rename = "user.role")]
+    UserRole {
+        /// The user's login.
+        user: String,
+        /// From now on.
+        role: Role,
+    },
+    /// A new recovery code for a tenant; the one before opens nothing any more.
+    #[serde(rename = "tenant.recovery")]
+    TenantRecovery {
+        /// A live unlock session.
+        session: Secret,
     },
     /// The users of a tenant.
     #[serde(rename = "user.list")]
@@ -442,10 +478,19 @@ fn default_page() -> u32 {
 pub struct TenantCreated {
     /// The tenant's identifier.
     pub tenant: String,
-    /// Shown once: opens the owner key when password or phone is lost.
-    pub recovery_code: Secret,
+    /// Shown once: opens the owner key when password or phone is lost. None if the user sees it
+    /// at their first sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_code: Option<Secret>,
     /// The first user.
     pub user: UserCreated,
+}
+
+/// The answer to `tenant.recovery`.
+#[derive(Deserialize, Serialize)]
+pub struct RecoveryReplaced {
+    /// Shown once.
+    pub recovery_code: Secret,
 }
 
 /// The answer to `user.create` and `user.totp`.
@@ -453,10 +498,12 @@ pub struct TenantCreated {
 pub struct UserCreated {
     /// Their login.
     pub login: String,
-    /// The TOTP seed in base32, shown once.
-    pub totp_seed: Secret,
+    /// The TOTP seed in base32, shown once. None if the user sees it at their first sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp_seed: Option<Secret>,
     /// The same as an `otpauth://` URI.
-    pub totp_uri: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp_uri: Option<Secret>,
 }
 
 /// A tenant in a list.
@@ -487,6 +534,12 @@ pub struct UserItem {
     pub created: String,
     /// Whether they are shut out.
     pub disabled: bool,
+    /// What they may do besides reading.
+    #[serde(default)]
+    pub role: Role,
+    /// Whether they have yet to sign in for the first time.
+    #[serde(default)]
+    pub invited: bool,
 }
 
 /// An address in a list.

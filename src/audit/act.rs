@@ -268,6 +268,46 @@ pub enum Act {
         #[serde(with = "text")]
         user: UserId,
     },
+    /// A user may do more, or less, besides reading their own mail.
+    RoleChanged {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+        /// From now on.
+        role: UserRole,
+    },
+    /// A program was given a token for the HTTP API. It unseals nothing by itself.
+    ApiTokenCreated {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+        /// The token's name in the log.
+        #[serde(with = "text")]
+        token: CredentialId,
+    },
+    /// A token for the HTTP API was taken away.
+    ApiTokenRevoked {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+        /// The token.
+        #[serde(with = "text")]
+        token: CredentialId,
+    },
+    /// A user has one more passkey.
+    PasskeyAdded {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+    },
+    /// A passkey of a user was taken away.
+    PasskeyRemoved {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+    },
+    /// A signed-in session was ended by its user, from another one.
+    SignInEnded,
     /// A user's keyslots and mail were destroyed.
     UserRemoved {
         /// Who.
@@ -303,6 +343,18 @@ pub enum Act {
     },
     /// A checkpoint is about to be signed whose last leaf is this entry.
     CheckpointSigned,
+}
+
+/// What a user may do besides reading their own mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserRole {
+    /// Nothing more.
+    Member,
+    /// Looks after the tenant.
+    Administrator,
+    /// Looks after the server.
+    Operator,
 }
 
 /// How a view is read.
@@ -394,6 +446,8 @@ impl From<PartPath> for String {
 pub enum UnlockMethod {
     /// Password and TOTP code.
     PasswordAndTotp,
+    /// Password and passkey.
+    PasswordAndPasskey,
     /// The printed recovery code.
     RecoveryCode,
     /// An offline recipient of the organisation.

@@ -32,7 +32,7 @@ mod text;
 mod tree;
 mod verify;
 
-pub use act::{Act, Extent, LockCause, PartPath, PolicyEffect, Protocol, Refusal, UnlockMethod};
+pub use act::{Act, Extent, LockCause, PartPath, PolicyEffect, Protocol, Refusal, UnlockMethod, UserRole};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, VerifyingKey, split_notes};
 pub use entry::{Actor, Draft, Entry, EntryError, Origin, PolicyName, Reason};
 pub use error::AuditError;

@@ -7,14 +7,16 @@ use clap::Subcommand;
 use super::Common;
 use super::terminal::{Failed, Style, ask_new_password, confirm, print, qr, styled, table};
 use super::unlock::Authorising;
-use crate::admin::api::{AddressItem, Request, Secret, TenantCreated, TenantItem, UserCreated, UserItem};
+use crate::admin::api::{
+    AddressItem, RecoveryReplaced, Request, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
+};
 
 /// Commands on tenants.
 #[derive(Subcommand)]
 pub enum Tenant {
     /// Make a tenant, its owner key and its first user
     #[command(
-        after_help = "Example:\n  veilpost tenant create firm --address ann@firm.example\n\nPrints the TOTP seed and the recovery code, once."
+        after_help = "Examples:\n  veilpost tenant create firm --address ann@firm.example\n  veilpost tenant create firm --address ann@firm.example --enrol-at-sign-in\n\nPrints the TOTP seed and the recovery code, once; with --enrol-at-sign-in the dashboard shows both to the user alone, at their first sign-in."
     )]
     Create {
         /// The tenant's name
@@ -31,6 +33,18 @@ pub enum Tenant {
         /// An offline key of the organisation (age recipient) that gets the owner key too
         #[arg(long, value_name = "RECIPIENT")]
         escrow: Vec<String>,
+        /// Show authenticator and recovery code in the dashboard, at the user's first sign-in
+        #[arg(long)]
+        enrol_at_sign_in: bool,
+    },
+    /// Print a new recovery code; the one before opens nothing any more
+    #[command(
+        name = "new-recovery-code",
+        after_help = "Example:\n  veilpost tenant new-recovery-code --as ann@firm.example"
+    )]
+    NewRecoveryCode {
+        #[command(flatten)]
+        unlocking: super::unlock::Unlocking,
     },
     /// List all tenants
     List,
@@ -48,14 +62,27 @@ pub enum Tenant {
 pub fn tenant(command: Tenant, common: &Common) -> Result<(), Failed> {
     let mut client = common.client()?;
     match command {
-        Tenant::Create { name, address, password_file, reason_required, escrow } => {
+        Tenant::Create { name, address, password_file, reason_required, escrow, enrol_at_sign_in } => {
             let password =
                 ask_new_password("Password of the first user", password_file.as_deref(), NEW_PASSWORD)?;
-            let made: TenantCreated =
-                client.call(Request::TenantCreate { name, address, password, reason_required, escrow })?;
+            let made: TenantCreated = client.call(Request::TenantCreate {
+                name,
+                address,
+                password,
+                reason_required,
+                escrow,
+                enrol_at_sign_in,
+            })?;
             print(common.json, &made, |made| {
-                format!("{}\n{}", enrolment(&made.user), recovery(&made.recovery_code))
+                let code = made.recovery_code.as_ref().map(recovery).unwrap_or_default();
+                format!("{}\n{code}", enrolment(&made.user))
             })
+        }
+        Tenant::NewRecoveryCode { unlocking } => {
+            let made: RecoveryReplaced = unlocking.with_session(&mut client, |client, session| {
+                Ok(client.call(Request::TenantRecovery { session })?)
+            })?;
+            print(common.json, &made, |made| recovery(&made.recovery_code))
         }
         Tenant::List => {
             let tenants: Vec<TenantItem> = client.call(Request::TenantList {})?;
@@ -94,6 +121,9 @@ pub fn tenant(command: Tenant, common: &Common) -> Result<(), Failed> {
 #[derive(Subcommand)]
 pub enum User {
     /// Make a user who may unlock the tenant's mail
+    #[command(
+        after_help = "Example:\n  veilpost user create firm --address bob@firm.example --role member --enrol-at-sign-in --as ann@firm.example"
+    )]
     Create {
         /// The tenant's name
         tenant: String,
@@ -103,8 +133,23 @@ pub enum User {
         /// Read the new password from a file [default: VEILPOST_NEW_PASSWORD, or ask]
         #[arg(long, value_name = "FILE")]
         new_password_file: Option<PathBuf>,
+        /// member, administrator (of the tenant) or operator (of the server)
+        #[arg(long, default_value = "member", value_parser = parse_role)]
+        role: Role,
+        /// Have them choose a password and set up their authenticator at their first sign-in
+        #[arg(long)]
+        enrol_at_sign_in: bool,
         #[command(flatten)]
         authorising: Authorising,
+    },
+    /// Give a user another role
+    #[command(after_help = "Example:\n  veilpost user role bob@firm.example administrator")]
+    Role {
+        /// The user's login
+        login: String,
+        /// member, administrator (of the tenant) or operator (of the server)
+        #[arg(value_parser = parse_role)]
+        role: Role,
     },
     /// List users
     List {
@@ -147,25 +192,46 @@ pub enum User {
 pub fn user(command: User, common: &Common) -> Result<(), Failed> {
     let mut client = common.client()?;
     match command {
-        User::Create { tenant, address, new_password_file, authorising } => {
+        User::Create { tenant, address, new_password_file, role, enrol_at_sign_in, authorising } => {
             let password =
                 ask_new_password("Password of the new user", new_password_file.as_deref(), NEW_PASSWORD)?;
             let made: UserCreated = authorising.with_authority(&mut client, |client, authority| {
                 let (tenant, address) = (tenant.clone(), address.clone());
                 let password = Secret::new(password.expose().to_owned());
-                Ok(client.call(Request::UserCreate { tenant, address, password, authority })?)
+                Ok(client.call(Request::UserCreate {
+                    tenant,
+                    address,
+                    password,
+                    role,
+                    enrol_at_sign_in,
+                    authority,
+                })?)
             })?;
             print(common.json, &made, enrolment)
+        }
+        User::Role { login, role } => {
+            let done: serde_json::Value = client.call(Request::UserRole { user: login, role })?;
+            print(common.json, &done, |_| "The role is changed.".to_owned())
         }
         User::List { tenant } => {
             let users: Vec<UserItem> = client.call(Request::UserList { tenant })?;
             print(common.json, &users, |users| {
                 let row = |item: &UserItem| {
-                    let state = if item.disabled { "disabled" } else { "active" };
-                    [item.login.clone(), item.tenant.clone(), state.to_owned(), item.created.clone()]
+                    let state = match (item.disabled, item.invited) {
+                        (true, _) => "disabled",
+                        (false, true) => "invited",
+                        (false, false) => "active",
+                    };
+                    [
+                        item.login.clone(),
+                        item.tenant.clone(),
+                        role_word(item.role).to_owned(),
+                        state.to_owned(),
+                        item.created.clone(),
+                    ]
                 };
                 table(
-                    ["LOGIN", "TENANT", "STATE", "CREATED"],
+                    ["LOGIN", "TENANT", "ROLE", "STATE", "CREATED"],
                     &users.iter().map(row).collect::<Vec<_>>(),
                     "No users.",
                 )
@@ -259,6 +325,12 @@ pub fn address(command: Address, common: &Common) -> Result<(), Failed> {
 
 /// What a new user needs, for their eyes and their phone.
 fn enrolment(made: &UserCreated) -> String {
+    let (Some(seed), Some(uri)) = (&made.totp_seed, &made.totp_uri) else {
+        return format!(
+            "Made {}. Let them sign in to the dashboard: it shows them what they need, once.",
+            made.login
+        );
+    };
     let head = styled(
         "Scan this with an authenticator app. It is not shown again.",
         Style::Strong,
@@ -266,10 +338,10 @@ fn enrolment(made: &UserCreated) -> String {
     );
     format!(
         "{head}\n\n{}\n\n  login      {}\n  TOTP seed  {}\n  TOTP URI   {}\n",
-        qr(made.totp_uri.expose()),
+        qr(uri.expose()),
         made.login,
-        made.totp_seed.expose(),
-        made.totp_uri.expose(),
+        seed.expose(),
+        uri.expose(),
     )
 }
 
@@ -279,6 +351,18 @@ fn recovery(code: &Secret) -> String {
         "{head}: write it down and keep it away from this machine. It opens everything, and it is not shown again.\n\n  {}\n",
         code.expose()
     )
+}
+
+fn parse_role(word: &str) -> Result<Role, String> {
+    serde_json::from_value(word.into()).map_err(|_| "not one of member, administrator, operator".to_owned())
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Member => "member",
+        Role::Administrator => "administrator",
+        Role::Operator => "operator",
+    }
 }
 
 /// Where a script puts the password of a new user.

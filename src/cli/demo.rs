@@ -18,7 +18,7 @@ use crate::config::{Config, FILE_NAME, LogLevel, Template, Tls};
 use crate::init::{self, CertificateFrom, Given, Reception, Terminal};
 use crate::keyring::Passphrase;
 use crate::names::{Address, ContainerName};
-use crate::owner::{account, unlock, view};
+use crate::owner::{By, account, unlock, view};
 use crate::server::Server;
 use crate::shutdown::Lifecycle;
 
@@ -132,8 +132,9 @@ async fn furnish(server: &Arc<Server>, config: &Config) -> Result<Facts, Failed>
         password: Passphrase::new(password.clone()),
         reason_required: false,
         escrow: Vec::new(),
+        enrolment: account::Enrolment::Here,
     };
-    let founded = account::found(&server.vault, founding, Actor::Server).await.map_err(Failed::new)?;
+    let founded = account::found(&server.vault, founding, By { actor: Actor::Server, origin: Origin::Internal }).await.map_err(Failed::new)?;
     let recovery_code = founded.recovery_code.reveal().to_string();
     // By the recovery code, so that the first TOTP code stays unused for the person.
     let unlocked = unlock::recover(&server.vault, founded.user.user, &recovery_code, Origin::Internal)

@@ -95,6 +95,22 @@ impl PasswordKey {
         Ok(Self { stretched, hashing: *hashing })
     }
 
+    /// As a signed-in session keeps it, wrapped: the stretched octets, then the parameters.
+    pub(crate) fn expose(&self) -> Zeroizing<Vec<u8>> {
+        let mut octets = Zeroizing::new(Vec::with_capacity(128));
+        octets.extend_from_slice(self.stretched.expose());
+        // Writing CBOR to a Vec has no way to fail, and the parameters are no secret.
+        octets.extend(minicbor::to_vec(self.hashing).unwrap_or_default());
+        octets
+    }
+
+    /// Reads [`PasswordKey::expose`].
+    pub(crate) fn from_exposed(octets: &[u8]) -> Result<Self, KeyringError> {
+        let (stretched, hashing) = octets.split_first_chunk::<32>().ok_or(KeyringError::Form)?;
+        let hashing = minicbor::decode(hashing).map_err(|_| KeyringError::Form)?;
+        Ok(Self { stretched: Stretched(*stretched), hashing })
+    }
+
     /// The key of the user's owner slot: needs the share that a TOTP code released.
     pub fn user_slot_key(&self, share: &TotpShare) -> SlotKey {
         let mut secret = Zeroizing::new([0; 64]);

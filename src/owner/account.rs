@@ -5,9 +5,10 @@
 
 use zeroize::Zeroizing;
 
+use super::view;
 use super::unlock::{binding, password_key, record_ends};
-use super::{OwnerError, OwnerKey, Unlocked, sessions::Sessions};
-use crate::audit::{Act, Actor, Draft, LockCause, Origin};
+use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
+use crate::audit::{Act, Draft, LockCause, UserRole};
 use crate::keyring::{
     EscrowRecipient, Identity, KeySlot, Passphrase, PasswordHashing, RecoveryCode, TotpEnrolment,
 };
@@ -17,7 +18,7 @@ use crate::store::blobs::BlobName;
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{RecipientRow, TenantNameRow, TenantRow, UserRow};
+use crate::tenant::rows::{RecipientRow, Role, TenantNameRow, TenantRow, UserRow, ViewRow, pending};
 use crate::vault::Vault;
 
 /// What founding a tenant needs.
@@ -32,6 +33,29 @@ pub struct Founding {
     pub reason_required: bool,
     /// Offline recipients that get the owner key too.
     pub escrow: Vec<EscrowRecipient>,
+    /// Where the first user meets authenticator and recovery code.
+    pub enrolment: Enrolment,
+}
+
+/// Where a new user's authenticator is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enrolment {
+    /// By whoever makes the user: they pass seed and recovery code on.
+    Here,
+    /// In the dashboard, at the user's first sign-in; nobody else sees them.
+    AtFirstSignIn,
+}
+
+/// A new user of a tenant.
+pub struct NewUser {
+    /// Their first address, their login.
+    pub address: Address,
+    /// Their password.
+    pub password: Passphrase,
+    /// What they may do besides reading.
+    pub role: Role,
+    /// Where their authenticator is set up. At the first sign-in they choose a password, too.
+    pub enrolment: Enrolment,
 }
 
 /// A new tenant.
@@ -57,17 +81,26 @@ pub struct Enrolled {
 }
 
 /// Founds a tenant with its first user.
-pub async fn found(vault: &Vault, founding: Founding, actor: Actor) -> Result<Founded, OwnerError> {
+pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded, OwnerError> {
     check_name("tenant name", &founding.name)?;
     let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
     let (owner, recovery_code) = (OwnerKey(Identity::generate()), RecoveryCode::generate());
-    store_recovery(vault, user.tenant, &owner, &recovery_code, &founding.escrow).await?;
+    store_recovery(vault, user.tenant, &owner, &recovery_code, &founding.escrow, by).await?;
     let mut batch = Batch::new();
     put_tenant(vault, &mut batch, user.tenant, &founding, &owner);
-    let enrolled = put_user(vault, &mut batch, user, &founding.address, founding.password, &owner).await?;
+    let first = First {
+        login: founding.address,
+        password: founding.password,
+        role: Role::Administrator,
+        pending: match founding.enrolment {
+            Enrolment::Here => 0,
+            Enrolment::AtFirstSignIn => pending::AUTHENTICATOR | pending::RECOVERY,
+        },
+    };
+    let enrolled = put_user(vault, &mut batch, user, first, &owner).await?;
     // The log's first entry stands before the tenant does: a tenant without a log cannot be seen.
-    record(vault, user.tenant, actor, Act::TenantCreated).await?;
-    record(vault, user.tenant, actor, Act::UserCreated { user: user.user }).await?;
+    record(vault, user.tenant, by, Act::TenantCreated).await?;
+    record(vault, user.tenant, by, Act::UserCreated { user: user.user }).await?;
     vault
         .records
         .commit(batch)
@@ -81,13 +114,21 @@ pub async fn found(vault: &Vault, founding: Founding, actor: Actor) -> Result<Fo
 pub async fn add_user(
     vault: &Vault,
     unlocked: &Unlocked,
-    address: &Address,
-    password: Passphrase,
+    new: NewUser,
 ) -> Result<Enrolled, OwnerError> {
     let user = UserRef { tenant: unlocked.user.tenant, user: UserId::random() };
     let mut batch = Batch::new();
-    let enrolled = put_user(vault, &mut batch, user, address, password, &unlocked.key).await?;
-    record(vault, user.tenant, actor(unlocked), Act::UserCreated { user: user.user }).await?;
+    let first = First {
+        login: new.address,
+        password: new.password,
+        role: new.role,
+        pending: match new.enrolment {
+            Enrolment::Here => 0,
+            Enrolment::AtFirstSignIn => pending::PASSWORD | pending::AUTHENTICATOR,
+        },
+    };
+    let enrolled = put_user(vault, &mut batch, user, first, &unlocked.key).await?;
+    record(vault, user.tenant, unlocked.by(), Act::UserCreated { user: user.user }).await?;
     vault.records.commit(batch).await.map_err(|error| exists("address", error)).map(|_committed| ())?;
     Ok(enrolled)
 }
@@ -101,12 +142,19 @@ pub async fn set_password(
     password: Passphrase,
 ) -> Result<(), OwnerError> {
     let key = password_key(vault, password, PasswordHashing::fresh()).await?;
-    record(vault, user.tenant, actor(unlocked), Act::PasswordChanged { user: user.user }).await?;
+    record(vault, user.tenant, unlocked.by(), Act::PasswordChanged { user: user.user }).await?;
     change_user(vault, unlocked, user, |row| {
         let (enrolment, share) = TotpEnrolment::from_bytes(&row.totp)?.with_new_share();
         let slot_key = key.user_slot_key(&share);
         row.owner_slot = KeySlot::wrap(&unlocked.key.0, &slot_key, &binding(user)).to_bytes();
         row.totp = enrolment.expose();
+        row.pending = row.pending.map(|steps| steps & !pending::PASSWORD);
+        if let Some(access) = &mut row.dashboard {
+            let view: ViewRow =
+                registry::view(&vault.records, user, access.view)?.ok_or(OwnerError::NotFound("view"))?;
+            let identity = view::view_identity(&unlocked.key, &view)?;
+            access.slot = view::dashboard_slot(&identity, &key, user, access.view);
+        }
         Ok(())
     })
     .await?;
@@ -120,7 +168,7 @@ pub async fn reset_totp(
     unlocked: &Unlocked,
     user: UserRef,
 ) -> Result<Enrolled, OwnerError> {
-    record(vault, user.tenant, actor(unlocked), Act::TotpReset { user: user.user }).await?;
+    record(vault, user.tenant, unlocked.by(), Act::TotpReset { user: user.user }).await?;
     let mut shown = None;
     change_user(vault, unlocked, user, |row| {
         let enrolment = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
@@ -140,11 +188,11 @@ pub async fn set_disabled(
     sessions: &Sessions,
     user: UserRef,
     disabled: bool,
-    actor: Actor,
+    by: By,
 ) -> Result<(), OwnerError> {
     let act =
         if disabled { Act::UserDisabled { user: user.user } } else { Act::UserEnabled { user: user.user } };
-    record(vault, user.tenant, actor, act).await?;
+    record(vault, user.tenant, by, act).await?;
     update_user(vault, user, |row| {
         row.disabled = disabled;
         Ok(())
@@ -156,19 +204,33 @@ pub async fn set_disabled(
     record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await
 }
 
+/// Gives a user a role. Needs no unlock: a role opens no mail.
+pub async fn set_role(vault: &Vault, user: UserRef, role: Role, by: By) -> Result<(), OwnerError> {
+    record(vault, user.tenant, by, Act::RoleChanged { user: user.user, role: role_word(role) }).await?;
+    update_user(vault, user, |row| {
+        row.role = Some(role);
+        Ok(())
+    })
+    .await
+}
+
+fn role_word(role: Role) -> UserRole {
+    match role {
+        Role::Member => UserRole::Member,
+        Role::Administrator => UserRole::Administrator,
+        Role::Operator => UserRole::Operator,
+    }
+}
+
 /// Writes an act into the tenant's audit log; returns when it is durable.
 pub(super) async fn record(
     vault: &Vault,
     tenant: TenantId,
-    actor: Actor,
+    by: By,
     act: Act,
 ) -> Result<(), OwnerError> {
-    let _recorded = vault.audit.record(tenant, Draft::new(actor, Origin::UnixSocket, act)).await?;
+    let _recorded = vault.audit.record(tenant, Draft::new(by.actor, by.origin, act)).await?;
     Ok(())
-}
-
-pub(super) fn actor(unlocked: &Unlocked) -> Actor {
-    Actor::User { user: unlocked.user.user }
 }
 
 /// Names of tenants, views and policies: what a person types without quoting.
@@ -203,32 +265,42 @@ fn put_tenant(vault: &Vault, batch: &mut Batch, tenant: TenantId, founding: &Fou
     records.system().insert(batch, &[&Reader::Owner(tenant).to_bytes()], &recipient);
 }
 
+/// What a user's row begins with.
+struct First {
+    login: Address,
+    password: Passphrase,
+    role: Role,
+    pending: u8,
+}
+
 async fn put_user(
     vault: &Vault,
     batch: &mut Batch,
     user: UserRef,
-    address: &Address,
-    password: Passphrase,
+    first: First,
     owner: &OwnerKey,
 ) -> Result<Enrolled, OwnerError> {
-    let key = password_key(vault, password, PasswordHashing::fresh()).await?;
+    let key = password_key(vault, first.password, PasswordHashing::fresh()).await?;
     let (enrolment, share) = TotpEnrolment::generate();
     let row = UserRow {
-        login: address.reveal(),
+        login: first.login.reveal(),
         created: vault.clock.now().unix(),
         disabled: false,
         owner_slot: KeySlot::wrap(&owner.0, &key.user_slot_key(&share), &binding(user)).to_bytes(),
         totp: enrolment.expose(),
         totp_last_step: None,
+        dashboard: Some(view::put_dashboard(vault, batch, user, &owner.0.recipient(), &key)?),
+        role: Some(first.role),
+        pending: Some(first.pending).filter(|steps| *steps != 0),
     };
     let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
     vault.records.tenant(user.tenant).insert(batch, &parts, &row);
-    let destination = Destination::Exact(address.clone());
+    let destination = Destination::Exact(first.login);
     directory::add(&vault.records, batch, &destination, (user.tenant, user.user), None);
     enrolled(user, &row.login, &enrolment)
 }
 
-fn enrolled(user: UserRef, login: &str, enrolment: &TotpEnrolment) -> Result<Enrolled, OwnerError> {
+pub(super) fn enrolled(user: UserRef, login: &str, enrolment: &TotpEnrolment) -> Result<Enrolled, OwnerError> {
     let seed = Zeroizing::new(data_encoding::BASE32_NOPAD.encode(enrolment.seed().expose()));
     let uri = enrolment.seed().enrolment_uri("Veilpost", login)?;
     Ok(Enrolled { user, login: login.to_owned(), seed, uri })
@@ -242,18 +314,19 @@ async fn store_recovery(
     owner: &OwnerKey,
     code: &RecoveryCode,
     escrow: &[EscrowRecipient],
+    by: By,
 ) -> Result<(), OwnerError> {
     vault.blobs.make_room(Reader::Owner(tenant))?;
     vault.blobs.put(&BlobName::of_recovery(tenant), code.seal(tenant, &owner.0)?.into()).await?;
     for (place, recipient) in escrow.iter().enumerate() {
         let file = recipient.seal(tenant, &owner.0)?;
         vault.blobs.put(&BlobName::of_escrow(tenant, place), file.into()).await?;
-        record(vault, tenant, Actor::Server, Act::EscrowAdded).await?;
+        record(vault, tenant, by, Act::EscrowAdded).await?;
     }
     Ok(())
 }
 
-async fn change_user(
+pub(super) async fn change_user(
     vault: &Vault,
     unlocked: &Unlocked,
     user: UserRef,
@@ -266,7 +339,7 @@ async fn change_user(
 }
 
 /// Reads, changes and writes a user's row until nobody else was faster.
-async fn update_user(
+pub(super) async fn update_user(
     vault: &Vault,
     user: UserRef,
     mut change: impl FnMut(&mut UserRow) -> Result<(), OwnerError>,

@@ -3,9 +3,8 @@
 
 use std::ops::ControlFlow;
 
-use super::account::actor;
 use super::{OwnerError, Unlocked};
-use crate::audit::{Act, Draft, Extent, Origin, Recorded};
+use crate::audit::{Act, Draft, Extent, Recorded};
 use crate::message::{dissect, header};
 use crate::names::{MessageId, Reader, ViewId};
 use crate::records::row_key;
@@ -165,7 +164,8 @@ impl<'a> OwnerReader<'a> {
     }
 
     async fn record(&self, act: Act) -> Result<Recorded, OwnerError> {
-        let draft = Draft::new(actor(self.unlocked), Origin::UnixSocket, act);
+        let by = self.unlocked.by();
+        let draft = Draft::new(by.actor, by.origin, act);
         Ok(self.vault.audit.record(self.unlocked.user.tenant, draft).await?)
     }
 }

@@ -8,10 +8,14 @@ pub mod failure;
 pub mod mail;
 pub mod remove;
 pub mod reseal;
+pub mod enrol;
 pub mod sessions;
+pub mod sign_in;
+pub mod sign_ins;
 pub mod unlock;
 pub mod view;
 
+use crate::audit::{Actor, Origin};
 use crate::keyring::Identity;
 use crate::tenant::registry::UserRef;
 
@@ -21,16 +25,31 @@ pub use failure::OwnerError;
 /// an unlock session keeps it wrapped.
 pub(in crate::owner) struct OwnerKey(Identity);
 
+/// Who asks for something, and from where: what the audit log says of every act.
+#[derive(Clone, Copy, Debug)]
+pub struct By {
+    /// Who.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+}
+
 /// An unlocked owner: the user, and the key while this lives.
 pub struct Unlocked {
     user: UserRef,
     key: OwnerKey,
     session: Option<sessions::SessionId>,
+    origin: Origin,
 }
 
 impl Unlocked {
     /// Who unlocked.
     pub fn user(&self) -> UserRef {
         self.user
+    }
+
+    /// The same, as the audit log has it.
+    pub fn by(&self) -> By {
+        By { actor: Actor::User { user: self.user.user }, origin: self.origin }
     }
 }

@@ -3,10 +3,10 @@
 
 use zeroize::Zeroizing;
 
-use super::OwnerError;
+use super::{By, OwnerError};
 use super::account::record;
 use super::sessions::Sessions;
-use crate::audit::{Act, Actor};
+use crate::audit::Act;
 use crate::names::{Reader, TenantId};
 use crate::records::row_key;
 use crate::store::blobs::BlobName;
@@ -26,7 +26,7 @@ pub async fn tenant(
     sessions: &Sessions,
     tenant: TenantId,
     row: TenantRow,
-    by: Actor,
+    by: By,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(), OwnerError> {
     let users = registry::users(&vault.records, tenant)?;
@@ -125,7 +125,7 @@ async fn remove_user(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
     batch.delete_prefix(row_key::<MessageRow>(&[user.user.as_bytes()]));
     batch.delete_prefix(row_key::<ViewRow>(&[user.user.as_bytes()]));
     batch.delete(row_key::<MailboxRow>(&[user.user.as_bytes()]));
-    batch.delete(row_key::<SoftlockRow>(&[user.user.as_bytes()]));
+    batch.delete_prefix(row_key::<SoftlockRow>(&[user.user.as_bytes()]));
     batch.delete(row_key::<UserRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]));
     let _committed = vault.records.commit(batch).await?;
     Ok(())

@@ -10,7 +10,7 @@ use super::account::record;
 use super::mail::{OwnerReader, whole};
 use super::view::change_view;
 use super::{OwnerError, Unlocked};
-use crate::audit::{Act, Draft, Origin, Recorded};
+use crate::audit::{Act, Draft, Recorded};
 use crate::clock::Timestamp;
 use crate::message::Plaintext;
 use crate::names::ViewId;
@@ -57,7 +57,7 @@ pub async fn reseal(
     }
     for view in views {
         let act = Act::ResealEnded { view, resealed: done.resealed, failed: done.damaged };
-        record(vault, user.tenant, super::account::actor(unlocked), act).await?;
+        record(vault, user.tenant, unlocked.by(), act).await?;
     }
     Ok(done)
 }
@@ -70,8 +70,8 @@ async fn begin(
     messages: u64,
 ) -> Result<Recorded, OwnerError> {
     let user = unlocked.user;
-    let actor = super::account::actor(unlocked);
-    let draft = |act| Draft::new(actor, Origin::UnixSocket, act);
+    let by = unlocked.by();
+    let draft = |act| Draft::new(by.actor, by.origin, act);
     let mut last = vault.audit.record(user.tenant, draft(Act::ListRead { messages })).await?;
     let mut batch = Batch::new();
     for view in views {

@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
+use super::sign_ins::SignIns;
 use super::{OwnerError, OwnerKey, Unlocked};
+use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::keyring::{Identity, RecordKey};
 use crate::tenant::registry::UserRef;
@@ -18,11 +20,16 @@ pub type SessionId = [u8; 16];
 
 /// What the caller carries: the session's name and the half that opens the owner key.
 pub struct Token {
-    id: SessionId,
-    half: RecordKey,
+    pub(super) id: SessionId,
+    pub(super) half: RecordKey,
 }
 
 impl Token {
+    /// Draws a new one.
+    pub(super) fn generate() -> Self {
+        Self { id: *crate::names::MessageId::random().as_bytes(), half: RecordKey::generate() }
+    }
+
     /// As the caller keeps it.
     pub fn reveal(&self) -> Zeroizing<String> {
         let octets = Zeroizing::new([&self.id[..], self.half.expose()].concat());
@@ -43,6 +50,7 @@ struct Held {
     wrapped: Vec<u8>,
     /// Outside of it the session is over: a clock that is set back ends it, and lengthens none.
     span: Range<Timestamp>,
+    origin: Origin,
     revealed: u64,
 }
 
@@ -56,7 +64,11 @@ pub struct Ended {
 
 /// The live sessions.
 #[derive(Default)]
-pub struct Sessions(Mutex<HashMap<SessionId, Held>>);
+pub struct Sessions {
+    unlocks: Mutex<HashMap<SessionId, Held>>,
+    /// Who is signed in to the dashboard.
+    pub sign_ins: SignIns,
+}
 
 impl Sessions {
     /// Opens a session that lasts for `span`.
@@ -65,14 +77,15 @@ impl Sessions {
         user: UserRef,
         key: &OwnerKey,
         span: Range<Timestamp>,
+        origin: Origin,
     ) -> Result<Token, OwnerError> {
-        let token = Token { id: *crate::names::MessageId::random().as_bytes(), half: RecordKey::generate() };
+        let token = Token::generate();
         let wrapped = token.half.seal(&token.id, key.0.reveal().as_bytes());
         let mut held = self.held();
         if held.len() >= MAX_SESSIONS {
             return Err(OwnerError::SoftLocked(std::time::Duration::from_secs(60)));
         }
-        held.insert(token.id, Held { user, wrapped, span, revealed: 0 });
+        held.insert(token.id, Held { user, wrapped, span, origin, revealed: 0 });
         Ok(token)
     }
 
@@ -84,7 +97,7 @@ impl Sessions {
         let text = token.half.open(&token.id, &session.wrapped).map_err(|_| OwnerError::SessionEnded)?;
         let text = std::str::from_utf8(&text).map_err(|_| OwnerError::SessionEnded)?;
         let key = OwnerKey(Identity::parse(text)?);
-        Ok(Unlocked { user: session.user, key, session: Some(token.id) })
+        Ok(Unlocked { user: session.user, key, session: Some(token.id), origin: session.origin })
     }
 
     /// Counts messages that an unlocked owner was shown.
@@ -111,8 +124,9 @@ impl Sessions {
             .collect()
     }
 
-    /// Ends every session of a user: their password, phone or rights have changed.
+    /// Ends every session of a user, signed-in ones too: their password, phone or rights have changed.
     pub fn close_all_of(&self, user: UserRef) -> Vec<Ended> {
+        self.sign_ins.close_all_of(user);
         self.held()
             .extract_if(|_, session| session.user == user)
             .map(|(_, session)| session.ended())
@@ -121,7 +135,7 @@ impl Sessions {
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Held>> {
         // Nothing panics while the lock is held, and a map is whole between two operations.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.unlocks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -147,7 +161,7 @@ mod tests {
         let key = OwnerKey(Identity::generate());
         let text = key.0.reveal().to_string();
         let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
-        let token = sessions.open(user, &key, NOW..LATER).expect("there is room");
+        let token = sessions.open(user, &key, NOW..LATER, Origin::UnixSocket).expect("there is room");
         (sessions, token, text)
     }
 

@@ -4,7 +4,8 @@
 //! is burned before the share is released, the audit entry is durable before the session exists.
 
 use super::sessions::{Ended, Sessions, Token};
-use super::{OwnerError, OwnerKey, Unlocked};
+use super::sign_ins::Visit;
+use super::{By, OwnerError, OwnerKey, Unlocked};
 use crate::audit::{Act, Actor, Draft, LockCause, Origin, Reason, Recorded, Refusal, UnlockMethod};
 use crate::keyring::{
     KeySlot, Passphrase, PasswordHashing, PasswordKey, RecoveryCode, SlotBinding, TotpEnrolment,
@@ -43,28 +44,71 @@ pub struct Opened {
     pub recorded: Recorded,
 }
 
-/// Opens an unlock session.
+/// Opens an unlock session with password and code, for a caller who has not signed in.
 pub async fn unlock(vault: &Vault, sessions: &Sessions, attempt: Attempt) -> Result<Opened, OwnerError> {
     let reason = attempt.reason.as_deref().map(Reason::parse).transpose()?;
     let Some((user, row)) = registry::user_named(&vault.records, &attempt.login)? else {
         return refuse_unknown(vault, attempt.password).await;
     };
+    let knock = Knock { user, reason, origin: attempt.origin, method: UnlockMethod::PasswordAndTotp };
+    let proof = async {
+        let (key, password) = verify(vault, user, &row, attempt.password, &attempt.code).await?;
+        super::enrol::give_dashboard(vault, user, &row, &key, &password)
+            .await
+            .map_err(|error| (Refusal::WrongCredential, error))?;
+        Ok(key)
+    };
+    admit(vault, sessions, knock, proof).await
+}
+
+/// Opens an unlock session with a code, for a person who has signed in with their password.
+pub async fn unlock_signed_in(
+    vault: &Vault,
+    sessions: &Sessions,
+    visit: &Visit,
+    code: &str,
+    reason: Option<&str>,
+    origin: Origin,
+) -> Result<Opened, OwnerError> {
+    let user = visit.user;
+    let reason = reason.map(Reason::parse).transpose()?;
+    let row = registry::user(&vault.records, user)?.ok_or(OwnerError::Refused)?;
+    let knock = Knock { user, reason, origin, method: UnlockMethod::PasswordAndTotp };
+    let proof = async {
+        let password = visit.password().map_err(|error| (Refusal::WrongCredential, error))?;
+        by_code(vault, user, &row, &password, code).await
+    };
+    admit(vault, sessions, knock, proof).await
+}
+
+/// An attempt to unlock, whatever it brings as proof.
+pub(super) struct Knock {
+    pub user: UserRef,
+    pub reason: Option<Reason>,
+    pub origin: Origin,
+    pub method: UnlockMethod,
+}
+
+/// Counts the attempt, waits for its proof, records what came of it, and opens the session.
+pub(super) async fn admit(
+    vault: &Vault,
+    sessions: &Sessions,
+    Knock { user, reason, origin, method }: Knock,
+    proof: impl Future<Output = Result<OwnerKey, (Refusal, OwnerError)>>,
+) -> Result<Opened, OwnerError> {
     require_reason(vault, user.tenant, reason.as_ref())?;
-    count_attempt(vault, user).await?;
-    let key = match verify(vault, user, &row, attempt.password, &attempt.code).await {
+    count_attempt(vault, user, Door::Unlock).await?;
+    let by = By { actor: Actor::User { user: user.user }, origin };
+    let key = match proof.await {
         Ok(key) => key,
         Err((cause, error)) => {
             vault.metrics.unlock(Outcome::failed);
-            let act = Act::UnlockRefused { cause };
-            let draft = Draft::new(Actor::User { user: user.user }, attempt.origin, act);
-            let _recorded = vault.audit.record(user.tenant, draft).await?;
-            return Err(error);
+            return Err(refuse(vault, user, by, Act::UnlockRefused { cause }, error).await);
         }
     };
-    clear_attempts(vault, user).await?;
+    clear_attempts(vault, user, Door::Unlock).await?;
     let lasts = vault.settings.unlock_lasts;
-    let act = Act::UnlockBegun { method: UnlockMethod::PasswordAndTotp, seconds: lasts.as_secs() };
-    let mut draft = Draft::new(Actor::User { user: user.user }, attempt.origin, act);
+    let mut draft = Draft::new(by.actor, origin, Act::UnlockBegun { method, seconds: lasts.as_secs() });
     if let Some(reason) = reason {
         draft = draft.because(reason);
     }
@@ -72,7 +116,34 @@ pub async fn unlock(vault: &Vault, sessions: &Sessions, attempt: Attempt) -> Res
     let now = vault.clock.now();
     let until = now.plus(lasts);
     vault.metrics.unlock(Outcome::ok);
-    Ok(Opened { token: sessions.open(user, &key, now..until)?, until, recorded })
+    Ok(Opened { token: sessions.open(user, &key, now..until, origin)?, until, recorded })
+}
+
+/// Records a refusal; what the caller is told is `error`, or that not even that could be recorded.
+pub(super) async fn refuse(vault: &Vault, user: UserRef, by: By, act: Act, error: OwnerError) -> OwnerError {
+    match vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await {
+        Ok(_recorded) => error,
+        Err(unwritten) => unwritten.into(),
+    }
+}
+
+/// Doors that count failures apart: a right password must not forgive wrong codes.
+#[derive(Clone, Copy)]
+pub(super) enum Door {
+    /// Password alone.
+    SignIn,
+    /// Password and second factor.
+    Unlock,
+}
+
+impl Door {
+    /// What follows the user in the key of the door's soft lock.
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::SignIn => b"sign-in",
+            Self::Unlock => b"",
+        }
+    }
 }
 
 /// Opens the owner key with the tenant's recovery code, for one call on behalf of `user`.
@@ -94,7 +165,7 @@ pub async fn recover(
     let act = Act::RecoveryCodeUsed { user: user.user };
     let _recorded =
         vault.audit.record(user.tenant, Draft::new(Actor::User { user: user.user }, origin, act)).await?;
-    Ok(Unlocked { user, key: OwnerKey(identity), session: None })
+    Ok(Unlocked { user, key: OwnerKey(identity), session: None, origin })
 }
 
 /// Writes into the audit log that sessions have ended.
@@ -130,22 +201,37 @@ async fn verify(
     row: &UserRow,
     password: Passphrase,
     code: &str,
-) -> Result<OwnerKey, (Refusal, OwnerError)> {
-    let refused = |_| (Refusal::WrongCredential, OwnerError::Refused);
-    let slot = KeySlot::from_bytes(&row.owner_slot).map_err(refused)?;
+) -> Result<(OwnerKey, PasswordKey), (Refusal, OwnerError)> {
+    let slot = KeySlot::from_bytes(&row.owner_slot).map_err(wrong)?;
     let hashing = slot.hashing().cloned().unwrap_or_else(PasswordHashing::fresh);
-    let key =
+    let password =
         password_key(vault, password, hashing).await.map_err(|error| (Refusal::WrongCredential, error))?;
+    Ok((by_code(vault, user, row, &password, code).await?, password))
+}
+
+/// The owner key, for a fresh code and what the password yielded.
+async fn by_code(
+    vault: &Vault,
+    user: UserRef,
+    row: &UserRow,
+    password: &PasswordKey,
+    code: &str,
+) -> Result<OwnerKey, (Refusal, OwnerError)> {
     if row.disabled {
         return Err((Refusal::Disabled, OwnerError::Refused));
     }
-    let enrolment = TotpEnrolment::from_bytes(&row.totp).map_err(refused)?;
+    let slot = KeySlot::from_bytes(&row.owner_slot).map_err(wrong)?;
+    let enrolment = TotpEnrolment::from_bytes(&row.totp).map_err(wrong)?;
     let passed = enrolment
         .check(code, vault.clock.now(), row.totp_last_step)
         .ok_or((Refusal::WrongCode, OwnerError::Refused))?;
-    burn(vault, user, passed.step()).await.map_err(|error| (Refusal::WrongCredential, error))?;
-    let slot_key = key.user_slot_key(&passed.release());
-    slot.open(&slot_key, &binding(user)).map(OwnerKey).map_err(refused)
+    burn(vault, user, passed.step()).await.map_err(|error| (Refusal::CodeUsedBefore, error))?;
+    let slot_key = password.user_slot_key(&passed.release());
+    slot.open(&slot_key, &binding(user)).map(OwnerKey).map_err(wrong)
+}
+
+fn wrong(_: crate::keyring::KeyringError) -> (Refusal, OwnerError) {
+    (Refusal::WrongCredential, OwnerError::Refused)
 }
 
 /// Durably marks the code's step as used. Of two that come with the same code one loses.
@@ -163,17 +249,18 @@ async fn burn(vault: &Vault, user: UserRef, step: u64) -> Result<(), OwnerError>
 }
 
 /// Refuses while the user has to wait; otherwise durably counts a failure, which success wipes out.
-async fn count_attempt(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
+pub(super) async fn count_attempt(vault: &Vault, user: UserRef, door: Door) -> Result<(), OwnerError> {
     let scope = vault.records.tenant(user.tenant);
     let now = vault.clock.now();
-    let read = scope.get_versioned::<SoftlockRow>(&[user.user.as_bytes()])?;
+    let parts: [&[u8]; 2] = [user.user.as_bytes(), door.name()];
+    let read = scope.get_versioned::<SoftlockRow>(&parts)?;
     let row = read.as_ref().map(|read| read.row.clone()).unwrap_or_default();
     softlock::admit(&row, now).map_err(OwnerError::SoftLocked)?;
     let mut batch = Batch::new();
     let next = softlock::after_failure(&row, now);
     match read {
-        Some(read) => scope.replace(&mut batch, &[user.user.as_bytes()], read.sealed, &next),
-        None => scope.insert(&mut batch, &[user.user.as_bytes()], &next),
+        Some(read) => scope.replace(&mut batch, &parts, read.sealed, &next),
+        None => scope.insert(&mut batch, &parts, &next),
     }
     // A conflict is an attempt that runs beside this one: guessing in parallel wins nothing.
     match vault.records.commit(batch).await {
@@ -185,9 +272,9 @@ async fn count_attempt(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
     }
 }
 
-async fn clear_attempts(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
+pub(super) async fn clear_attempts(vault: &Vault, user: UserRef, door: Door) -> Result<(), OwnerError> {
     let mut batch = Batch::new();
-    batch.delete(crate::records::row_key::<SoftlockRow>(&[user.user.as_bytes()]));
+    batch.delete(crate::records::row_key::<SoftlockRow>(&[user.user.as_bytes(), door.name()]));
     let _committed = vault.records.commit(batch).await?;
     Ok(())
 }

@@ -1,17 +1,17 @@
 //! Views and their credentials: making them, giving devices access, taking it away, and changing
 //! policies. Whatever reveals more needs an [`Unlocked`] (law 7); whatever reveals less does not.
 
-use super::account::{actor, check_name, exists, record};
-use super::{OwnerError, OwnerKey, Unlocked};
-use crate::audit::{Act, Actor, PolicyEffect};
-use crate::keyring::{self, AppPassword, Identity, KeySlot, Recipient, SlotBinding};
+use super::account::{check_name, exists, record};
+use super::{By, OwnerError, OwnerKey, Unlocked};
+use crate::audit::{Act, PolicyEffect};
+use crate::keyring::{self, AppPassword, Identity, KeySlot, PasswordKey, Recipient, SlotBinding};
 use crate::names::{CredentialId, Reader, TenantId, ViewId};
 use crate::policy::Policy;
 use crate::records::{Versioned, row_key};
 use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    CredentialListRow, CredentialRow, LastUsedRow, PolicyRow, RecipientRow, StaleSizeRow, ViewRow,
+    CredentialListRow, CredentialRow, DashboardAccess, LastUsedRow, PolicyRow, RecipientRow, StaleSizeRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -45,6 +45,30 @@ pub async fn create(
     if registry::view_named(&vault.records, user, name)?.is_some() {
         return Err(OwnerError::Exists("view"));
     }
+    let mut batch = Batch::new();
+    let owner = owner_recipient(vault, user.tenant)?;
+    let (view, row, identity) = put_view(vault, &mut batch, user, (name, policy), &owner)?;
+    let issued = put_credential(vault, &mut batch, user, (view, &row), label, &identity, login)?;
+    record(vault, user.tenant, unlocked.by(), Act::ViewCreated { view }).await?;
+    record(
+        vault,
+        user.tenant,
+        unlocked.by(),
+        Act::CredentialCreated { view, credential: issued.credential },
+    )
+    .await?;
+    vault.records.commit(batch).await.map_err(|error| exists("view", error)).map(|_committed| ())?;
+    Ok(issued)
+}
+
+/// Adds to `batch`: a view with a key of its own, without any credential.
+fn put_view(
+    vault: &Vault,
+    batch: &mut Batch,
+    user: UserRef,
+    (name, policy): (&str, &str),
+    owner: &Recipient,
+) -> Result<(ViewId, ViewRow, Identity), OwnerError> {
     let (view, identity) = (ViewId::random(), Identity::generate());
     let row = ViewRow {
         name: name.to_owned(),
@@ -52,24 +76,34 @@ pub async fn create(
         policy: policy.to_owned(),
         generation: 1,
         created: vault.clock.now().unix(),
-        for_owner: keyring::seal_to(&[&owner_recipient(vault, user.tenant)?], identity.reveal().as_bytes())?,
+        for_owner: keyring::seal_to(&[owner], identity.reveal().as_bytes())?,
     };
     vault.blobs.make_room(Reader::View(view))?;
-    let mut batch = Batch::new();
-    vault.records.tenant(user.tenant).insert(&mut batch, &[user.user.as_bytes(), view.as_bytes()], &row);
+    vault.records.tenant(user.tenant).insert(batch, &[user.user.as_bytes(), view.as_bytes()], &row);
     let recipient = RecipientRow { recipient: identity.recipient().to_bytes() };
-    vault.records.system().insert(&mut batch, &[&Reader::View(view).to_bytes()], &recipient);
-    let issued = put_credential(vault, &mut batch, user, (view, &row), label, &identity, login)?;
-    record(vault, user.tenant, actor(unlocked), Act::ViewCreated { view }).await?;
-    record(
-        vault,
-        user.tenant,
-        actor(unlocked),
-        Act::CredentialCreated { view, credential: issued.credential },
-    )
-    .await?;
-    vault.records.commit(batch).await.map_err(|error| exists("view", error)).map(|_committed| ())?;
-    Ok(issued)
+    vault.records.system().insert(batch, &[&Reader::View(view).to_bytes()], &recipient);
+    Ok((view, row, identity))
+}
+
+/// Adds to `batch`: the view that the dashboard lists, which the password alone opens.
+pub(super) fn put_dashboard(
+    vault: &Vault,
+    batch: &mut Batch,
+    user: UserRef,
+    owner: &Recipient,
+    key: &PasswordKey,
+) -> Result<DashboardAccess, OwnerError> {
+    let (view, _, identity) = put_view(vault, batch, user, (DASHBOARD, DASHBOARD_POLICY), owner)?;
+    Ok(DashboardAccess { view, slot: dashboard_slot(&identity, key, user, view) })
+}
+
+/// The keyslot of a dashboard view.
+pub(super) fn dashboard_slot(identity: &Identity, key: &PasswordKey, user: UserRef, view: ViewId) -> Vec<u8> {
+    KeySlot::wrap(identity, &key.dashboard_slot_key(), &dashboard_binding(user, view)).to_bytes()
+}
+
+pub(super) fn dashboard_binding(user: UserRef, view: ViewId) -> SlotBinding {
+    SlotBinding { tenant: user.tenant, user: Some(user.user), view: Some(view), credential: None }
 }
 
 /// A further credential for a view.
@@ -85,7 +119,7 @@ pub async fn add_credential(
     record(
         vault,
         user.tenant,
-        actor(unlocked),
+        unlocked.by(),
         Act::CredentialCreated { view, credential: issued.credential },
     )
     .await?;
@@ -100,24 +134,25 @@ pub async fn rotate(vault: &Vault, unlocked: &Unlocked, old: &Located) -> Result
     delete_credential(&mut batch, old.view, old.credential, &old.row);
     let act =
         Act::CredentialRotated { view: old.view, credential: issued.credential, replaced: old.credential };
-    record(vault, old.user.tenant, actor(unlocked), act).await?;
+    record(vault, old.user.tenant, unlocked.by(), act).await?;
     let _committed = vault.records.commit(batch).await?;
     Ok(issued)
 }
 
 /// Takes a credential away. Sessions that it opened end with their next command.
-pub async fn revoke(vault: &Vault, old: &Located, actor: Actor) -> Result<(), OwnerError> {
+pub async fn revoke(vault: &Vault, old: &Located, by: By) -> Result<(), OwnerError> {
     let mut batch = Batch::new();
     delete_credential(&mut batch, old.view, old.credential, &old.row);
     let act = Act::CredentialRevoked { view: old.view, credential: old.credential };
-    record(vault, old.user.tenant, actor, act).await?;
+    record(vault, old.user.tenant, by, act).await?;
     let _committed = vault.records.commit(batch).await?;
     Ok(())
 }
 
 /// Removes a view: its keys first, so that nothing opens what was sealed for it.
-pub async fn remove(vault: &Vault, user: UserRef, view: ViewId, actor: Actor) -> Result<(), OwnerError> {
-    record(vault, user.tenant, actor, Act::ViewRemoved { view }).await?;
+pub async fn remove(vault: &Vault, user: UserRef, view: ViewId, by: By) -> Result<(), OwnerError> {
+    refuse_dashboard(vault, user, view)?;
+    record(vault, user.tenant, by, Act::ViewRemoved { view }).await?;
     let mut batch = Batch::new();
     for (credential, row) in registry::credentials(&vault.records, user.tenant, view)? {
         delete_credential(&mut batch, view, credential, &row);
@@ -140,13 +175,13 @@ pub async fn set_policy(
     user: UserRef,
     view: ViewId,
     policy: &str,
-    by: Actor,
+    by: By,
 ) -> Result<(), OwnerError> {
     let row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
     let old = vault.policies.find(&vault.records, user.tenant, &row.policy)?;
     let new = vault.policies.find(&vault.records, user.tenant, policy)?;
     allow_change(unlocked, user.tenant, &old, &new)?;
-    record(vault, user.tenant, unlocked.map_or(by, actor), Act::ViewChanged { view }).await?;
+    record(vault, user.tenant, unlocked.map_or(by, Unlocked::by), Act::ViewChanged { view }).await?;
     let mut batch = Batch::new();
     change_view(vault, &mut batch, user, view, |row| row.policy = policy.to_owned())?;
     let _committed = vault.records.commit(batch).await?;
@@ -159,7 +194,7 @@ pub async fn load_policy(
     unlocked: Option<&Unlocked>,
     tenant: TenantId,
     (name, text): (&str, &str),
-    by: Actor,
+    by: By,
 ) -> Result<Vec<String>, OwnerError> {
     check_name("policy name", name)?;
     let new = crate::policy::parse(text, name)
@@ -174,7 +209,7 @@ pub async fn load_policy(
             PolicyEffect::Reveals
         }
     };
-    record(vault, tenant, unlocked.map_or(by, actor), Act::PolicyChanged { effect }).await?;
+    record(vault, tenant, unlocked.map_or(by, Unlocked::by), Act::PolicyChanged { effect }).await?;
     let mut batch = Batch::new();
     let row = PolicyRow { name: name.to_owned(), text: text.to_owned(), loaded: vault.clock.now().unix() };
     vault.records.tenant(tenant).put(
@@ -292,6 +327,7 @@ fn issue(
     label: &str,
 ) -> Result<Issued, OwnerError> {
     same_tenant(unlocked, user.tenant)?;
+    refuse_dashboard(vault, user, view)?;
     let row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
     let login = registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?.login;
     let identity = view_identity(&unlocked.key, &row)?;
@@ -348,6 +384,20 @@ impl From<crate::vault::PolicyUnavailable> for OwnerError {
         }
     }
 }
+
+/// The dashboard's view opens with the password: it cannot go, and no device may have it.
+fn refuse_dashboard(vault: &Vault, user: UserRef, view: ViewId) -> Result<(), OwnerError> {
+    let row = registry::user(&vault.records, user)?;
+    if row.and_then(|row| row.dashboard).is_some_and(|access| access.view == view) {
+        let why = "it is what the dashboard lists: it stays, and no mail client gets it";
+        return Err(OwnerError::Invalid { what: "view", why: why.to_owned() });
+    }
+    Ok(())
+}
+
+/// The name of the view that the dashboard lists, and its policy until the user chooses another.
+pub const DASHBOARD: &str = "dashboard";
+const DASHBOARD_POLICY: &str = "headers-only";
 
 /// What fits into a list.
 const MAX_LABEL: usize = 100;

@@ -80,6 +80,66 @@ pub struct UserRow {
     /// The last TOTP step that was used; neither it nor one before it is taken again.
     #[n(5)]
     pub totp_last_step: Option<u64>,
+    /// What the password alone opens: the view that the dashboard lists. None for users from
+    /// before there was a dashboard, until their next unlock.
+    #[n(6)]
+    pub dashboard: Option<DashboardAccess>,
+    /// What the user may do besides reading; none is a member.
+    #[n(7)]
+    pub role: Option<Role>,
+    /// What is left to do at the first sign-in, as bits of [`pending`]; none is nothing.
+    #[n(8)]
+    pub pending: Option<u8>,
+}
+
+impl UserRow {
+    /// What the user may do besides reading.
+    pub fn role(&self) -> Role {
+        self.role.unwrap_or(Role::Member)
+    }
+
+    /// Whether this part of the first sign-in is still to be done.
+    pub fn awaits(&self, step: u8) -> bool {
+        self.pending.unwrap_or(0) & step != 0
+    }
+}
+
+/// Parts of the first sign-in that can be still to be done.
+pub mod pending {
+    /// The password was chosen by somebody else.
+    pub const PASSWORD: u8 = 1;
+    /// No authenticator app has shown a right code yet.
+    pub const AUTHENTICATOR: u8 = 2;
+    /// The tenant's recovery code has not been shown and confirmed yet.
+    pub const RECOVERY: u8 = 4;
+}
+
+/// What a user may do besides reading their own mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Role {
+    /// Nothing more.
+    #[n(0)]
+    Member,
+    /// Looks after the tenant: users, addresses, policies.
+    #[n(1)]
+    Administrator,
+    /// Looks after the server: all tenants.
+    #[n(2)]
+    Operator,
+}
+
+/// The view that a password alone opens.
+#[derive(Clone, Encode, Decode)]
+pub struct DashboardAccess {
+    /// The view.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub view: ViewId,
+    /// The keyslot that holds the view's identity.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub slot: Vec<u8>,
 }
 
 /// Failed attempts of a user or of an address in the network.

@@ -27,6 +27,8 @@ pub enum Protocol {
     lmtp,
     /// POP3, with STLS or under TLS.
     pop3,
+    /// HTTPS of the dashboard.
+    dashboard,
 }
 
 /// Why a message, or one addressee of it, was not taken.

@@ -1,16 +1,19 @@
 //! Calls on tenants, users and addresses.
 
-use super::{Answered, Server, answer, authorise, done, tenant_named, tenants, time, user_named};
-use crate::admin::api::{AddressItem, Authority, Secret, TenantCreated, TenantItem, UserCreated, UserItem};
+use super::{Answered, Server, answer, authorise, done, resume, tenant_named, tenants, time, user_named};
+use crate::admin::api::{
+    AddressItem, Authority, RecoveryReplaced, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
+};
 use crate::admin::socket::Outlet;
-use crate::audit::{Act, Actor, Draft, Origin};
+use crate::audit::{Act, Draft};
 use crate::keyring::{EscrowRecipient, Passphrase};
 use crate::names::Address;
-use crate::owner::account::{Enrolled, Founding};
-use crate::owner::{OwnerError, Unlocked, account, remove};
+use crate::owner::account::{Enrolled, Enrolment, Founding, NewUser};
+use crate::owner::{By, OwnerError, Unlocked, account, enrol, remove};
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows;
 
 pub fn status(server: &Server) -> Answered {
     let listening = &server.listening;
@@ -37,7 +40,8 @@ pub async fn tenant_create(
     password: &Secret,
     reason_required: bool,
     escrow: &[String],
-    by: Actor,
+    enrolment: Enrolment,
+    by: By,
 ) -> Answered {
     let founding = Founding {
         name,
@@ -45,13 +49,15 @@ pub async fn tenant_create(
         password: Passphrase::new(password.expose().to_owned()),
         reason_required,
         escrow: escrow.iter().map(|text| parse_escrow(text)).collect::<Result<_, _>>()?,
+        enrolment,
     };
     let founded = account::found(&server.vault, founding, by).await?;
     server.notary.attend(founded.tenant);
     answer(&TenantCreated {
         tenant: founded.tenant.to_string(),
-        recovery_code: Secret::new(founded.recovery_code.reveal().to_string()),
-        user: shown(founded.user),
+        recovery_code: (enrolment == Enrolment::Here)
+            .then(|| Secret::new(founded.recovery_code.reveal().to_string())),
+        user: shown(founded.user, enrolment),
     })
 }
 
@@ -70,7 +76,7 @@ pub fn tenant_list(server: &Server) -> Answered {
     answer(&items?)
 }
 
-pub async fn tenant_remove(server: &Server, name: &str, by: Actor, outlet: &Outlet) -> Answered {
+pub async fn tenant_remove(server: &Server, name: &str, by: By, outlet: &Outlet) -> Answered {
     let (tenant, row) = tenant_named(server, name)?;
     let progress = |done, total| outlet.progress(done, total, "messages removed");
     remove::tenant(&server.vault, &server.sessions, tenant, row, by, progress).await?;
@@ -82,16 +88,22 @@ pub async fn user_create(
     tenant: &str,
     address: &str,
     password: &Secret,
+    (role, enrolment): (Role, Enrolment),
     authority: &Authority,
+    by: By,
 ) -> Answered {
     let (tenant, _) = tenant_named(server, tenant)?;
-    let unlocked = authorise(server, authority, first_user(server, tenant)?).await?;
+    let unlocked = authorise(server, authority, first_user(server, tenant)?, by).await?;
     if unlocked.user().tenant != tenant {
         return Err(OwnerError::OtherTenant.into());
     }
-    let password = Passphrase::new(password.expose().to_owned());
-    let enrolled = account::add_user(&server.vault, &unlocked, &parse_address(address)?, password).await?;
-    answer(&shown(enrolled))
+    let new = NewUser {
+        address: parse_address(address)?,
+        password: Passphrase::new(password.expose().to_owned()),
+        role: row_role(role),
+        enrolment,
+    };
+    answer(&shown(account::add_user(&server.vault, &unlocked, new).await?, enrolment))
 }
 
 pub fn user_list(server: &Server, tenant: Option<&str>) -> Answered {
@@ -99,6 +111,8 @@ pub fn user_list(server: &Server, tenant: Option<&str>) -> Answered {
     for (tenant, tenant_row) in tenants(server, tenant)? {
         for (user, row) in registry::users(&server.vault.records, tenant)? {
             items.push(UserItem {
+                role: shown_role(row.role()),
+                invited: row.awaits(rows::pending::AUTHENTICATOR),
                 id: user.user.to_string(),
                 login: row.login,
                 tenant: tenant_row.name.clone(),
@@ -115,21 +129,23 @@ pub async fn user_password(
     login: &str,
     password: &Secret,
     authority: &Authority,
+    by: By,
 ) -> Answered {
     let (user, _) = user_named(server, login)?;
-    let unlocked = own_session(authorise(server, authority, user).await?, user)?;
+    let unlocked = own_session(authorise(server, authority, user, by).await?, user)?;
     let password = Passphrase::new(password.expose().to_owned());
     account::set_password(&server.vault, &server.sessions, &unlocked, user, password).await?;
     done()
 }
 
-pub async fn user_totp(server: &Server, login: &str, authority: &Authority) -> Answered {
+pub async fn user_totp(server: &Server, login: &str, authority: &Authority, by: By) -> Answered {
     let (user, _) = user_named(server, login)?;
-    let unlocked = own_session(authorise(server, authority, user).await?, user)?;
-    answer(&shown(account::reset_totp(&server.vault, &server.sessions, &unlocked, user).await?))
+    let unlocked = own_session(authorise(server, authority, user, by).await?, user)?;
+    let enrolled = account::reset_totp(&server.vault, &server.sessions, &unlocked, user).await?;
+    answer(&shown(enrolled, Enrolment::Here))
 }
 
-pub async fn user_disable(server: &Server, login: &str, disabled: bool, by: Actor) -> Answered {
+pub async fn user_disable(server: &Server, login: &str, disabled: bool, by: By) -> Answered {
     let (user, _) = user_named(server, login)?;
     account::set_disabled(&server.vault, &server.sessions, user, disabled, by).await?;
     done()
@@ -140,7 +156,7 @@ pub async fn address_add(
     address: &str,
     login: Option<&str>,
     alias_of: Option<&str>,
-    by: Actor,
+    by: By,
 ) -> Answered {
     let destination = parse_destination(address)?;
     let alias_of = alias_of.map(parse_address).transpose()?;
@@ -163,7 +179,7 @@ pub async fn address_add(
         (user.tenant, user.user),
         alias_of.as_ref(),
     );
-    let draft = Draft::new(by, Origin::UnixSocket, Act::AddressAdded { user: user.user });
+    let draft = Draft::new(by.actor, by.origin, Act::AddressAdded { user: user.user });
     let _recorded = server.vault.audit.record(user.tenant, draft).await.map_err(OwnerError::from)?;
     match server.vault.records.commit(batch).await {
         Ok(_committed) => done(),
@@ -184,7 +200,7 @@ pub fn address_list(server: &Server, tenant: Option<&str>) -> Answered {
     answer(&items)
 }
 
-pub async fn address_remove(server: &Server, address: &str, by: Actor) -> Answered {
+pub async fn address_remove(server: &Server, address: &str, by: By) -> Answered {
     let destination = parse_destination(address)?;
     let records = &server.vault.records;
     let holder = directory::holder(records, &destination)?.ok_or(OwnerError::NotFound("address"))?;
@@ -192,7 +208,7 @@ pub async fn address_remove(server: &Server, address: &str, by: Actor) -> Answer
     if registry::user(records, user)?.is_some_and(|row| row.login == destination.reveal()) {
         return Err(invalid("address", "it is a user's login").into());
     }
-    let draft = Draft::new(by, Origin::UnixSocket, Act::AddressRemoved { user: holder.user });
+    let draft = Draft::new(by.actor, by.origin, Act::AddressRemoved { user: holder.user });
     let _recorded = server.vault.audit.record(holder.tenant, draft).await.map_err(OwnerError::from)?;
     let mut batch = Batch::new();
     directory::remove(records, &mut batch, &destination, holder.tenant);
@@ -211,11 +227,40 @@ fn first_user(server: &Server, tenant: crate::names::TenantId) -> Result<UserRef
     users.first().map(|(user, _)| *user).ok_or(OwnerError::NotFound("user"))
 }
 
-fn shown(enrolled: Enrolled) -> UserCreated {
+pub async fn user_role(server: &Server, login: &str, role: Role, by: By) -> Answered {
+    let (user, _) = user_named(server, login)?;
+    account::set_role(&server.vault, user, row_role(role), by).await?;
+    done()
+}
+
+pub async fn tenant_recovery(server: &Server, session: &Secret) -> Answered {
+    let unlocked = resume(server, session.expose())?;
+    let code = enrol::new_recovery_code(&server.vault, &unlocked).await?;
+    answer(&RecoveryReplaced { recovery_code: Secret::new(code.reveal().to_string()) })
+}
+
+fn shown(enrolled: Enrolled, enrolment: Enrolment) -> UserCreated {
+    let here = enrolment == Enrolment::Here;
     UserCreated {
         login: enrolled.login,
-        totp_seed: Secret::new(enrolled.seed.to_string()),
-        totp_uri: Secret::new(enrolled.uri.to_string()),
+        totp_seed: here.then(|| Secret::new(enrolled.seed.to_string())),
+        totp_uri: here.then(|| Secret::new(enrolled.uri.to_string())),
+    }
+}
+
+fn row_role(role: Role) -> rows::Role {
+    match role {
+        Role::Member => rows::Role::Member,
+        Role::Administrator => rows::Role::Administrator,
+        Role::Operator => rows::Role::Operator,
+    }
+}
+
+fn shown_role(role: rows::Role) -> Role {
+    match role {
+        rows::Role::Member => Role::Member,
+        rows::Role::Administrator => Role::Administrator,
+        rows::Role::Operator => Role::Operator,
     }
 }
 

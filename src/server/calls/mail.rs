@@ -19,13 +19,14 @@ pub async fn unlock(
     password: &Secret,
     code: &Secret,
     reason: Option<String>,
+    origin: Origin,
 ) -> Answered {
     let attempt = Attempt {
         login,
         password: Passphrase::new(password.expose().to_owned()),
         code: code.expose().to_owned(),
         reason,
-        origin: Origin::UnixSocket,
+        origin,
     };
     let opened = owner_unlock(&server.vault, &server.sessions, attempt).await?;
     answer(&UnlockedAnswer {

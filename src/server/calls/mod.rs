@@ -16,8 +16,9 @@ use crate::admin::api::{Authority, Failure, FailureCode, Request};
 use crate::admin::socket::{Handler, Outlet};
 use crate::audit::{Actor, Origin};
 use crate::names::TenantId;
+use crate::owner::account::Enrolment;
 use crate::owner::sessions::Token;
-use crate::owner::{OwnerError, Unlocked, unlock};
+use crate::owner::{By, OwnerError, Unlocked, unlock};
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{TenantRow, UserRow};
 
@@ -36,28 +37,33 @@ type Answered = Result<serde_json::Value, Failure>;
 impl Handler for Desk {
     async fn handle(&self, request: Request, caller: u32, outlet: &Outlet) -> Answered {
         let server = self.0.upgrade().ok_or_else(|| OwnerError::Stopping)?;
-        let by = Actor::Administrator { uid: caller };
+        let by = By { actor: Actor::Administrator { uid: caller }, origin: Origin::UnixSocket };
         dispatch(&server, request, by, outlet).await
     }
 }
 
-async fn dispatch(server: &Server, request: Request, by: Actor, outlet: &Outlet) -> Answered {
+async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) -> Answered {
     use Request as R;
     match request {
         R::Status {} => account::status(server),
-        R::TenantCreate { name, address, password, reason_required, escrow } => {
-            account::tenant_create(server, name, &address, &password, reason_required, &escrow, by).await
+        R::TenantCreate { name, address, password, reason_required, escrow, enrol_at_sign_in } => {
+            let enrolment = enrolment(enrol_at_sign_in);
+            account::tenant_create(server, name, &address, &password, reason_required, &escrow, enrolment, by)
+                .await
         }
+        R::TenantRecovery { session } => account::tenant_recovery(server, &session).await,
         R::TenantList {} => account::tenant_list(server),
         R::TenantRemove { tenant } => account::tenant_remove(server, &tenant, by, outlet).await,
-        R::UserCreate { tenant, address, password, authority } => {
-            account::user_create(server, &tenant, &address, &password, &authority).await
+        R::UserCreate { tenant, address, password, role, enrol_at_sign_in, authority } => {
+            let manner = (role, enrolment(enrol_at_sign_in));
+            account::user_create(server, &tenant, &address, &password, manner, &authority, by).await
         }
+        R::UserRole { user, role } => account::user_role(server, &user, role, by).await,
         R::UserList { tenant } => account::user_list(server, tenant.as_deref()),
         R::UserPassword { user, password, authority } => {
-            account::user_password(server, &user, &password, &authority).await
+            account::user_password(server, &user, &password, &authority, by).await
         }
-        R::UserTotp { user, authority } => account::user_totp(server, &user, &authority).await,
+        R::UserTotp { user, authority } => account::user_totp(server, &user, &authority, by).await,
         R::UserDisable { user, disabled } => account::user_disable(server, &user, disabled, by).await,
         R::AddressAdd { address, user, alias_of } => {
             account::address_add(server, &address, user.as_deref(), alias_of.as_deref(), by).await
@@ -65,7 +71,7 @@ async fn dispatch(server: &Server, request: Request, by: Actor, outlet: &Outlet)
         R::AddressList { tenant } => account::address_list(server, tenant.as_deref()),
         R::AddressRemove { address } => account::address_remove(server, &address, by).await,
         R::ViewCreate { user, name, policy, label, authority } => {
-            view::create(server, &user, &name, &policy, label.as_deref(), &authority).await
+            view::create(server, &user, &name, &policy, label.as_deref(), &authority, by).await
         }
         R::ViewList { user } => view::list(server, user.as_deref()),
         R::ViewPolicy { user, view, policy, authority } => {
@@ -74,12 +80,12 @@ async fn dispatch(server: &Server, request: Request, by: Actor, outlet: &Outlet)
         R::ViewRemove { user, view } => view::remove(server, &user, &view, by).await,
         R::Reseal { user, session } => view::reseal(server, &user, &session, outlet).await,
         R::CredentialCreate { user, view, label, authority } => {
-            view::credential_create(server, &user, &view, &label, &authority).await
+            view::credential_create(server, &user, &view, &label, &authority, by).await
         }
         R::CredentialList { user } => view::credential_list(server, &user),
         R::CredentialRevoke { credential } => view::credential_revoke(server, &credential, by).await,
         R::CredentialRotate { credential, authority } => {
-            view::credential_rotate(server, &credential, &authority).await
+            view::credential_rotate(server, &credential, &authority, by).await
         }
         R::PolicyLoad { tenant, name, text, authority } => {
             view::policy_load(server, &tenant, (&name, &text), authority.as_ref(), by).await
@@ -87,7 +93,7 @@ async fn dispatch(server: &Server, request: Request, by: Actor, outlet: &Outlet)
         R::PolicyList { tenant } => view::policy_list(server, &tenant),
         R::PolicyShow { tenant, name } => view::policy_show(server, &tenant, &name),
         R::Unlock { user, password, code, reason } => {
-            mail::unlock(server, user, &password, &code, reason).await
+            mail::unlock(server, user, &password, &code, reason, by.origin).await
         }
         R::Lock { session } => mail::lock(server, &session).await,
         R::MailList { session, before, limit } => mail::list(server, &session, before, limit).await,
@@ -99,6 +105,10 @@ async fn dispatch(server: &Server, request: Request, by: Actor, outlet: &Outlet)
         R::AuditCheckpoint { tenant } => audit::checkpoint(server, &tenant).await,
         R::AuditReceipt { tenant, entry } => audit::receipt(server, &tenant, entry).await,
     }
+}
+
+fn enrolment(at_sign_in: bool) -> Enrolment {
+    if at_sign_in { Enrolment::AtFirstSignIn } else { Enrolment::Here }
 }
 
 /// The answer of a call that has nothing to tell.
@@ -131,11 +141,11 @@ fn tenants(server: &Server, name: Option<&str>) -> Result<Vec<(TenantId, TenantR
 }
 
 /// Opens the owner key for a call on `user`: by a session of the same tenant, or its recovery code.
-async fn authorise(server: &Server, authority: &Authority, user: UserRef) -> Result<Unlocked, OwnerError> {
+async fn authorise(server: &Server, authority: &Authority, user: UserRef, by: By) -> Result<Unlocked, OwnerError> {
     match authority {
         Authority::Session(session) => resume(server, session.expose()),
         Authority::Recovery(code) => {
-            unlock::recover(&server.vault, user, code.expose(), Origin::UnixSocket).await
+            unlock::recover(&server.vault, user, code.expose(), by.origin).await
         }
     }
 }

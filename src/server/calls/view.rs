@@ -8,7 +8,7 @@ use crate::admin::socket::Outlet;
 use crate::audit::{Act, Actor};
 use crate::names::{CredentialId, TenantId, ViewId};
 use crate::owner::view::{Issued, Located};
-use crate::owner::{OwnerError, reseal as owner_reseal, view};
+use crate::owner::{By, OwnerError, reseal as owner_reseal, view};
 use crate::policy;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{LastUsedRow, PolicyRow, ViewRow};
@@ -20,9 +20,10 @@ pub async fn create(
     policy: &str,
     label: Option<&str>,
     authority: &Authority,
+    by: By,
 ) -> Answered {
     let (user, _) = user_named(server, login)?;
-    let unlocked = authorise(server, authority, user).await?;
+    let unlocked = authorise(server, authority, user, by).await?;
     let issued = view::create(&server.vault, &unlocked, user, name, policy, label.unwrap_or(name)).await?;
     shown(&issued)
 }
@@ -52,18 +53,18 @@ pub async fn set_policy(
     name: &str,
     policy: &str,
     authority: Option<&Authority>,
-    by: Actor,
+    by: By,
 ) -> Answered {
     let (user, view, _) = view_named(server, login, name)?;
     let unlocked = match authority {
-        Some(authority) => Some(authorise(server, authority, user).await?),
+        Some(authority) => Some(authorise(server, authority, user, by).await?),
         None => None,
     };
     view::set_policy(&server.vault, unlocked.as_ref(), user, view, policy, by).await?;
     done()
 }
 
-pub async fn remove(server: &Server, login: &str, name: &str, by: Actor) -> Answered {
+pub async fn remove(server: &Server, login: &str, name: &str, by: By) -> Answered {
     let (user, view, _) = view_named(server, login, name)?;
     view::remove(&server.vault, user, view, by).await?;
     done()
@@ -86,9 +87,10 @@ pub async fn credential_create(
     name: &str,
     label: &str,
     authority: &Authority,
+    by: By,
 ) -> Answered {
     let (user, view, _) = view_named(server, login, name)?;
-    let unlocked = authorise(server, authority, user).await?;
+    let unlocked = authorise(server, authority, user, by).await?;
     shown(&view::add_credential(&server.vault, &unlocked, user, view, label).await?)
 }
 
@@ -112,16 +114,16 @@ pub fn credential_list(server: &Server, login: &str) -> Answered {
     answer(&items)
 }
 
-pub async fn credential_revoke(server: &Server, credential: &str, by: Actor) -> Answered {
+pub async fn credential_revoke(server: &Server, credential: &str, by: By) -> Answered {
     let located = locate(server, credential)?;
     view::revoke(&server.vault, &located, by).await?;
     let fetched = fetched(server, &located).await?;
     answer(&CredentialRevoked { credential: credential.to_owned(), fetched })
 }
 
-pub async fn credential_rotate(server: &Server, credential: &str, authority: &Authority) -> Answered {
+pub async fn credential_rotate(server: &Server, credential: &str, authority: &Authority, by: By) -> Answered {
     let located = locate(server, credential)?;
-    let unlocked = authorise(server, authority, located.user).await?;
+    let unlocked = authorise(server, authority, located.user, by).await?;
     shown(&view::rotate(&server.vault, &unlocked, &located).await?)
 }
 
@@ -130,7 +132,7 @@ pub async fn policy_load(
     tenant: &str,
     policy: (&str, &str),
     authority: Option<&Authority>,
-    by: Actor,
+    by: By,
 ) -> Answered {
     let (tenant, _) = tenant_named(server, tenant)?;
     let unlocked = match authority {
@@ -138,7 +140,7 @@ pub async fn policy_load(
         Some(authority) => {
             let users = registry::users(&server.vault.records, tenant)?;
             let (user, _) = users.first().ok_or(OwnerError::NotFound("user"))?;
-            Some(authorise(server, authority, *user).await?)
+            Some(authorise(server, authority, *user, by).await?)
         }
         None => None,
     };

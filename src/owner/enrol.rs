@@ -1,0 +1,97 @@
+//! The first sign-in: a password of one's own, an authenticator, the recovery code. Each is shown to
+//! the person alone, and each is done when they have proved that they have it.
+
+use super::account::{Enrolled, change_user, enrolled, record, update_user};
+use super::sessions::Sessions;
+use super::sign_ins::Visit;
+use super::unlock::{Opened, unlock_signed_in};
+use super::{OwnerError, OwnerKey, Unlocked, view};
+use crate::audit::{Act, Origin};
+use crate::keyring::{PasswordKey, RecoveryCode, TotpEnrolment};
+use crate::store::blobs::BlobName;
+use crate::store::ledger::{Batch, CommitError};
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{UserRow, pending};
+use crate::vault::Vault;
+
+/// What the authenticator app has to be told; only until it has shown a right code.
+pub fn authenticator(vault: &Vault, visit: &Visit) -> Result<Option<Enrolled>, OwnerError> {
+    let row = registry::user(&vault.records, visit.user)?.ok_or(OwnerError::SessionEnded)?;
+    if !row.awaits(pending::AUTHENTICATOR) {
+        return Ok(None);
+    }
+    enrolled(visit.user, &row.login, &TotpEnrolment::from_bytes(&row.totp)?).map(Some)
+}
+
+/// The first right code: it unlocks, and from then on the seed is shown to nobody.
+pub async fn confirm_authenticator(
+    vault: &Vault,
+    sessions: &Sessions,
+    visit: &Visit,
+    code: &str,
+    origin: Origin,
+) -> Result<Opened, OwnerError> {
+    let opened = unlock_signed_in(vault, sessions, visit, code, Some(FIRST_SIGN_IN), origin).await?;
+    done(vault, visit.user, pending::AUTHENTICATOR).await?;
+    Ok(opened)
+}
+
+/// A new recovery code for the unlocked tenant; the one before opens nothing any more.
+pub async fn new_recovery_code(vault: &Vault, unlocked: &Unlocked) -> Result<RecoveryCode, OwnerError> {
+    let user = unlocked.user;
+    let code = RecoveryCode::generate();
+    let file = code.seal(user.tenant, &unlocked.key.0)?;
+    record(vault, user.tenant, unlocked.by(), Act::RecoveryCodeReplaced { user: user.user }).await?;
+    vault.blobs.put(&BlobName::of_recovery(user.tenant), file.into()).await?;
+    Ok(code)
+}
+
+/// The person has shown that they have the recovery code.
+pub async fn recovery_confirmed(vault: &Vault, unlocked: &Unlocked) -> Result<(), OwnerError> {
+    change_user(vault, unlocked, unlocked.user, |row| {
+        row.pending = without(row, pending::RECOVERY);
+        Ok(())
+    })
+    .await
+}
+
+/// Gives a user from before there was a dashboard their view of it, now that the keys are at hand.
+pub(super) async fn give_dashboard(
+    vault: &Vault,
+    user: UserRef,
+    row: &UserRow,
+    owner: &OwnerKey,
+    password: &PasswordKey,
+) -> Result<(), OwnerError> {
+    if row.dashboard.is_some() {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    let access = view::put_dashboard(vault, &mut batch, user, &owner.0.recipient(), password)?;
+    match vault.records.commit(batch).await {
+        Ok(_committed) => {}
+        // Another unlock was faster.
+        Err(CommitError::Conflict) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    update_user(vault, user, |row| {
+        row.dashboard.get_or_insert_with(|| access.clone());
+        Ok(())
+    })
+    .await
+}
+
+async fn done(vault: &Vault, user: UserRef, step: u8) -> Result<(), OwnerError> {
+    update_user(vault, user, |row| {
+        row.pending = without(row, step);
+        Ok(())
+    })
+    .await
+}
+
+fn without(row: &UserRow, step: u8) -> Option<u8> {
+    row.pending.map(|steps| steps & !step).filter(|steps| *steps != 0)
+}
+
+/// Why the first unlock happens, for tenants that ask.
+const FIRST_SIGN_IN: &str = "setting up the authenticator at the first sign-in";

@@ -1,0 +1,241 @@
+//! Signed-in sessions of the dashboard. What the password opened is kept wrapped under a half that
+//! only the browser's cookie carries, as unlock sessions keep the owner key.
+//!
+//! A session belongs to one browser (its `User-Agent`) and is short: it ends after an hour of
+//! silence and after half a day in any case. An unlock within it belongs to one network address.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::OwnerError;
+use super::sessions::{SessionId, Token};
+use super::sign_in::SignedIn;
+use crate::audit::{Origin, Recorded};
+use crate::clock::Timestamp;
+use crate::keyring::{Identity, PasswordKey, RecordKey};
+use crate::names::ViewId;
+use crate::tenant::registry::UserRef;
+
+/// The browser at the other end.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Browser {
+    /// SHA-256 of its `User-Agent`.
+    pub print: [u8; 32],
+    /// What people call it, as `Firefox on Linux`.
+    pub label: String,
+}
+
+/// A session as the server holds it.
+struct Held {
+    user: UserRef,
+    view: ViewId,
+    /// Identity of the view, then the stretched password.
+    wrapped: Vec<u8>,
+    recorded: Arc<Recorded>,
+    since: Timestamp,
+    seen: Timestamp,
+    origin: Origin,
+    browser: Browser,
+    csrf: String,
+    unlock: Option<HeldUnlock>,
+}
+
+struct HeldUnlock {
+    /// The unlock session's token, wrapped.
+    token: Vec<u8>,
+    until: Timestamp,
+    origin: Origin,
+}
+
+/// The live sessions.
+#[derive(Default)]
+pub struct SignIns(Mutex<HashMap<SessionId, Held>>);
+
+/// A session that a request has resumed.
+pub struct Visit {
+    /// The session's name; not secret.
+    pub id: SessionId,
+    /// Who.
+    pub user: UserRef,
+    /// The view that the dashboard lists.
+    pub view: ViewId,
+    /// The proof that its opening was recorded.
+    pub recorded: Arc<Recorded>,
+    /// What every form of this session carries.
+    pub csrf: String,
+    /// The unlock session, and when it ends.
+    pub unlock: Option<(Token, Timestamp)>,
+    wrapped: Zeroizing<Vec<u8>>,
+}
+
+/// A session in a person's list of sessions.
+pub struct Shown {
+    /// Its name.
+    pub id: SessionId,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it was last used.
+    pub seen: Timestamp,
+    /// From where it began.
+    pub origin: Origin,
+    /// In which browser.
+    pub browser: String,
+    /// Whether the whole is open in it.
+    pub unlocked: bool,
+}
+
+impl SignIns {
+    /// Begins a session.
+    pub fn open(
+        &self,
+        signed: SignedIn,
+        browser: Browser,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Token, OwnerError> {
+        let token = Token::generate();
+        let mut secret = Zeroizing::new(Vec::with_capacity(256));
+        secret.extend_from_slice(signed.identity.expose());
+        secret.extend_from_slice(&signed.password.expose());
+        let held = Held {
+            user: signed.user,
+            view: signed.view,
+            wrapped: token.half.seal(&token.id, &secret),
+            recorded: Arc::new(signed.recorded),
+            since: now,
+            seen: now,
+            origin,
+            browser,
+            csrf: data_encoding::BASE64URL_NOPAD.encode(RecordKey::generate().expose()),
+            unlock: None,
+        };
+        let mut sessions = self.held();
+        sessions.retain(|_, session| session.is_live(now));
+        if sessions.len() >= MAX_SESSIONS {
+            return Err(OwnerError::SoftLocked(Duration::from_secs(60)));
+        }
+        sessions.insert(token.id, held);
+        Ok(token)
+    }
+
+    /// Resumes a live session for the browser that began it. An unlock in it counts only at the
+    /// network address that it was made from.
+    pub fn resume(
+        &self,
+        token: &Token,
+        browser: &[u8; 32],
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Visit, OwnerError> {
+        let mut sessions = self.held();
+        let fits = |held: &&mut Held| held.is_live(now) && held.browser.print == *browser;
+        let held = sessions.get_mut(&token.id).filter(fits).ok_or(OwnerError::SessionEnded)?;
+        let opened = token.half.open(&token.id, &held.wrapped).map_err(|_| OwnerError::SessionEnded)?;
+        held.seen = now;
+        held.unlock.take_if(|unlock| now >= unlock.until || now < held.since);
+        let unlock = held.unlock.as_ref().filter(|unlock| unlock.origin == origin);
+        let unlock = unlock.and_then(|unlock| {
+            let text = token.half.open(UNLOCK, &unlock.token).ok()?;
+            Some((Token::parse(std::str::from_utf8(&text).ok()?)?, unlock.until))
+        });
+        Ok(Visit {
+            id: token.id,
+            user: held.user,
+            view: held.view,
+            recorded: held.recorded.clone(),
+            csrf: held.csrf.clone(),
+            unlock,
+            wrapped: Zeroizing::new(opened.to_vec()),
+        })
+    }
+
+    /// Keeps an unlock in the session that asked for it.
+    pub fn attach(&self, token: &Token, unlock: &Token, until: Timestamp, origin: Origin) {
+        let wrapped = token.half.seal(UNLOCK, unlock.reveal().as_bytes());
+        if let Some(held) = self.held().get_mut(&token.id) {
+            held.unlock = Some(HeldUnlock { token: wrapped, until, origin });
+        }
+    }
+
+    /// Forgets the unlock of a session.
+    pub fn detach(&self, id: &SessionId) {
+        if let Some(held) = self.held().get_mut(id) {
+            held.unlock = None;
+        }
+    }
+
+    /// Ends a session of this user.
+    pub fn close(&self, user: UserRef, id: &SessionId) -> bool {
+        let mut sessions = self.held();
+        sessions.get(id).is_some_and(|held| held.user == user) && sessions.remove(id).is_some()
+    }
+
+    /// Ends every session of a user.
+    pub fn close_all_of(&self, user: UserRef) {
+        self.held().retain(|_, held| held.user != user);
+    }
+
+    /// The live sessions of a user, newest first.
+    pub fn list(&self, user: UserRef, now: Timestamp) -> Vec<Shown> {
+        let sessions = self.held();
+        let mine = sessions.iter().filter(|(_, held)| held.user == user && held.is_live(now));
+        let mut shown: Vec<Shown> = mine
+            .map(|(id, held)| Shown {
+                id: *id,
+                since: held.since,
+                seen: held.seen,
+                origin: held.origin,
+                browser: held.browser.label.clone(),
+                unlocked: held.unlock.as_ref().is_some_and(|unlock| now < unlock.until),
+            })
+            .collect();
+        shown.sort_by_key(|session| std::cmp::Reverse(session.since));
+        shown
+    }
+
+    /// How many sessions are live.
+    pub fn count(&self, now: Timestamp) -> usize {
+        self.held().values().filter(|held| held.is_live(now)).count()
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Held>> {
+        // Nothing panics while the lock is held, and a map is whole between two operations.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// A clock that is set back ends sessions, and lengthens none.
+    fn is_live(&self, now: Timestamp) -> bool {
+        now >= self.since
+            && now < self.since.plus(LONGEST)
+            && now >= self.seen
+            && now < self.seen.plus(SILENCE)
+    }
+}
+
+impl Visit {
+    /// The identity of the dashboard's view.
+    pub(super) fn identity(&self) -> Result<Identity, OwnerError> {
+        let octets = self.wrapped.first_chunk::<32>().ok_or(OwnerError::SessionEnded)?;
+        Ok(Identity::from_bytes(octets))
+    }
+
+    /// What the password yielded at the sign-in.
+    pub(super) fn password(&self) -> Result<PasswordKey, OwnerError> {
+        let octets = self.wrapped.get(32..).ok_or(OwnerError::SessionEnded)?;
+        Ok(PasswordKey::from_exposed(octets)?)
+    }
+}
+
+/// Associated data of a wrapped unlock token.
+const UNLOCK: &[u8] = b"unlock";
+/// A session ends after so long without a request.
+const SILENCE: Duration = Duration::from_secs(60 * 60);
+/// And after so long in any case.
+const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+/// More live sessions than people at one server; a bound for memory.
+const MAX_SESSIONS: usize = 10_000;

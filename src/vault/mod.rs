@@ -3,6 +3,7 @@
 
 pub mod audit_rows;
 pub mod mailbox;
+pub mod masked;
 mod policies;
 pub mod read;
 pub mod seal;

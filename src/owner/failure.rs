@@ -69,6 +69,9 @@ pub enum OwnerError {
     /// A key or keyslot is not what it should be.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// A policy or a store is not there; the log says more.
+    #[error("this is not available now")]
+    Unavailable,
     /// A task ended early: the server is shutting down.
     #[error("the server is shutting down")]
     Stopping,

@@ -3,19 +3,21 @@
 
 use std::ops::ControlFlow;
 
+use super::lines::{Known, Line, keep, line};
 use super::{OwnerError, Unlocked};
 use crate::audit::{Act, Draft, Extent, Recorded};
-use crate::message::{dissect, header};
 use crate::names::{MessageId, Reader, ViewId};
 use crate::records::row_key;
 use crate::seal::{Container, OpenedOriginal, UnsealError};
 use crate::store::blobs::BlobName;
 use crate::store::ledger::Batch;
 use crate::tenant::registry;
-use crate::tenant::rows::{HiddenRow, MessageRow, StaleSizeRow};
+use crate::tenant::rows::{HiddenRow, MessageRow, StaleSizeRow, SummaryRow};
 use crate::vault::Vault;
+use crate::vault::pages::{self, Rows, Start};
 use crate::vault::read::{self, ReadError};
 use crate::vault::seeds::{ReaderKeys, SeedError};
+use crate::vault::summary::{HEAD, Summary};
 use crate::wipe::Wiped;
 
 /// A message in the owner's list.
@@ -55,23 +57,59 @@ impl<'a> OwnerReader<'a> {
         Ok(Self { vault, unlocked, keys: ReaderKeys::new(reader, identity) })
     }
 
-    /// At most `limit` messages below UID `before`, newest first. The whole call is one audit entry.
+    /// At most `limit` messages below UID `before`, newest first, the trash too. The whole call is
+    /// one audit entry.
     pub async fn list(&mut self, before: Option<u32>, limit: usize) -> Result<Vec<Listed>, OwnerError> {
-        let mut rows = self.rows()?;
-        rows.retain(|(uid, _)| before.is_none_or(|before| *uid < before));
-        rows.reverse();
-        rows.truncate(limit);
+        let start = before.map_or(Start::Newest, Start::Before);
+        let rows = pages::page(self.vault, self.unlocked.user, start, limit, |_| true)?;
         let recorded = self.record(Act::ListRead { messages: rows.len() as u64 }).await?;
         let mut listed = Vec::with_capacity(rows.len());
+        let mut batch = Batch::new();
         for (uid, row) in rows {
-            let shown = match self.open(&row, &recorded).await {
-                Ok(opened) => summary(&opened),
+            let shown = self.summary(&mut batch, uid, &row, &recorded).await;
+            let shown = match shown {
+                Ok(summary) => Ok((summary.from, summary.subject)),
                 Err(error @ OwnerError::Damaged(_)) => Err(error),
                 Err(error) => return Err(error),
             };
             listed.push(Listed { uid, row, shown });
         }
+        keep(self.vault, batch);
         Ok(listed)
+    }
+
+    /// These rows as lines of a list. The whole call is one audit entry.
+    pub(super) async fn lines(&mut self, rows: Rows) -> Result<Vec<Line>, OwnerError> {
+        let recorded = self.record(Act::ListRead { messages: rows.len() as u64 }).await?;
+        let mut lines = Vec::with_capacity(rows.len());
+        let mut batch = Batch::new();
+        for (uid, row) in rows {
+            let shown = match self.summary(&mut batch, uid, &row, &recorded).await {
+                Ok(summary) => Known::Summary(summary),
+                Err(OwnerError::Damaged(_)) => Known::Damaged,
+                Err(error) => return Err(error),
+            };
+            lines.push(line(uid, &row, shown));
+        }
+        keep(self.vault, batch);
+        Ok(lines)
+    }
+
+    /// What a list shows of a message: as it was kept, else read from the message.
+    async fn summary(
+        &mut self,
+        batch: &mut Batch,
+        uid: u32,
+        row: &MessageRow,
+        recorded: &Recorded,
+    ) -> Result<Summary, OwnerError> {
+        if let Some(summary) = self.keys.kept_summary(self.vault, uid, row, 0) {
+            return Ok(summary);
+        }
+        let opened = self.open(row, recorded).await?;
+        let summary = Summary::of(&opened.render_range(0..opened.size().min(HEAD))?.collect()?);
+        self.keys.keep_summary(self.vault, batch, (uid, row, 0), &summary);
+        Ok(summary)
     }
 
     /// One whole message, by UID or identifier.
@@ -179,8 +217,13 @@ pub async fn delete(vault: &Vault, unlocked: &Unlocked, name: &str) -> Result<Me
     let user = unlocked.user;
     let mut batch = Batch::new();
     batch.delete(row_key::<MessageRow>(&[user.user.as_bytes(), &uid.to_be_bytes()]));
+    let forget = |batch: &mut Batch, reader: Reader| {
+        batch.delete(row_key::<SummaryRow>(&[&reader.to_bytes(), row.message.as_bytes()]));
+    };
+    forget(&mut batch, Reader::Owner(user.tenant));
     for (view, _) in registry::views(&vault.records, user)? {
         forget_in(&mut batch, view, uid);
+        forget(&mut batch, Reader::View(view));
     }
     let _committed = vault.records.commit(batch).await?;
     vault.blobs.delete(&BlobName::of_container(row.container)).await?;
@@ -196,18 +239,3 @@ fn forget_in(batch: &mut Batch, view: ViewId, uid: u32) {
 pub(super) fn whole(opened: &OpenedOriginal) -> Result<Wiped, OwnerError> {
     Ok(opened.render()?.collect()?)
 }
-
-/// From and Subject as far as they can be read; the owner sees what is there, odd as it may be.
-fn summary(opened: &OpenedOriginal) -> Result<(String, String), OwnerError> {
-    let head = opened.render_range(0..opened.size().min(HEAD))?.collect()?;
-    let anatomy = dissect(&head);
-    let text = |name: &str| {
-        let value = anatomy.named(&head, 0, name).next().map(|field| &head[field.value.clone()]);
-        let lossy = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
-        value.map(|value| header::text(value).unwrap_or_else(|_| lossy(value))).unwrap_or_default()
-    };
-    Ok((text("From"), text("Subject")))
-}
-
-/// What is read of a message for the list, in octets: headers are rarely longer.
-const HEAD: u64 = 64 * 1024;

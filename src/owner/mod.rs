@@ -9,6 +9,7 @@ pub mod mail;
 pub mod remove;
 pub mod reseal;
 pub mod enrol;
+pub mod lines;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_ins;

@@ -16,7 +16,7 @@ use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     AddressListRow, AddressRow, AuditEntryRow, AuditHeadRow, CheckpointRow, CredentialListRow, CredentialRow,
     HiddenRow, LastUsedRow, MailboxRow, MessageRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
-    StaleSizeRow, TenantNameRow, TenantRow, UserRow, ViewRow,
+    StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -46,6 +46,7 @@ pub async fn tenant(
     batch.delete_prefix(row_key::<PolicyRow>(&[tenant.as_bytes()]));
     batch.delete_prefix(row_key::<AuditEntryRow>(&[tenant.as_bytes()]));
     batch.delete_prefix(row_key::<SeedRow>(&[&Reader::Owner(tenant).to_bytes()]));
+    batch.delete_prefix(row_key::<SummaryRow>(&[&Reader::Owner(tenant).to_bytes()]));
     batch.delete(row_key::<AuditHeadRow>(&[tenant.as_bytes()]));
     batch.delete(row_key::<CheckpointRow>(&[tenant.as_bytes()]));
     batch.delete(row_key::<TenantNameRow>(&[&registry::tenant_name_key(&vault.records, &row.name)]));

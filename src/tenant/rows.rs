@@ -27,7 +27,7 @@ rows! {
     b'A' => AddressRow, b'a' => AddressListRow, b'V' => ViewRow, b'R' => RecipientRow,
     b'C' => CredentialRow, b'c' => CredentialListRow, b'u' => LastUsedRow, b'P' => PolicyRow,
     b'M' => MessageRow, b'K' => MailboxRow, b'H' => HiddenRow,
-    b'S' => SeedRow, b'z' => StaleSizeRow,
+    b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow,
     b'L' => AuditEntryRow, b'n' => AuditHeadRow, b'k' => CheckpointRow,
 }
 
@@ -351,6 +351,16 @@ pub struct SeedRow {
     #[n(0)]
     #[cbor(with = "minicbor::bytes")]
     pub seed: Vec<u8>,
+}
+
+/// What a list shows of a message, sealed once more under a key that only the reader's identity
+/// yields; under reader and message.
+#[derive(Clone, Encode, Decode)]
+pub struct SummaryRow {
+    /// The sealed summary.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub summary: Vec<u8>,
 }
 
 /// The size of an old message under a newer policy than it was sealed for, under view and UID.

@@ -89,6 +89,11 @@ impl ViewReader {
         &self.shelf
     }
 
+    /// The view's keys, for what it keeps.
+    pub fn keys(&self) -> &ReaderKeys {
+        &self.keys
+    }
+
     /// A message as the view shows it today.
     pub async fn open(&mut self, row: &MessageRow, recorded: &Recorded) -> Result<Masked, MaskError> {
         let entry = self.shelf.entry(row).cloned().ok_or(MaskError::Gone)?;

@@ -4,10 +4,12 @@
 pub mod audit_rows;
 pub mod mailbox;
 pub mod masked;
+pub mod pages;
 mod policies;
 pub mod read;
 pub mod seal;
 pub mod seeds;
+pub mod summary;
 pub mod sweep;
 
 use std::sync::Arc;

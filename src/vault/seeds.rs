@@ -43,6 +43,16 @@ impl ReaderKeys {
         Self { reader, identity, cache_key, current: None }
     }
 
+    /// Who reads.
+    pub(super) fn reader(&self) -> Reader {
+        self.reader
+    }
+
+    /// The key of what is kept for the reader alone.
+    pub(super) fn cache_key(&self) -> &RecordKey {
+        &self.cache_key
+    }
+
     /// The message key of a manifest.
     pub async fn message_key(
         &mut self,

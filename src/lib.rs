@@ -10,6 +10,7 @@ pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dashboard;
 pub mod doctor;
 pub mod gateway;
 pub mod init;

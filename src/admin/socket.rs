@@ -32,6 +32,17 @@ pub struct Outlet {
 }
 
 impl Outlet {
+    /// An outlet that nobody listens to, for calls whose answer says it all.
+    pub fn quiet() -> Self {
+        Self::channel().0
+    }
+
+    /// An outlet for a caller in this process, and where it hears what the call tells.
+    pub fn channel() -> (Self, mpsc::Receiver<Answer>) {
+        let (answers, said) = mpsc::channel(16);
+        (Self { id: 0, answers }, said)
+    }
+
     /// Tells how far the call is. Dropped when the caller reads too slowly.
     pub fn progress(&self, done: u64, total: u64, what: &str) {
         let progress = Progress { done, total, what: what.to_owned() };

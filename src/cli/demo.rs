@@ -43,6 +43,9 @@ pub struct DemoArgs {
     /// POP3S port
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     pop3s_port: u16,
+    /// Dashboard port (HTTPS)
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    dashboard_port: u16,
     /// Metrics port
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     metrics_port: u16,
@@ -101,6 +104,7 @@ fn local_settings(args: &DemoArgs) -> Result<String, Failed> {
         && settings.set("lmtp", "listen", local(args.lmtp_port))
         && settings.set("pop3", "listen", local(args.pop3_port))
         && settings.set("pop3s", "listen", local(args.pop3s_port))
+        && settings.set("dashboard", "listen", local(args.dashboard_port))
         && settings.set("metrics", "listen", local(args.metrics_port));
     if known { Ok(settings.into_text()) } else { Err(Failed::new("the example configuration lacks a key")) }
 }
@@ -182,6 +186,7 @@ impl Facts {
             "lmtp": first(&listening.lmtp),
             "pop3": first(&listening.pop3),
             "pop3s": first(&listening.pop3s),
+            "dashboard": self.server.vault.settings.public_url,
             "metrics": first(&listening.metrics),
             "ca_file": self.ca_file(),
             "config": self.config.data_dir.with_file_name(FILE_NAME),

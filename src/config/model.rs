@@ -181,12 +181,15 @@ pub struct Unlock {
     pub require_reason: bool,
 }
 
-/// `[dashboard]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// `[dashboard]`: the web pages on which people read, unlock and audit, and the HTTP API; HTTPS only.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dashboard {
+    /// `listen`: addresses and ports; none turns it off. Default `["0.0.0.0:443"]`.
+    #[serde(deserialize_with = "parts::addresses")]
+    pub listen: Vec<SocketAddr>,
     /// `public_url`: its address as people see it, without a final slash; placeholders link there.
-    /// Default none, so no links.
+    /// Default the hostname with the port of `listen`; none where there is no dashboard.
     #[serde(deserialize_with = "parts::public_url")]
     pub public_url: Option<String>,
 }
@@ -237,6 +240,22 @@ impl Default for Limits {
 impl Default for Audit {
     fn default() -> Self {
         Self { checkpoint_file: None, syslog: false, interval: Duration::from_secs(3600) }
+    }
+}
+
+impl Dashboard {
+    /// Where people find it: as configured, else at `hostname` and the `port` that it listens on.
+    pub fn url(&self, hostname: &str, port: Option<u16>) -> Option<String> {
+        self.public_url.clone().or_else(|| match port? {
+            443 => Some(format!("https://{hostname}")),
+            port => Some(format!("https://{hostname}:{port}")),
+        })
+    }
+}
+
+impl Default for Dashboard {
+    fn default() -> Self {
+        Self { listen: vec![every_address(443)], public_url: None }
     }
 }
 

@@ -13,11 +13,13 @@ use super::mailroom::Desk;
 use super::{Server, StartError};
 use crate::admin::socket;
 use crate::config::{Config, Endpoint, Tls};
+use crate::dashboard::{self, House};
 use crate::gateway::pop3;
 use crate::net::acme::Renewer;
 use crate::net::listen::{self, Listener, Visit};
 use crate::net::metrics::{self, Probe, Protocol};
 use crate::net::tls::{Files, Inside, ServerTls};
+use crate::net::web;
 use crate::pipeline::Entrance;
 use crate::reception::{self, MemoryBudget, Role, Service};
 use crate::shutdown::Lifecycle;
@@ -34,14 +36,25 @@ pub struct Listening {
     pub pop3: Vec<SocketAddr>,
     /// POP3 under TLS.
     pub pop3s: Vec<SocketAddr>,
+    /// The dashboard.
+    pub dashboard: Vec<SocketAddr>,
     /// Metrics.
     pub metrics: Vec<SocketAddr>,
     /// The administration socket.
     pub admin_socket: PathBuf,
 }
 
-/// Opens every listener of the configuration but the administration socket.
-pub async fn open(config: &Config, vault: &Arc<Vault>, life: &Lifecycle) -> Result<Listening, StartError> {
+/// Binds the dashboard's listeners, before anything else: links name their port.
+pub fn bind_dashboard(config: &Config) -> Result<Vec<Listener>, StartError> {
+    config.dashboard.listen.iter().map(|address| bind(&Endpoint::Tcp(*address))).collect()
+}
+
+/// Opens the listeners of mail and metrics.
+pub async fn open(
+    config: &Config,
+    vault: &Arc<Vault>,
+    life: &Lifecycle,
+) -> Result<(Listening, ServerTls), StartError> {
     let tls = certificate(config, vault, life)?;
     let mut listening = Listening { admin_socket: config.admin_socket.clone(), ..Listening::default() };
     let memory = MemoryBudget::new(
@@ -62,7 +75,36 @@ pub async fn open(config: &Config, vault: &Arc<Vault>, life: &Lifecycle) -> Resu
     }
     open_pop3(config, vault, &tls, life, &mut listening)?;
     open_metrics(config, vault, &tls, memory, life, &mut listening)?;
-    Ok(listening)
+    Ok((listening, tls))
+}
+
+/// Opens the dashboard: it needs the whole server.
+pub fn open_dashboard(
+    config: &Config,
+    server: &Arc<Server>,
+    listeners: Vec<Listener>,
+    life: &Lifecycle,
+) -> Result<(), StartError> {
+    let house = House {
+        vault: server.vault.clone(),
+        sessions: server.sessions.clone(),
+        notary: server.notary.clone(),
+        office: Arc::new(CallDesk::new(server)),
+    };
+    let router = dashboard::router(Arc::new(house));
+    for listener in listeners {
+        let (router, tls) = (router.clone(), server.tls.config(Inside::Http)?);
+        let (handshake, metrics) = (config.limits.handshake, server.vault.metrics.clone());
+        accept(config, life, listener, b"", move |visit| {
+            let session = metrics.session(Protocol::dashboard);
+            let serve = web::serve(visit, tls.clone(), handshake, router.clone());
+            async move {
+                serve.await;
+                drop(session);
+            }
+        });
+    }
+    Ok(())
 }
 
 /// Opens the administration socket: last, because it needs the whole server.

@@ -19,8 +19,9 @@ use crate::config::Config;
 use crate::init::ROOT_KEY;
 use crate::keyring::{KeyringError, Passphrase, RootKey};
 use crate::net::acme::AcmeError;
+use crate::net::listen::Listener;
 use crate::net::metrics::Metrics;
-use crate::net::tls::TlsError;
+use crate::net::tls::{ServerTls, TlsError};
 use crate::owner::sessions::Sessions;
 use crate::records::{RecordError, Records};
 use crate::seal::Epochs;
@@ -85,6 +86,8 @@ pub struct Server {
     pub notary: Arc<Notary<AuditRows>>,
     /// Where it listens.
     pub listening: Listening,
+    /// The certificate.
+    pub tls: ServerTls,
     /// Held for its lock.
     _folder: DataFolder,
 }
@@ -101,12 +104,16 @@ impl Server {
         let root = load_root(config, passphrase.as_ref())?;
         let folder = DataFolder::open(&config.data_dir)?;
         let key = CheckpointKey::from_seed("veilpost", root.audit_signing_seed().expose())?;
-        let vault = Arc::new(open_vault(config, clock, &folder, root)?);
+        let dashboard = listeners::bind_dashboard(config)?;
+        let port = dashboard.first().and_then(Listener::local_addr).map(|address| address.port());
+        let vault = Arc::new(open_vault(config, clock, &folder, root, port)?);
         check_root(&vault)?;
         let notary = Arc::new(Notary::new(vault.audit.clone(), key, sinks(config)));
         let sessions = Arc::new(Sessions::default());
-        let listening = listeners::open(config, &vault, life).await?;
-        let server = Arc::new(Self { vault, sessions, notary, listening, _folder: folder });
+        let (mut listening, tls) = listeners::open(config, &vault, life).await?;
+        listening.dashboard = dashboard.iter().filter_map(Listener::local_addr).collect();
+        let server = Arc::new(Self { vault, sessions, notary, listening, tls, _folder: folder });
+        listeners::open_dashboard(config, &server, dashboard, life)?;
         listeners::open_admin(config, &server, life)?;
         upkeep::start(config, &server, life);
         Ok(server)
@@ -123,6 +130,7 @@ fn open_vault(
     clock: Clock,
     folder: &DataFolder,
     root: RootKey,
+    dashboard_port: Option<u16>,
 ) -> Result<Vault, StartError> {
     let ledger = Arc::new(RedbLedger::open(&folder.ledger(), Options::default())?);
     let records = Arc::new(Records::new(ledger, Arc::new(root)));
@@ -141,7 +149,7 @@ fn open_vault(
         metrics,
         settings: Settings {
             hostname: config.hostname.clone(),
-            public_url: config.dashboard.public_url.clone(),
+            public_url: config.dashboard.url(&config.hostname, dashboard_port),
             unlock_lasts: config.unlock.lasts,
             reason_required: config.unlock.require_reason,
         },

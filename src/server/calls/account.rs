@@ -28,6 +28,7 @@ pub fn status(server: &Server) -> Answered {
         "lmtp": text(&listening.lmtp),
         "pop3": text(&listening.pop3),
         "pop3s": text(&listening.pop3s),
+        "dashboard": text(&listening.dashboard),
         "metrics": text(&listening.metrics),
         "verifier_key": server.notary.verifying_key().to_string(),
     }))

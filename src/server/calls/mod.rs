@@ -9,12 +9,14 @@ mod view;
 
 use std::sync::{Arc, Weak};
 
+use futures::future::BoxFuture;
 use serde::Serialize;
 
 use super::Server;
 use crate::admin::api::{Authority, Failure, FailureCode, Request};
 use crate::admin::socket::{Handler, Outlet};
 use crate::audit::{Actor, Origin};
+use crate::dashboard::Office;
 use crate::names::TenantId;
 use crate::owner::account::Enrolment;
 use crate::owner::sessions::Token;
@@ -39,6 +41,15 @@ impl Handler for Desk {
         let server = self.0.upgrade().ok_or_else(|| OwnerError::Stopping)?;
         let by = By { actor: Actor::Administrator { uid: caller }, origin: Origin::UnixSocket };
         dispatch(&server, request, by, outlet).await
+    }
+}
+
+impl Office for Desk {
+    fn call<'a>(&'a self, request: Request, by: By, outlet: &'a Outlet) -> BoxFuture<'a, Answered> {
+        Box::pin(async move {
+            let server = self.0.upgrade().ok_or_else(|| OwnerError::Stopping)?;
+            dispatch(&server, request, by, outlet).await
+        })
     }
 }
 

@@ -1,0 +1,96 @@
+//! What every request passes: forms come from our own pages only, and every answer says what a
+//! browser may do with it.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::trouble::Trouble;
+
+/// Refuses requests that another site had the browser send, and sets the security headers.
+pub async fn pass(request: Request, next: Next) -> Response {
+    let programs = request.uri().path().starts_with("/api/");
+    let answer = if programs || is_ours(request.method(), request.headers()) {
+        next.run(request).await
+    } else {
+        Trouble::ForeignForm.into_response()
+    };
+    secure(answer)
+}
+
+/// Reading is free. A form is ours if the browser says so (Fetch Metadata), or names us as its
+/// origin; one that says neither is refused, since every browser of today says one.
+fn is_ours(method: &Method, headers: &HeaderMap) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return true;
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let origin = text("origin").and_then(|origin| origin.strip_prefix("https://"));
+    origin.is_some() && origin == text("host")
+}
+
+/// Sets what the answer does not say itself.
+fn secure(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    for (name, value) in HEADERS {
+        if !headers.contains_key(*name) {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Nothing but our own files, no inline code, no frames by others, no word to other sites.
+const HEADERS: &[(&str, &str)] = &[
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("strict-transport-security", "max-age=31536000"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=(), \
+         publickey-credentials-get=(self), publickey-credentials-create=(self)",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn forms_come_from_our_own_pages() {
+        let post = |pairs: &[(&'static str, &'static str)]| is_ours(&Method::POST, &headers(pairs));
+        assert!(post(&[("sec-fetch-site", "same-origin")]));
+        assert!(post(&[("host", "v.example"), ("origin", "https://v.example")]));
+        for foreign in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site"), ("host", "v.example"), ("origin", "https://v.example")],
+            &[("sec-fetch-site", "none")],
+            &[("host", "v.example"), ("origin", "https://evil.example")],
+            &[("host", "v.example"), ("origin", "http://v.example")],
+            &[("host", "v.example"), ("origin", "null")],
+            &[("host", "v.example")],
+            &[("origin", "https://")],
+            &[],
+        ] {
+            assert!(!post(foreign), "{foreign:?}");
+        }
+        assert!(is_ours(&Method::GET, &headers(&[("sec-fetch-site", "cross-site")])));
+    }
+}

@@ -1,0 +1,81 @@
+//! The dashboard: web pages on which people read their mail, unlock the whole with a second factor,
+//! see who opened what, and look after views, users and policies. HTTPS only, server-rendered; every
+//! page works without JavaScript.
+//!
+//! Owns pages, cookies, forms, and what a browser may do. Decides nothing about keys or mail: that is
+//! `owner`; and what the administration socket can do too, it asks of an [`Office`]. Templates are in
+//! `templates/`, stylesheet and scripts in `assets/`.
+
+mod assets;
+mod client;
+mod cookie;
+mod entrance;
+mod frame;
+mod gate;
+mod mail;
+mod trouble;
+mod unlocking;
+mod visitor;
+mod welcome;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use futures::future::BoxFuture;
+
+use crate::admin::api::{Failure, Request};
+use crate::admin::socket::Outlet;
+use crate::audit::Notary;
+use crate::owner::By;
+use crate::owner::sessions::Sessions;
+use crate::vault::{AuditRows, Vault};
+
+pub use visitor::Visitor;
+
+/// Does what calls ask, as the administration socket has it done.
+pub trait Office: Send + Sync + 'static {
+    /// Does it, or says why not.
+    fn call<'a>(
+        &'a self,
+        request: Request,
+        by: By,
+        outlet: &'a Outlet,
+    ) -> BoxFuture<'a, Result<serde_json::Value, Failure>>;
+}
+
+/// What the pages work with.
+pub struct House {
+    /// The vault.
+    pub vault: Arc<Vault>,
+    /// Unlock sessions and signed-in ones.
+    pub sessions: Arc<Sessions>,
+    /// Who signs the audit logs.
+    pub notary: Arc<Notary<AuditRows>>,
+    /// Who does what the socket can do.
+    pub office: Arc<dyn Office>,
+}
+
+/// Every page, over one house.
+pub fn router(house: Arc<House>) -> Router {
+    Router::new()
+        .route("/", get(mail::front))
+        .route("/sign-in", get(entrance::page).post(entrance::sign_in))
+        .route("/sign-out", post(entrance::sign_out))
+        .route("/welcome", get(welcome::page).post(welcome::confirm))
+        .route("/welcome/password", post(welcome::password))
+        .route("/welcome/recovery", get(welcome::recovery).post(welcome::recovery_confirm))
+        .route("/unlock", get(unlocking::page).post(unlocking::unlock))
+        .route("/lock", post(unlocking::lock))
+        .route("/mail", get(mail::list))
+        .route("/assets/{name}", get(assets::get))
+        .fallback(trouble::not_found)
+        .layer(axum::middleware::from_fn(gate::pass))
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .with_state(house)
+}
+
+/// Octets of a form: a policy with room to spare.
+const MAX_FORM: usize = 512 * 1024;

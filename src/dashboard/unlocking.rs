@@ -1,0 +1,124 @@
+//! Opening the whole with a code, and locking it again.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::House;
+use super::frame::{Frame, Place, html};
+use super::trouble::{Trouble, local};
+use super::visitor::{Posted, Visitor};
+use crate::audit::LockCause;
+use crate::owner::OwnerError;
+use crate::owner::unlock::{record_ends, unlock_signed_in};
+
+/// Where to go afterwards.
+#[derive(Deserialize)]
+pub struct Back {
+    #[serde(default)]
+    to: String,
+}
+
+/// The filled-in form.
+#[derive(Deserialize)]
+pub struct Code {
+    code: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    to: String,
+}
+
+#[derive(Template)]
+#[template(path = "unlock.html")]
+struct Page {
+    frame: Frame,
+    to: String,
+    minutes: u64,
+    reason: String,
+    reason_required: bool,
+    wrong: Option<String>,
+}
+
+/// `GET /unlock`.
+pub async fn page(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Query(back): Query<Back>,
+) -> Response {
+    if visitor.open_until().is_some() {
+        return Redirect::to(local(&back.to)).into_response();
+    }
+    html(&form(&house, &visitor, &back.to, String::new(), None))
+}
+
+/// `POST /unlock`.
+pub async fn unlock(
+    State(house): State<Arc<House>>,
+    Posted { visitor, form: Code { code, reason, to } }: Posted<Code>,
+) -> Result<Response, Trouble> {
+    let origin = visitor.client.origin;
+    let why = Some(reason.trim()).filter(|reason| !reason.is_empty());
+    match unlock_signed_in(&house.vault, &house.sessions, &visitor.visit, &code, why, origin).await {
+        Ok(opened) => {
+            house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
+            house.notary.attend(visitor.visit.user.tenant);
+            Ok(Redirect::to(local(&to)).into_response())
+        }
+        Err(error) => {
+            let (status, wrong) = refusal(error)?;
+            Ok((status, html(&form(&house, &visitor, &to, reason, Some(wrong)))).into_response())
+        }
+    }
+}
+
+/// `POST /lock`.
+pub async fn lock(
+    State(house): State<Arc<House>>,
+    Posted { visitor, .. }: Posted<super::visitor::Nothing>,
+) -> Result<Response, Trouble> {
+    if let Some((token, _)) = &visitor.visit.unlock {
+        house.sessions.sign_ins.detach(&visitor.visit.id);
+        if let Some(ended) = house.sessions.close(token) {
+            record_ends(&house.vault, vec![ended], LockCause::ByPerson).await?;
+            house.notary.attend(visitor.visit.user.tenant);
+        }
+    }
+    Ok(Redirect::to("/mail?said=locked").into_response())
+}
+
+fn form(house: &House, visitor: &Visitor, to: &str, reason: String, wrong: Option<String>) -> Page {
+    Page {
+        frame: Frame::of(visitor, Place::Mail, "Unlock"),
+        to: local(to).to_owned(),
+        minutes: house.vault.settings.unlock_lasts.as_secs().div_ceil(60),
+        reason,
+        reason_required: house.vault.settings.reason_required || visitor.tenant.reason_required,
+        wrong,
+    }
+}
+
+/// What is wrong with an attempt, in the person's words; anything else is trouble.
+pub(super) fn refusal(error: OwnerError) -> Result<(StatusCode, String), Trouble> {
+    Ok(match error {
+        OwnerError::Refused => (
+            StatusCode::FORBIDDEN,
+            "That code is wrong or was used before. Wait for the next one.".to_owned(),
+        ),
+        OwnerError::SoftLocked(wait) => {
+            let seconds = wait.as_secs().max(1);
+            (StatusCode::TOO_MANY_REQUESTS, format!("Too many failed attempts. Try again in {seconds} seconds."))
+        }
+        OwnerError::ReasonNeeded => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "Say in a few words why you unlock.".to_owned())
+        }
+        OwnerError::Reason(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "The reason is too long: at most 500 letters in one line.".to_owned())
+        }
+        error => return Err(error.into()),
+    })
+}

@@ -1,0 +1,98 @@
+//! Times, sizes and notices in the words that people see.
+
+use crate::clock::Timestamp;
+
+/// A time as a page shows it: for machines (RFC 3339), and for people without scripts, in UTC.
+/// `live.js` turns it into the person's own.
+pub struct Moment {
+    /// For the `datetime` attribute.
+    pub machine: String,
+    /// For people.
+    pub text: String,
+}
+
+impl Moment {
+    /// A moment in Unix seconds.
+    pub fn new(unix: i64) -> Self {
+        let stamp = jiff::Timestamp::from_second(unix).unwrap_or_default();
+        Self { machine: stamp.to_string(), text: stamp.strftime("%-d %b %Y, %H:%M UTC").to_string() }
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(time: Timestamp) -> Self {
+        Self::new(time.unix())
+    }
+}
+
+/// Octets in the unit that fits.
+pub fn size(octets: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KB", "MB", "GB"];
+    let mut value = octets as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 99.5 {
+        format!("{value:.0} {}", UNITS[unit])
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// The name of a mailbox in a list: what stands before the address, else the address.
+pub fn short_name(from: &str) -> String {
+    let name = from.split_once('<').map_or(from, |(name, _)| name).trim().trim_matches('"').trim();
+    let shown = if name.is_empty() { from.trim_matches(['<', '>', ' ']) } else { name };
+    if shown.is_empty() { "(no sender)".to_owned() } else { shown.to_owned() }
+}
+
+/// What a page says at its top, by the word in its address. Only these words have a meaning, so that
+/// nobody puts words into our mouth by a link.
+pub fn notice(word: Option<&str>) -> Option<&'static str> {
+    let (_, text) = NOTICES.iter().find(|(known, _)| Some(*known) == word)?;
+    Some(text)
+}
+
+const NOTICES: &[(&str, &str)] = &[
+    ("locked", "Locked. Everything is sealed again."),
+    ("trashed", "Moved to the trash."),
+    ("restored", "Back in the inbox."),
+    ("deleted", "Deleted for good: its keys are gone."),
+    ("saved", "Saved."),
+    ("removed", "Removed."),
+    ("password", "Your password is changed. Sign in with the new one."),
+    ("signed-out", "You are signed out."),
+    ("ended", "That session is ended."),
+    ("loaded", "The policy is in force. New mail follows it at once."),
+    ("added", "Added."),
+    ("disabled", "Shut out. Their sessions and mail clients end now."),
+    ("enabled", "Let in again."),
+    ("welcome", "You are all set."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        for (octets, text) in [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (20_480, "20.5 KB"), (999_600, "1.0 MB"), (250_000_000, "250 MB"), (5_000_000_000_000, "5000 GB")] {
+            assert_eq!(size(octets), text);
+        }
+    }
+
+    #[test]
+    fn names_are_what_people_look_for() {
+        for (from, name) in [("\"Ann Lee\" <ann@a.example>", "Ann Lee"), ("<ann@a.example>", "ann@a.example"), ("ann@a.example", "ann@a.example"), ("", "(no sender)")] {
+            assert_eq!(short_name(from), name);
+        }
+    }
+
+    #[test]
+    fn only_known_words_become_notices() {
+        assert!(notice(Some("locked")).is_some());
+        assert!(notice(Some("<b>")).is_none() && notice(None).is_none());
+    }
+}

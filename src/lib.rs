@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod audit;
+pub mod autoconfig;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod demo;
+mod dns;
 mod mail;
 mod operate;
 mod policy;
@@ -71,6 +72,8 @@ enum Command {
     Serve,
     /// Check keys, modes, ports, certificate, clock and space, and say what to do
     Doctor,
+    /// Print the DNS records that a domain needs, and why
+    Dns(dns::DnsArgs),
     /// Show what the running server does
     Status,
     /// Tenants: create, list, remove
@@ -121,6 +124,7 @@ fn dispatch(Cli { common, command }: Cli) -> Result<(), Failed> {
         Command::Init(args) => operate::init(args, &common),
         Command::Serve => operate::serve(&common),
         Command::Doctor => operate::doctor(&common),
+        Command::Dns(args) => dns::run(&args, &common),
         Command::Status => operate::status(&common),
         Command::Tenant(command) => account::tenant(command, &common),
         Command::User(command) => account::user(command, &common),
@@ -153,7 +157,7 @@ impl From<ClientError> for Failed {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::Cli;
 
@@ -161,5 +165,11 @@ mod tests {
     #[test]
     fn no_command_has_two_arguments_of_one_name() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_zone_fragment_is_no_json() {
+        assert!(Cli::try_parse_from(["veilpost", "dns", "firm.example", "--zone"]).is_ok());
+        assert!(Cli::try_parse_from(["veilpost", "dns", "firm.example", "--zone", "--json"]).is_err());
     }
 }

@@ -171,7 +171,8 @@ pub fn socket_of(config: &Path) -> Result<PathBuf, Failed> {
     Ok(load(config)?.admin_socket)
 }
 
-fn load(path: &Path) -> Result<Config, Failed> {
+/// Reads the configuration, for commands that need no running server.
+pub fn load(path: &Path) -> Result<Config, Failed> {
     Config::load(path).map_err(|error| {
         Failed::new(error).hint("name it with --config or VEILPOST_CONFIG, or make one with `veilpost init`")
     })

@@ -98,13 +98,19 @@ fn prepare(folder: &Path, args: &DemoArgs) -> Result<Config, Failed> {
 
 fn local_settings(args: &DemoArgs) -> Result<String, Failed> {
     let mut settings = Template::new();
+    // The links in placeholders name the port, so it is chosen before anything listens.
+    let dashboard = match args.dashboard_port {
+        0 => std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port(),
+        port => port,
+    };
     let local = |port: u16| vec![SocketAddr::from(([127, 0, 0, 1], port)).to_string()];
     let known = settings.set("", "hostname", HOSTNAME)
         && settings.set("smtp", "listen", local(args.smtp_port))
         && settings.set("lmtp", "listen", local(args.lmtp_port))
         && settings.set("pop3", "listen", local(args.pop3_port))
         && settings.set("pop3s", "listen", local(args.pop3s_port))
-        && settings.set("dashboard", "listen", local(args.dashboard_port))
+        && settings.set("dashboard", "listen", local(dashboard))
+        && settings.set("dashboard", "public_url", format!("https://localhost:{dashboard}"))
         && settings.set("metrics", "listen", local(args.metrics_port));
     if known { Ok(settings.into_text()) } else { Err(Failed::new("the example configuration lacks a key")) }
 }
@@ -138,7 +144,10 @@ async fn furnish(server: &Arc<Server>, config: &Config) -> Result<Facts, Failed>
         escrow: Vec::new(),
         enrolment: account::Enrolment::Here,
     };
-    let founded = account::found(&server.vault, founding, By { actor: Actor::Server, origin: Origin::Internal }).await.map_err(Failed::new)?;
+    let founded =
+        account::found(&server.vault, founding, By { actor: Actor::Server, origin: Origin::Internal })
+            .await
+            .map_err(Failed::new)?;
     let recovery_code = founded.recovery_code.reveal().to_string();
     // By the recovery code, so that the first TOTP code stays unused for the person.
     let unlocked = unlock::recover(&server.vault, founded.user.user, &recovery_code, Origin::Internal)
@@ -216,6 +225,7 @@ impl Facts {
         let mut row =
             |name: &str, value: &str| text.push_str(&format!("  {}{value}\n", dim(&format!("{name:<14}"))));
         row("user", ADDRESS);
+        row("dashboard", self.server.vault.settings.public_url.as_deref().unwrap_or("off"));
         row("password", &self.password);
         row("TOTP seed", &self.totp_seed);
         row("TOTP URI", &self.totp_uri);

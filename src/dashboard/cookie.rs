@@ -45,7 +45,9 @@ mod tests {
         let token = data_encoding::BASE64URL_NOPAD.encode(&[7; 48]);
         let ours = format!("{NAME}={token}");
         assert!(read(&cookies(&[&format!("a=b; {ours}; c=d")])).is_some());
-        for refused in [vec![], vec!["veilpost=x"], vec![ours.as_str(), ours.as_str()], vec!["__Host-veilpost=short"]] {
+        for refused in
+            [vec![], vec!["veilpost=x"], vec![ours.as_str(), ours.as_str()], vec!["__Host-veilpost=short"]]
+        {
             assert!(read(&cookies(&refused)).is_none(), "{refused:?}");
         }
     }

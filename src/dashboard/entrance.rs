@@ -95,12 +95,13 @@ pub async fn sign_out(
 /// The form again, with what is wrong. Which of login and password it was is told to nobody.
 fn refused(error: OwnerError, login: String, to: String) -> Result<Response, Trouble> {
     let (status, wrong) = match error {
-        OwnerError::Refused => {
-            (StatusCode::FORBIDDEN, "The address or the password is wrong.".to_owned())
-        }
+        OwnerError::Refused => (StatusCode::FORBIDDEN, "The address or the password is wrong.".to_owned()),
         OwnerError::SoftLocked(wait) => {
             let seconds = wait.as_secs().max(1);
-            (StatusCode::TOO_MANY_REQUESTS, format!("Too many failed attempts. Try again in {seconds} seconds."))
+            (
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("Too many failed attempts. Try again in {seconds} seconds."),
+            )
         }
         error => return Err(error.into()),
     };

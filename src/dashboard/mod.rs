@@ -12,6 +12,7 @@ mod cookie;
 mod entrance;
 mod frame;
 mod gate;
+mod jobs;
 mod mail;
 mod trouble;
 mod unlocking;
@@ -29,6 +30,7 @@ use futures::future::BoxFuture;
 use crate::admin::api::{Failure, Request};
 use crate::admin::socket::Outlet;
 use crate::audit::Notary;
+use crate::autoconfig::{self, Services};
 use crate::owner::By;
 use crate::owner::sessions::Sessions;
 use crate::vault::{AuditRows, Vault};
@@ -56,10 +58,28 @@ pub struct House {
     pub notary: Arc<Notary<AuditRows>>,
     /// Who does what the socket can do.
     pub office: Arc<dyn Office>,
+    /// Where mail clients connect.
+    pub services: Arc<Services>,
+    /// Work that takes longer than a page.
+    jobs: Arc<jobs::Jobs>,
+}
+
+impl House {
+    /// A house of these parts.
+    pub fn new(
+        vault: Arc<Vault>,
+        sessions: Arc<Sessions>,
+        notary: Arc<Notary<AuditRows>>,
+        office: Arc<dyn Office>,
+        services: Arc<Services>,
+    ) -> Arc<Self> {
+        Arc::new(Self { vault, sessions, notary, office, services, jobs: Arc::default() })
+    }
 }
 
 /// Every page, over one house.
 pub fn router(house: Arc<House>) -> Router {
+    let configuring = autoconfig::router(house.services.clone());
     Router::new()
         .route("/", get(mail::front))
         .route("/sign-in", get(entrance::page).post(entrance::sign_in))
@@ -70,11 +90,14 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/unlock", get(unlocking::page).post(unlocking::unlock))
         .route("/lock", post(unlocking::lock))
         .route("/mail", get(mail::list))
+        .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .with_state(house)
+        // Mail clients ask here, from no page of ours.
+        .merge(configuring)
 }
 
 /// Octets of a form: a policy with room to spare.

@@ -151,7 +151,9 @@ mod tests {
         for path in ["/mail/7?a=b", "/m/abc"] {
             assert_eq!(local(path), path);
         }
-        for path in ["//evil.example", "https://evil.example", "/\\evil.example", "", "mail", "/a\r\nb", "/a b"] {
+        for path in
+            ["//evil.example", "https://evil.example", "/\\evil.example", "", "mail", "/a\r\nb", "/a b"]
+        {
             assert_eq!(local(path), "/mail", "{path}");
         }
         assert_eq!(with_return("/unlock", "/mail/7?x=1&y=2"), "/unlock?to=%2Fmail%2F7%3Fx%3D1%26y%3D2");

@@ -45,11 +45,7 @@ struct Page {
 }
 
 /// `GET /unlock`.
-pub async fn page(
-    State(house): State<Arc<House>>,
-    visitor: Visitor,
-    Query(back): Query<Back>,
-) -> Response {
+pub async fn page(State(house): State<Arc<House>>, visitor: Visitor, Query(back): Query<Back>) -> Response {
     if visitor.open_until().is_some() {
         return Redirect::to(local(&back.to)).into_response();
     }
@@ -111,14 +107,18 @@ pub(super) fn refusal(error: OwnerError) -> Result<(StatusCode, String), Trouble
         ),
         OwnerError::SoftLocked(wait) => {
             let seconds = wait.as_secs().max(1);
-            (StatusCode::TOO_MANY_REQUESTS, format!("Too many failed attempts. Try again in {seconds} seconds."))
+            (
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("Too many failed attempts. Try again in {seconds} seconds."),
+            )
         }
         OwnerError::ReasonNeeded => {
             (StatusCode::UNPROCESSABLE_ENTITY, "Say in a few words why you unlock.".to_owned())
         }
-        OwnerError::Reason(_) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "The reason is too long: at most 500 letters in one line.".to_owned())
-        }
+        OwnerError::Reason(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The reason is too long: at most 500 letters in one line.".to_owned(),
+        ),
         error => return Err(error.into()),
     })
 }

@@ -138,7 +138,8 @@ impl House {
 }
 
 fn unexpected() -> Trouble {
-    Failure { code: FailureCode::Internal, message: "an answer is not understood".to_owned(), hint: None }.into()
+    Failure { code: FailureCode::Internal, message: "an answer is not understood".to_owned(), hint: None }
+        .into()
 }
 
 impl FromRequestParts<Arc<House>> for Newcomer {
@@ -207,13 +208,17 @@ impl<T: DeserializeOwned> FromRequest<Arc<House>> for PostedByNewcomer<T> {
 
 async fn read_form<T: DeserializeOwned>(visitor: &Visitor, request: Request) -> Result<T, Trouble> {
     let body = zeroize::Zeroizing::new(
-        axum::body::Bytes::from_request(request, &()).await.map_err(|_| Trouble::invalid("the form is too large"))?.to_vec(),
+        axum::body::Bytes::from_request(request, &())
+            .await
+            .map_err(|_| Trouble::invalid("the form is too large"))?
+            .to_vec(),
     );
     let Ok(Form(Csrf { csrf })) = form(&body) else { return Err(Trouble::ForeignForm) };
     if !bool::from(csrf.as_bytes().ct_eq(visitor.visit.csrf.as_bytes())) {
         return Err(Trouble::ForeignForm);
     }
-    let Form(read) = form(&body).map_err(|_| Trouble::invalid("the form is not filled in as it should be"))?;
+    let Form(read) =
+        form(&body).map_err(|_| Trouble::invalid("the form is not filled in as it should be"))?;
     Ok(read)
 }
 
@@ -224,7 +229,9 @@ fn form<T: DeserializeOwned>(body: &[u8]) -> Result<Form<T>, serde_urlencoded::d
 /// One field of the query.
 fn query(parts: &Parts, name: &str) -> Option<String> {
     let query = parts.uri.query()?;
-    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// The page that a form's address belongs to.

@@ -142,10 +142,12 @@ pub async fn recovery_confirm(
     PostedByNewcomer(Posted { visitor, form }): PostedByNewcomer<Kept>,
 ) -> Result<Response, Trouble> {
     let unlocked = visitor.unlocked(&house).map_err(|_| Trouble::Welcome)?;
-    let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let plain =
+        |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let (code, ending) = (plain(&form.code), plain(&form.ending));
     if ending.len() < ENDING || !code.ends_with(&ending) {
-        let wrong = Some("Those are not the last letters of the code. Look at what you wrote down.".to_owned());
+        let wrong =
+            Some("Those are not the last letters of the code. Look at what you wrote down.".to_owned());
         let page = html(&recovery_page(&visitor, form.code, wrong));
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
@@ -205,7 +207,8 @@ impl Qr {
     pub fn of(text: &str) -> Self {
         let Ok(code) = QrCode::new(text) else { return Self { width: 0, path: String::new() } };
         let width = code.width();
-        let dark = code.to_colors().into_iter().enumerate().filter(|(_, color)| *color == qrcode::Color::Dark);
+        let dark =
+            code.to_colors().into_iter().enumerate().filter(|(_, color)| *color == qrcode::Color::Dark);
         let module = |at: usize| format!("M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET);
         Self { width: width + 2 * QUIET, path: dark.map(|(at, _)| module(at)).collect() }
     }

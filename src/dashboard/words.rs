@@ -78,14 +78,27 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        for (octets, text) in [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (20_480, "20.5 KB"), (999_600, "1.0 MB"), (250_000_000, "250 MB"), (5_000_000_000_000, "5000 GB")] {
+        for (octets, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 KB"),
+            (20_480, "20.5 KB"),
+            (999_600, "1.0 MB"),
+            (250_000_000, "250 MB"),
+            (5_000_000_000_000, "5000 GB"),
+        ] {
             assert_eq!(size(octets), text);
         }
     }
 
     #[test]
     fn names_are_what_people_look_for() {
-        for (from, name) in [("\"Ann Lee\" <ann@a.example>", "Ann Lee"), ("<ann@a.example>", "ann@a.example"), ("ann@a.example", "ann@a.example"), ("", "(no sender)")] {
+        for (from, name) in [
+            ("\"Ann Lee\" <ann@a.example>", "Ann Lee"),
+            ("<ann@a.example>", "ann@a.example"),
+            ("ann@a.example", "ann@a.example"),
+            ("", "(no sender)"),
+        ] {
             assert_eq!(short_name(from), name);
         }
     }

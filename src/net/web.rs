@@ -27,7 +27,8 @@ pub struct Peer(pub IpAddr);
 pub async fn serve(visit: Visit, tls: Arc<ServerConfig>, handshake: Duration, router: Router) {
     let Visit { connection, seat, shutdown } = visit;
     // Boxed: a handshake's state is large, and gone after it.
-    let Ok(Ok(connection)) = Box::pin(tokio::time::timeout(handshake, connection.start_tls(tls))).await else {
+    let Ok(Ok(connection)) = Box::pin(tokio::time::timeout(handshake, connection.start_tls(tls))).await
+    else {
         return;
     };
     let Some(peer) = connection.peer() else { return };

@@ -5,8 +5,8 @@
 
 use zeroize::Zeroizing;
 
-use super::view;
 use super::unlock::{binding, password_key, record_ends};
+use super::view;
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
 use crate::audit::{Act, Draft, LockCause, UserRole};
 use crate::keyring::{
@@ -111,11 +111,7 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
 }
 
 /// Adds a user to the unlocked tenant.
-pub async fn add_user(
-    vault: &Vault,
-    unlocked: &Unlocked,
-    new: NewUser,
-) -> Result<Enrolled, OwnerError> {
+pub async fn add_user(vault: &Vault, unlocked: &Unlocked, new: NewUser) -> Result<Enrolled, OwnerError> {
     let user = UserRef { tenant: unlocked.user.tenant, user: UserId::random() };
     let mut batch = Batch::new();
     let first = First {
@@ -223,12 +219,7 @@ fn role_word(role: Role) -> UserRole {
 }
 
 /// Writes an act into the tenant's audit log; returns when it is durable.
-pub(super) async fn record(
-    vault: &Vault,
-    tenant: TenantId,
-    by: By,
-    act: Act,
-) -> Result<(), OwnerError> {
+pub(super) async fn record(vault: &Vault, tenant: TenantId, by: By, act: Act) -> Result<(), OwnerError> {
     let _recorded = vault.audit.record(tenant, Draft::new(by.actor, by.origin, act)).await?;
     Ok(())
 }
@@ -300,7 +291,11 @@ async fn put_user(
     enrolled(user, &row.login, &enrolment)
 }
 
-pub(super) fn enrolled(user: UserRef, login: &str, enrolment: &TotpEnrolment) -> Result<Enrolled, OwnerError> {
+pub(super) fn enrolled(
+    user: UserRef,
+    login: &str,
+    enrolment: &TotpEnrolment,
+) -> Result<Enrolled, OwnerError> {
     let seed = Zeroizing::new(data_encoding::BASE32_NOPAD.encode(enrolment.seed().expose()));
     let uri = enrolment.seed().enrolment_uri("Veilpost", login)?;
     Ok(Enrolled { user, login: login.to_owned(), seed, uri })

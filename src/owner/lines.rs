@@ -118,9 +118,8 @@ async fn rows(
     limit: usize,
 ) -> Result<Rows, OwnerError> {
     let vault = vault.clone();
-    let read = move || {
-        pages::page(&vault, user, start, limit, |row| row.trashed == (folder == Folder::Trash))
-    };
+    let read =
+        move || pages::page(&vault, user, start, limit, |row| row.trashed == (folder == Folder::Trash));
     // A page of the trash may walk the whole mailbox: not where other sessions wait.
     let rows = tokio::task::spawn_blocking(read).await.map_err(|_| OwnerError::Stopping)?;
     Ok(rows?)

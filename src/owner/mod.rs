@@ -4,12 +4,12 @@
 //! The owner key has a name in this module only. Nothing here serves mail clients or receives mail.
 
 pub mod account;
+pub mod enrol;
 pub mod failure;
+pub mod lines;
 pub mod mail;
 pub mod remove;
 pub mod reseal;
-pub mod enrol;
-pub mod lines;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_ins;

@@ -3,9 +3,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{By, OwnerError};
 use super::account::record;
 use super::sessions::Sessions;
+use super::{By, OwnerError};
 use crate::audit::Act;
 use crate::names::{Reader, TenantId};
 use crate::records::row_key;

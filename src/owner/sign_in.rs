@@ -54,8 +54,7 @@ pub async fn sign_in(vault: &Vault, entrance: Entrance) -> Result<SignedIn, Owne
         return Err(refuse(vault, user, By { actor: Actor::Nobody, ..by }, act, OwnerError::Refused).await);
     };
     clear_attempts(vault, user, Door::SignIn).await?;
-    let recorded =
-        vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, Act::SignedIn)).await?;
+    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, Act::SignedIn)).await?;
     vault.metrics.login(metrics::Protocol::dashboard, Outcome::ok);
     Ok(SignedIn { user, view, identity, password, recorded })
 }

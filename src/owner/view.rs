@@ -11,7 +11,8 @@ use crate::records::{Versioned, row_key};
 use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    CredentialListRow, CredentialRow, DashboardAccess, LastUsedRow, PolicyRow, RecipientRow, StaleSizeRow, ViewRow,
+    CredentialListRow, CredentialRow, DashboardAccess, LastUsedRow, PolicyRow, RecipientRow, StaleSizeRow,
+    ViewRow,
 };
 use crate::vault::Vault;
 
@@ -50,13 +51,8 @@ pub async fn create(
     let (view, row, identity) = put_view(vault, &mut batch, user, (name, policy), &owner)?;
     let issued = put_credential(vault, &mut batch, user, (view, &row), label, &identity, login)?;
     record(vault, user.tenant, unlocked.by(), Act::ViewCreated { view }).await?;
-    record(
-        vault,
-        user.tenant,
-        unlocked.by(),
-        Act::CredentialCreated { view, credential: issued.credential },
-    )
-    .await?;
+    record(vault, user.tenant, unlocked.by(), Act::CredentialCreated { view, credential: issued.credential })
+        .await?;
     vault.records.commit(batch).await.map_err(|error| exists("view", error)).map(|_committed| ())?;
     Ok(issued)
 }
@@ -116,13 +112,8 @@ pub async fn add_credential(
 ) -> Result<Issued, OwnerError> {
     let mut batch = Batch::new();
     let issued = issue(vault, unlocked, &mut batch, user, view, label)?;
-    record(
-        vault,
-        user.tenant,
-        unlocked.by(),
-        Act::CredentialCreated { view, credential: issued.credential },
-    )
-    .await?;
+    record(vault, user.tenant, unlocked.by(), Act::CredentialCreated { view, credential: issued.credential })
+        .await?;
     let _committed = vault.records.commit(batch).await?;
     Ok(issued)
 }

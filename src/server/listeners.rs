@@ -12,6 +12,7 @@ use super::calls::Desk as CallDesk;
 use super::mailroom::Desk;
 use super::{Server, StartError};
 use crate::admin::socket;
+use crate::autoconfig::Services;
 use crate::config::{Config, Endpoint, Tls};
 use crate::dashboard::{self, House};
 use crate::gateway::pop3;
@@ -85,13 +86,14 @@ pub fn open_dashboard(
     listeners: Vec<Listener>,
     life: &Lifecycle,
 ) -> Result<(), StartError> {
-    let house = House {
-        vault: server.vault.clone(),
-        sessions: server.sessions.clone(),
-        notary: server.notary.clone(),
-        office: Arc::new(CallDesk::new(server)),
-    };
-    let router = dashboard::router(Arc::new(house));
+    let house = House::new(
+        server.vault.clone(),
+        server.sessions.clone(),
+        server.notary.clone(),
+        Arc::new(CallDesk::new(server)),
+        Arc::new(Services::of(config)),
+    );
+    let router = dashboard::router(house);
     for listener in listeners {
         let (router, tls) = (router.clone(), server.tls.config(Inside::Http)?);
         let (handshake, metrics) = (config.limits.handshake, server.vault.metrics.clone());

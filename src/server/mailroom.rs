@@ -227,8 +227,11 @@ impl OpenView {
         };
         let actor = Actor::View { view: self.reader.shelf().view, credential: self.credential };
         let act = Act::MessageFetched { message: row.message, extent };
-        let recorded =
-            self.vault.audit.record(self.reader.shelf().user.tenant, Draft::new(actor, self.origin, act)).await;
+        let recorded = self
+            .vault
+            .audit
+            .record(self.reader.shelf().user.tenant, Draft::new(actor, self.origin, act))
+            .await;
         recorded.map_err(|error| failed("the audit log cannot be written, so nothing is unsealed", &error))
     }
 

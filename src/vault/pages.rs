@@ -72,7 +72,9 @@ fn span(
     let mut rows = Rows::new();
     let scope = vault.records.tenant(user.tenant);
     scope.visit::<MessageRow>(&[user.user.as_bytes()], &uids.start.to_be_bytes(), |key, row| {
-        let Ok(uid) = <[u8; 4]>::try_from(key).map(u32::from_be_bytes) else { return ControlFlow::Continue(()) };
+        let Ok(uid) = <[u8; 4]>::try_from(key).map(u32::from_be_bytes) else {
+            return ControlFlow::Continue(());
+        };
         if uid >= uids.end || rows.len() >= limit {
             return ControlFlow::Break(());
         }

@@ -36,13 +36,23 @@ impl Summary {
             text.map(|text| text.chars().take(LONGEST).collect::<String>()).unwrap_or_default()
         };
         let kind = text("Content-Type").to_ascii_lowercase();
-        Self { from: text("From"), subject: text("Subject"), attachments: kind.starts_with("multipart/mixed") }
+        Self {
+            from: text("From"),
+            subject: text("Subject"),
+            attachments: kind.starts_with("multipart/mixed"),
+        }
     }
 }
 
 impl ReaderKeys {
     /// The kept summary of a message in a rendering; none when there is none, or of another sealing.
-    pub fn kept_summary(&self, vault: &Vault, uid: u32, row: &MessageRow, generation: u32) -> Option<Summary> {
+    pub fn kept_summary(
+        &self,
+        vault: &Vault,
+        uid: u32,
+        row: &MessageRow,
+        generation: u32,
+    ) -> Option<Summary> {
         let kept: Option<SummaryRow> =
             vault.records.system().get(&[&self.reader().to_bytes(), row.message.as_bytes()]).ok()?;
         let opened = self.cache_key().open(&named(uid, row, generation), &kept?.summary).ok()?;

@@ -152,12 +152,15 @@ fn tenants(server: &Server, name: Option<&str>) -> Result<Vec<(TenantId, TenantR
 }
 
 /// Opens the owner key for a call on `user`: by a session of the same tenant, or its recovery code.
-async fn authorise(server: &Server, authority: &Authority, user: UserRef, by: By) -> Result<Unlocked, OwnerError> {
+async fn authorise(
+    server: &Server,
+    authority: &Authority,
+    user: UserRef,
+    by: By,
+) -> Result<Unlocked, OwnerError> {
     match authority {
         Authority::Session(session) => resume(server, session.expose()),
-        Authority::Recovery(code) => {
-            unlock::recover(&server.vault, user, code.expose(), by.origin).await
-        }
+        Authority::Recovery(code) => unlock::recover(&server.vault, user, code.expose(), by.origin).await,
     }
 }
 

@@ -7,8 +7,10 @@
 //! dropped once it has had enough.
 
 use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
-use html5ever::tendril::{StrTendril, TendrilSink};
-use html5ever::{Attribute, ExpandedName, LocalName, ParseOpts, Parser, QualName, local_name, ns, parse_fragment};
+use html5ever::tendril::StrTendril;
+use html5ever::{
+    Attribute, ExpandedName, LocalName, ParseOpts, Parser, QualName, local_name, ns, parse_fragment,
+};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -54,7 +56,8 @@ impl Silence {
         if heard != self.heard {
             (self.heard, self.separators) = (heard, 0);
         }
-        let separates = |octet: &&u8| matches!(octet, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | b'/' | b'"' | b'\'');
+        let separates =
+            |octet: &&u8| matches!(octet, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | b'/' | b'"' | b'\'');
         let more = chunk.as_bytes().iter().filter(separates).count() as u64;
         self.separators += more;
         self.work += more * self.separators;
@@ -184,7 +187,8 @@ mod tests {
 
     #[test]
     fn ordinary_mail_is_affordable() {
-        let table = "<table><tr><td style=\"color: red\"><b>x</b> and <i>y</i></td></tr></table>".repeat(2_000);
+        let table =
+            "<table><tr><td style=\"color: red\"><b>x</b> and <i>y</i></td></tr></table>".repeat(2_000);
         assert!(is_affordable(&table));
         assert!(is_affordable(""));
         assert!(is_affordable(&"words without end ".repeat(100_000)));

@@ -18,7 +18,7 @@ pub struct Mailbox {
 
 /// Fills in what the header says.
 pub(super) fn read(octets: &[u8], message: &Message<'_>, reading: &mut Reading) {
-    let [from, to, cc, reply_to] = super::ADDRESS_FIELDS.map(|name| mailboxes(message, &name));
+    let [from, to, cc, reply_to] = ADDRESS_FIELDS.map(|name| mailboxes(message, &name));
     (reading.from, reading.to, reading.cc, reading.reply_to) = (from, to, cc, reply_to);
     reading.subject = line(message.subject().unwrap_or_default(), MAX_VALUE);
     reading.date = message.date().filter(|date| date.is_valid()).map(|date| date.to_timestamp());
@@ -36,7 +36,9 @@ fn mailboxes(message: &Message<'_>, name: &HeaderName<'static>) -> Vec<Mailbox> 
     let fields = message.parts.first().map(|root| root.headers.as_slice()).unwrap_or_default();
     for field in fields.iter().filter(|field| field.name == *name) {
         match &field.value {
-            HeaderValue::Address(Address::List(list)) => found.extend(list.iter().map(mailbox).take(MAX_MAILBOXES)),
+            HeaderValue::Address(Address::List(list)) => {
+                found.extend(list.iter().map(mailbox).take(MAX_MAILBOXES))
+            }
             HeaderValue::Address(Address::Group(groups)) => {
                 let members = groups.iter().flat_map(|group| &group.addresses);
                 found.extend(members.map(mailbox).take(MAX_MAILBOXES));
@@ -49,7 +51,8 @@ fn mailboxes(message: &Message<'_>, name: &HeaderName<'static>) -> Vec<Mailbox> 
 }
 
 fn mailbox(one: &mail_parser::Addr<'_>) -> Mailbox {
-    let text = |value: &Option<std::borrow::Cow<'_, str>>| line(value.as_deref().unwrap_or_default(), MAX_NAME);
+    let text =
+        |value: &Option<std::borrow::Cow<'_, str>>| line(value.as_deref().unwrap_or_default(), MAX_NAME);
     Mailbox { name: text(&one.name), address: text(&one.address) }
 }
 
@@ -65,6 +68,9 @@ fn decoded(octets: &[u8], field: &Header<'_>) -> (String, String) {
     (line(field.name.as_str(), MAX_NAME), text)
 }
 
+/// The fields that hold mailboxes.
+const ADDRESS_FIELDS: [HeaderName<'static>; 4] =
+    [HeaderName::From, HeaderName::To, HeaderName::Cc, HeaderName::ReplyTo];
 /// Octets of a value.
 const MAX_VALUE: usize = 8 << 10;
 /// Octets of a field's name, of an address and of the name beside it.

@@ -99,7 +99,8 @@ impl HtmlBody {
         let filter = Filter::new(Remote::Blocked, self.images.clone());
         let text = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Html(html) => settled(html, &filter).and_then(|clean| plain::of_clean(&clean))
+            Piece::Html(html) => settled(html, &filter)
+                .and_then(|clean| plain::of_clean(&clean))
                 .unwrap_or_else(|| plain::of_hostile(html)),
         };
         self.pieces.iter().map(text).collect::<Vec<_>>().join("\n")
@@ -123,12 +124,20 @@ fn settled(html: &str, filter: &Arc<Filter>) -> Option<String> {
     for _ in 0..MAX_ROUNDS {
         let next = cleaned(&current, filter)?;
         if next == current {
-            filter.enter(Stage::Embedding);
-            return cleaned(&current, filter);
+            return Some(embedded(current, filter));
         }
         current = next;
     }
     None
+}
+
+/// The images in their places. What is settled has been weighed, so this needs no gauge.
+fn embedded(settled: String, filter: &Arc<Filter>) -> String {
+    if !filter.has_images() {
+        return settled;
+    }
+    filter.enter(Stage::Embedding);
+    filter.builder().clean(&settled).to_string()
 }
 
 fn cleaned(html: &str, filter: &Arc<Filter>) -> Option<String> {

@@ -56,7 +56,9 @@ mod tests {
         for octets in [&b"<svg onload=alert(1)>"[..], b"<html>", b"GIF89", b"", b"RIFF1234WAVE"] {
             assert_eq!(embedded(octets), None);
         }
-        for uri in ["data:text/html,<script>", "data:image/png,abc", "image/png;base64,AAAA", "data:;base64,?"] {
+        for uri in
+            ["data:text/html,<script>", "data:image/png,abc", "image/png;base64,AAAA", "data:;base64,?"]
+        {
             assert_eq!(decoded(uri), None);
         }
     }

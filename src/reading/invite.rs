@@ -13,6 +13,7 @@ use calcard::{Entry, Parser};
 use std::panic::catch_unwind;
 
 /// One meeting of a calendar.
+#[derive(PartialEq)]
 pub struct Invite {
     /// What the sender asks for.
     pub method: Method,
@@ -81,7 +82,8 @@ pub(super) fn invites(calendar: &str) -> Vec<Invite> {
 fn read(calendar: &str) -> Vec<Invite> {
     let Entry::ICalendar(calendar) = Parser::new(calendar).entry() else { return Vec::new() };
     let method = method(&calendar);
-    let events = calendar.components.iter().filter(|one| one.component_type == ICalendarComponentType::VEvent);
+    let events =
+        calendar.components.iter().filter(|one| one.component_type == ICalendarComponentType::VEvent);
     events.take(MAX_EVENTS).map(|event| invite(&calendar, method, event)).collect()
 }
 

@@ -31,9 +31,10 @@ pub use invite::{Invite, Method, Moment, Person};
 pub use part::{Attachment, Kind};
 pub use text::{escaped, text_to_html};
 
+use crate::message::anomaly::Scope;
 use crate::message::{Anomaly, dissect};
 use crate::wipe::Wiped;
-use mail_parser::{HeaderName, Message, MessageParser, PartType};
+use mail_parser::{Message, MessageParser, PartType};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -146,23 +147,15 @@ fn taken_apart(message: Message<'_>) {
 /// What our own strict reading doubts.
 fn doubts(octets: &[u8]) -> Vec<Note> {
     let anatomy = dissect(octets);
-    let mut notes = Vec::new();
-    let structure = |note: Anomaly| note != Anomaly::MimeVersion && note != Anomaly::MboxFromLine;
-    for part in anatomy.parts() {
-        let odd = part.anomalies.in_header() || part.anomalies.in_structure();
-        if odd && part.anomalies.iter().any(structure) {
-            notes.push(Note::Ambiguous);
-        }
-    }
-    if anatomy.root().anomalies.contains(Anomaly::DuplicateSingleton) || has_duplicates(octets, &anatomy) {
-        notes.push(Note::DuplicateFields);
-    }
-    notes
-}
-
-/// Whether From or Subject stands twice: the classic way to show one thing and mean another.
-fn has_duplicates(octets: &[u8], anatomy: &crate::message::Anatomy) -> bool {
-    ["From", "Subject", "Date", "To"].iter().any(|name| anatomy.named(octets, 0, name).count() > 1)
+    let mut anomalies = anatomy.parts().iter().flat_map(|part| part.anomalies.iter());
+    let ambiguous = anomalies.any(|anomaly| {
+        // Every other mail lacks a MIME-Version, and everybody reads on.
+        let common = matches!(anomaly, Anomaly::MimeVersion | Anomaly::MboxFromLine);
+        !common && matches!(anomaly.scope(), Scope::Message | Scope::Structure)
+    });
+    let twice = SINGLE_FIELDS.iter().any(|name| anatomy.named(octets, 0, name).nth(1).is_some());
+    let notes = [ambiguous.then_some(Note::Ambiguous), twice.then_some(Note::DuplicateFields)];
+    notes.into_iter().flatten().collect()
 }
 
 fn unreadable(octets: &[u8]) -> Reading {
@@ -198,6 +191,5 @@ fn is_shown(letter: char) -> bool {
 /// Octets of a text that is shown.
 const MAX_TEXT: usize = 1 << 20;
 
-/// The fields that hold mailboxes.
-const ADDRESS_FIELDS: [HeaderName<'static>; 4] =
-    [HeaderName::From, HeaderName::To, HeaderName::Cc, HeaderName::ReplyTo];
+/// Fields that may stand once (RFC 5322 §3.6): two of them show one thing here and another there.
+const SINGLE_FIELDS: [&str; 8] = ["From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "Subject", "Date"];

@@ -7,6 +7,7 @@
 use super::allowed::Images;
 use super::file_name::{self, file_name};
 use super::html::{HtmlBody, Piece};
+use super::invite::Invite;
 use super::{MAX_TEXT, Note, Reading, cut, gauge, image, invite, text};
 use crate::message::content_type::Media;
 use crate::message::sniff;
@@ -39,19 +40,31 @@ pub struct Attachment {
 
 /// What an attachment is, for an icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[non_exhaustive]
 pub enum Kind {
+    /// A picture.
     Image,
+    /// A PDF.
     Pdf,
+    /// A text or slides of an office program.
     Document,
+    /// A table.
     Spreadsheet,
+    /// Files packed together.
     Archive,
+    /// Sound.
     Audio,
+    /// A film.
     Video,
+    /// A calendar.
     Calendar,
+    /// An address card.
     Contact,
+    /// Another message.
     Message,
+    /// Text.
     Text,
+    /// Anything else.
     Other,
 }
 
@@ -63,11 +76,13 @@ pub(super) fn read(octets: &[u8], message: &Message<'_>, reading: &mut Reading) 
         let content = decoded(octets, part);
         let attachment = described(index + 1, part, &content);
         let own = part.content_id().map(|id| id.trim_matches(['<', '>', ' ']));
-        if let Some(id) = own.filter(|_| image::sniffed(&content).is_some() && content.len() <= image::MAX_IMAGE) {
+        if let Some(id) =
+            own.filter(|_| image::sniffed(&content).is_some() && content.len() <= image::MAX_IMAGE)
+        {
             images.entry(id.to_owned()).or_insert_with(|| content.to_vec());
         }
         if attachment.kind == Kind::Calendar {
-            reading.invites.extend(invite::invites(&String::from_utf8_lossy(&content)));
+            invited(reading, invite::invites(&String::from_utf8_lossy(&content)));
         }
         reading.attachments.push(attachment);
     }
@@ -76,6 +91,15 @@ pub(super) fn read(octets: &[u8], message: &Message<'_>, reading: &mut Reading) 
     }
     reading.text = plain_text(octets, message, &mut reading.notes);
     reading.html = html(octets, message, images, &mut reading.notes);
+}
+
+/// Adds meetings. Most come twice: as an alternative of the text, and as a file.
+fn invited(reading: &mut Reading, invites: Vec<Invite>) {
+    for invite in invites {
+        if reading.invites.len() < MAX_INVITES && !reading.invites.contains(&invite) {
+            reading.invites.push(invite);
+        }
+    }
 }
 
 /// The attachment with this number.
@@ -136,8 +160,11 @@ fn words(octets: &[u8], part: &MessagePart<'_>) -> String {
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     match part.content_type() {
-        Some(media) if media.attribute("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed")) => {
-            let delete_space = media.attribute("delsp").is_some_and(|value| value.eq_ignore_ascii_case("yes"));
+        Some(media)
+            if media.attribute("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed")) =>
+        {
+            let delete_space =
+                media.attribute("delsp").is_some_and(|value| value.eq_ignore_ascii_case("yes"));
             text::unflowed(text, delete_space)
         }
         _ => text.to_owned(),
@@ -195,7 +222,8 @@ fn declared(part: &MessagePart<'_>) -> Media {
     }
     let media = part.content_type().and_then(|media| {
         let (kind, subtype) = (media.ctype(), media.subtype()?);
-        (token(kind) && token(subtype)).then(|| Media::new(&kind.to_ascii_lowercase(), &subtype.to_ascii_lowercase()))
+        (token(kind) && token(subtype))
+            .then(|| Media::new(&kind.to_ascii_lowercase(), &subtype.to_ascii_lowercase()))
     });
     media.unwrap_or_else(|| match part.body {
         PartType::Text(_) => Media::new("text", "plain"),
@@ -279,7 +307,10 @@ fn pretends(media: &Media, extension: &str, content: &[u8]) -> bool {
     let vague = media.kind == "application" && VAGUE.contains(&media.subtype.as_str());
     let by_type = (!vague).then(|| media.clone());
     let by_name = claimed(extension);
-    [by_type, by_name].into_iter().flatten().any(|claim| !content.is_empty() && !sniff::agrees(&claim, content))
+    [by_type, by_name]
+        .into_iter()
+        .flatten()
+        .any(|claim| !content.is_empty() && !sniff::agrees(&claim, content))
 }
 
 /// The type that a name claims, where its content has a signature.
@@ -300,27 +331,111 @@ fn claimed(extension: &str) -> Option<Media> {
 /// What Windows, macOS, Linux and their office programs run, or what opens in a browser with the
 /// rights of a local file.
 const HARMFUL: [&str; 76] = [
-    "ade", "adp", "apk", "app", "appimage", "appx", "application", "bat", "chm", "cmd", "com", "command", "cpl",
-    "deb", "desktop", "diagcab", "dll", "dmg", "docm", "dotm", "exe", "gadget", "hlp", "hta", "htm", "html",
-    "img", "inf", "ins", "iso", "jar", "jnlp", "js", "jse", "library-ms", "lnk", "mde", "mht", "mhtml", "msc",
-    "msi", "msix", "msp", "mst", "one", "pif", "pkg", "potm", "ppam", "ppsm", "pptm", "ps1", "psm1", "py",
-    "reg", "rpm", "scf", "scr", "sct", "settingcontent-ms", "sh", "shb", "shtml", "svg", "sys", "url", "vb",
-    "vbe", "vbs", "vhd", "vhdx", "wsf", "wsh", "xhtml", "xlsm", "xll",
+    "ade",
+    "adp",
+    "apk",
+    "app",
+    "appimage",
+    "appx",
+    "application",
+    "bat",
+    "chm",
+    "cmd",
+    "com",
+    "command",
+    "cpl",
+    "deb",
+    "desktop",
+    "diagcab",
+    "dll",
+    "dmg",
+    "docm",
+    "dotm",
+    "exe",
+    "gadget",
+    "hlp",
+    "hta",
+    "htm",
+    "html",
+    "img",
+    "inf",
+    "ins",
+    "iso",
+    "jar",
+    "jnlp",
+    "js",
+    "jse",
+    "library-ms",
+    "lnk",
+    "mde",
+    "mht",
+    "mhtml",
+    "msc",
+    "msi",
+    "msix",
+    "msp",
+    "mst",
+    "one",
+    "pif",
+    "pkg",
+    "potm",
+    "ppam",
+    "ppsm",
+    "pptm",
+    "ps1",
+    "psm1",
+    "py",
+    "reg",
+    "rpm",
+    "scf",
+    "scr",
+    "sct",
+    "settingcontent-ms",
+    "sh",
+    "shb",
+    "shtml",
+    "svg",
+    "sys",
+    "url",
+    "vb",
+    "vbe",
+    "vbs",
+    "vhd",
+    "vhdx",
+    "wsf",
+    "wsh",
+    "xhtml",
+    "xlsm",
+    "xll",
 ];
 const HARMFUL_TYPES: [&str; 10] = [
-    "x-msdownload", "x-msdos-program", "x-dosexec", "x-executable", "x-sh", "x-shellscript", "javascript",
-    "x-javascript", "hta", "svg+xml",
+    "x-msdownload",
+    "x-msdos-program",
+    "x-dosexec",
+    "x-executable",
+    "x-sh",
+    "x-shellscript",
+    "javascript",
+    "x-javascript",
+    "hta",
+    "svg+xml",
 ];
 /// Extensions that people trust.
-const BELIEVED: [&str; 14] = [
-    "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "jpg", "jpeg", "png", "gif", "txt", "csv", "mp4",
-];
+const BELIEVED: [&str; 14] =
+    ["pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "jpg", "jpeg", "png", "gif", "txt", "csv", "mp4"];
 /// Extensions that rightly stand behind another one: signatures and sealed or packed single files.
-const SEALS: [&str; 12] = ["asc", "gpg", "pgp", "sig", "p7m", "p7s", "age", "gz", "xz", "eml", "sha256", "ots"];
+const SEALS: [&str; 12] =
+    ["asc", "gpg", "pgp", "sig", "p7m", "p7s", "age", "gz", "xz", "eml", "sha256", "ots"];
 /// ELF, scripts, Mach-O, Java classes (and Mach-O for several processors), Android, shortcuts.
 const PROGRAMS: [&[u8]; 8] = [
-    b"\x7fELF", b"#!", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe",
-    b"dex\n", b"L\0\0\0\x01\x14\x02\0",
+    b"\x7fELF",
+    b"#!",
+    b"\xcf\xfa\xed\xfe",
+    b"\xce\xfa\xed\xfe",
+    b"\xfe\xed\xfa\xcf",
+    b"\xca\xfe\xba\xbe",
+    b"dex\n",
+    b"L\0\0\0\x01\x14\x02\0",
 ];
 /// Types that say nothing.
 const VAGUE: [&str; 5] = ["octet-stream", "binary", "unknown", "x-unknown", "x-download"];
@@ -330,3 +445,5 @@ const MAX_SIGNATURE: usize = 64;
 const MAX_TOKEN: usize = 127;
 /// Attachments that are listed; ours and others' limit of parts.
 const MAX_ATTACHMENTS: usize = 600;
+/// Meetings of a message.
+const MAX_INVITES: usize = 20;

@@ -40,9 +40,9 @@ fn closing(tag: &str) -> Option<&'static str> {
 
 fn ends_line(tag: &str) -> bool {
     let name = tag.trim_start_matches('/').as_bytes();
-    [&b"p"[..], b"br", b"div", b"tr", b"li", b"h"].iter().any(|start| {
-        name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
-    })
+    [&b"p"[..], b"br", b"div", b"tr", b"li", b"h"]
+        .iter()
+        .any(|start| name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)))
 }
 
 /// Characters of a line.
@@ -57,7 +57,10 @@ mod tests {
     #[test]
     fn words_are_found_in_anything() {
         let html = "<style>p{}</style>One<p>Two &amp; three<script>alert(1)</script><b x='>'>four";
-        assert_eq!(of_hostile(html).split_whitespace().collect::<Vec<_>>().join(" "), "One Two & three '>four");
+        assert_eq!(
+            of_hostile(html).split_whitespace().collect::<Vec<_>>().join(" "),
+            "One Two & three '>four"
+        );
         assert_eq!(of_hostile("<"), " ");
         assert!(of_hostile(&"<div>x".repeat(500_000)).len() <= MAX_TEXT);
     }

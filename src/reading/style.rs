@@ -71,7 +71,8 @@ fn has_only_colours(value: &str) -> bool {
 
 fn refers_outside(declaration: &str) -> bool {
     let declaration = declaration.to_ascii_lowercase();
-    declaration.contains("//") || ["url(", "image-set(", "@import"].iter().any(|word| declaration.contains(word))
+    declaration.contains("//")
+        || ["url(", "image-set(", "@import"].iter().any(|word| declaration.contains(word))
 }
 
 /// Properties that only change how a box and its text look. Nothing that positions, clips, animates

@@ -94,6 +94,7 @@ impl Page {
     fn line(&mut self, line: &str) {
         if line == SIGNATURE && !self.in_signature {
             self.quote(0);
+            self.end_paragraph();
             self.out.push_str("<div class=\"signature\">");
             self.in_signature = true;
         }
@@ -175,14 +176,17 @@ fn next_link(text: &str) -> Option<usize> {
 /// Where it ends: before a blank, an angle or a quote, and without the punctuation of the sentence.
 fn link_length(from: &str) -> usize {
     let ends = |letter: char| {
-        letter.is_whitespace() || letter.is_control() || "<>\"\u{201c}\u{201d}\u{ab}\u{bb}`".contains(letter)
+        letter.is_whitespace()
+            || letter.is_control()
+            || "<>\"\u{201c}\u{201d}\u{ab}\u{bb}`".contains(letter)
             || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut written = &from[..from.find(ends).unwrap_or(from.len())];
     loop {
         let shorter = written.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_']);
         let shorter = [('(', ')'), ('[', ']'), ('{', '}')].iter().fold(shorter, |text, (open, close)| {
-            let unopened = text.ends_with(*close) && text.matches(*open).count() < text.matches(*close).count();
+            let unopened =
+                text.ends_with(*close) && text.matches(*open).count() < text.matches(*close).count();
             if unopened { &text[..text.len() - 1] } else { text }
         });
         if shorter.len() == written.len() {
@@ -234,7 +238,9 @@ mod tests {
             let html = text_to_html(text);
             assert!(html.contains(&format!(">{written}</a>")), "{html}");
         }
-        for text in ["https://", "javascript:alert(1)", "xhttp://a.example", "http:a", "data:text/html,x", "a: b"] {
+        for text in
+            ["https://", "javascript:alert(1)", "xhttp://a.example", "http:a", "data:text/html,x", "a: b"]
+        {
             assert!(!text_to_html(text).contains("<a "), "{text}");
         }
     }
@@ -243,7 +249,10 @@ mod tests {
     fn nothing_leaves_a_link() {
         let html = text_to_html("https://a.example/\"onmouseover=alert(1)//<script>x</script>\u{202e}");
         assert!(html.contains("href=\"https://a.example/\" rel="), "{html}");
-        assert!(!html.contains("<script") && !html.contains('\u{202e}') && !html.contains("\"onmouse"), "{html}");
+        assert!(
+            !html.contains("<script") && !html.contains('\u{202e}') && !html.contains("\"onmouse"),
+            "{html}"
+        );
     }
 
     #[test]

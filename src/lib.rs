@@ -24,6 +24,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod policy;
 pub mod private_file;
+pub mod reading;
 pub mod reception;
 pub mod records;
 pub mod seal;

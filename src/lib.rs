@@ -25,6 +25,7 @@ pub mod private_file;
 pub mod reception;
 pub mod records;
 pub mod seal;
+pub mod search;
 pub mod server;
 pub mod shutdown;
 pub mod store;

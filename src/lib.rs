@@ -28,6 +28,7 @@ pub mod reading;
 pub mod reception;
 pub mod records;
 pub mod seal;
+pub mod search;
 pub mod server;
 pub mod shutdown;
 pub mod store;

@@ -14,13 +14,16 @@ mod frame;
 mod gate;
 mod jobs;
 mod mail;
+mod message;
+mod search;
 mod trouble;
 mod unlocking;
 mod visitor;
 mod welcome;
 mod words;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -29,10 +32,11 @@ use futures::future::BoxFuture;
 
 use crate::admin::api::{Failure, Request};
 use crate::admin::socket::Outlet;
-use crate::audit::Notary;
+use crate::audit::{Notary, Recorded};
 use crate::autoconfig::{self, Services};
 use crate::owner::By;
-use crate::owner::sessions::Sessions;
+use crate::owner::index::Indexes;
+use crate::owner::sessions::{SessionId, Sessions};
 use crate::vault::{AuditRows, Vault};
 
 pub use visitor::Visitor;
@@ -60,8 +64,12 @@ pub struct House {
     pub office: Arc<dyn Office>,
     /// Where mail clients connect.
     pub services: Arc<Services>,
+    /// The search indexes of those who have unlocked.
+    pub indexes: Arc<Indexes>,
     /// Work that takes longer than a page.
     jobs: Arc<jobs::Jobs>,
+    /// The entry of the message that each session was shown last.
+    shown: Mutex<HashMap<SessionId, Arc<Recorded>>>,
 }
 
 impl House {
@@ -72,8 +80,10 @@ impl House {
         notary: Arc<Notary<AuditRows>>,
         office: Arc<dyn Office>,
         services: Arc<Services>,
+        indexes: Arc<Indexes>,
     ) -> Arc<Self> {
-        Arc::new(Self { vault, sessions, notary, office, services, jobs: Arc::default() })
+        let (jobs, shown) = (Arc::default(), Mutex::default());
+        Arc::new(Self { vault, sessions, notary, office, services, indexes, jobs, shown })
     }
 }
 
@@ -90,6 +100,17 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/unlock", get(unlocking::page).post(unlocking::unlock))
         .route("/lock", post(unlocking::lock))
         .route("/mail", get(mail::list))
+        .route("/m/{message}", get(message::link))
+        .route("/mail/{uid}", get(message::page))
+        .route("/mail/{uid}/html", get(message::frame))
+        .route("/mail/{uid}/parts/{number}", get(message::part))
+        .route("/mail/{uid}/source", get(message::source))
+        .route("/mail/{uid}/compare", get(message::compare))
+        .route("/mail/{uid}/print", get(message::print))
+        .route("/mail/{uid}/trash", post(message::trash))
+        .route("/mail/{uid}/restore", post(message::restore))
+        .route("/mail/{uid}/delete", post(message::delete))
+        .route("/search", get(search::page))
         .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
         .fallback(trouble::not_found)

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::House;
 use super::frame::{Frame, Place, html};
+use super::search;
 use super::trouble::{Trouble, local};
 use super::visitor::{Posted, Visitor};
 use crate::audit::LockCause;
@@ -63,6 +64,7 @@ pub async fn unlock(
         Ok(opened) => {
             house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
             house.notary.attend(visitor.visit.user.tenant);
+            search::keep_up(&house, house.sessions.resume(&opened.token, house.vault.clock.now())?);
             Ok(Redirect::to(local(&to)).into_response())
         }
         Err(error) => {
@@ -82,6 +84,7 @@ pub async fn lock(
         if let Some(ended) = house.sessions.close(token) {
             record_ends(&house.vault, vec![ended], LockCause::ByPerson).await?;
             house.notary.attend(visitor.visit.user.tenant);
+            house.indexes.close_locked(&house.vault, &house.sessions);
         }
     }
     Ok(Redirect::to("/mail?said=locked").into_response())

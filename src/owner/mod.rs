@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod enrol;
+pub mod index;
 pub mod failure;
 pub mod lines;
 pub mod mail;

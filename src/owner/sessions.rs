@@ -100,6 +100,18 @@ impl Sessions {
         Ok(Unlocked { user: session.user, key, session: Some(token.id), origin: session.origin })
     }
 
+    /// Whether the session that this was resumed from is still open. A key that came by the recovery
+    /// code has none, and is never asked.
+    pub fn is_open(&self, unlocked: &Unlocked, now: Timestamp) -> bool {
+        let held = self.held();
+        unlocked.session.and_then(|id| held.get(&id)).is_some_and(|session| session.span.contains(&now))
+    }
+
+    /// Whether a user has any session open.
+    pub fn has_any(&self, user: UserRef, now: Timestamp) -> bool {
+        self.held().values().any(|session| session.user == user && session.span.contains(&now))
+    }
+
     /// Counts messages that an unlocked owner was shown.
     pub fn count_revealed(&self, unlocked: &Unlocked, messages: u64) {
         if let Some(id) = unlocked.session

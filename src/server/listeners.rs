@@ -92,6 +92,7 @@ pub fn open_dashboard(
         server.notary.clone(),
         Arc::new(CallDesk::new(server)),
         Arc::new(Services::of(config)),
+        server.indexes.clone(),
     );
     let router = dashboard::router(house);
     for listener in listeners {

@@ -52,10 +52,13 @@ fn attack(name: &str) -> Vec<u8> {
     std::fs::read(path).expect("the attack is part of the repository")
 }
 
+/// A start tag: its name and its attributes.
+type Tag = (String, Vec<(String, String)>);
+
 /// Every start tag of a document, as a tokenizer sees it.
-fn tags(html: &str) -> Vec<(String, Vec<(String, String)>)> {
+fn tags(html: &str) -> Vec<Tag> {
     #[derive(Default)]
-    struct Tags(RefCell<Vec<(String, Vec<(String, String)>)>>);
+    struct Tags(RefCell<Vec<Tag>>);
     impl TokenSink for Tags {
         type Handle = ();
         fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {

@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 /// Whether a tree of this HTML can be built in bounded time and memory.
 pub(super) fn is_affordable(html: &str) -> bool {
-    if html.len() > MAX_OCTETS {
+    if html.len() > MAX_OCTETS || memchr::memchr2_iter(b'&', 0, html.as_bytes()).count() > MAX_SPECIAL {
         return false;
     }
     let parser = parser(Gauge::new());
@@ -179,7 +179,9 @@ const MAX_DEPTH: u32 = 256;
 /// Octets fed between two looks at the gauge.
 const CHUNK: usize = 512;
 /// Comparisons of attribute names, at about a nanosecond.
-const MAX_COMPARISONS: u64 = 500_000_000;
+const MAX_COMPARISONS: u64 = 200_000_000;
+/// Characters that html5ever hands on one by one, at microseconds each.
+const MAX_SPECIAL: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -212,6 +214,8 @@ mod tests {
             ("attributes", format!("<p{attributes}>")),
             ("attributes with quoted ends", format!("<p {quoted}>")),
             ("attributes inside what looks like text", format!("<style><x a='</style><p{attributes}>")),
+            ("ampersands", "&".repeat(MAX_SPECIAL + 1)),
+            ("NULs", "\0".repeat(MAX_SPECIAL + 1)),
             ("long", "x".repeat(MAX_OCTETS + 1)),
         ] {
             assert!(!is_affordable(&html), "{name}");

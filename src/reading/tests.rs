@@ -52,10 +52,13 @@ fn attack(name: &str) -> Vec<u8> {
     std::fs::read(path).expect("the attack is part of the repository")
 }
 
+/// A start tag: its name and its attributes.
+type Tag = (String, Vec<(String, String)>);
+
 /// Every start tag of a document, as a tokenizer sees it.
-fn tags(html: &str) -> Vec<(String, Vec<(String, String)>)> {
+fn tags(html: &str) -> Vec<Tag> {
     #[derive(Default)]
-    struct Tags(RefCell<Vec<(String, Vec<(String, String)>)>>);
+    struct Tags(RefCell<Vec<Tag>>);
     impl TokenSink for Tags {
         type Handle = ();
         fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {
@@ -136,7 +139,9 @@ fn attacks() -> Vec<(String, Vec<u8>)> {
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     let read = |path: &Path| std::fs::read(path).expect("an attack can be read");
-    paths.iter().map(|path| (path.display().to_string(), read(path))).collect()
+    let mut attacks: Vec<_> = paths.iter().map(|path| (path.display().to_string(), read(path))).collect();
+    attacks.push(("charsets".to_owned(), CHARSETS.to_vec()));
+    attacks
 }
 
 #[test]
@@ -509,6 +514,10 @@ fn garbage() -> impl Strategy<Value = String> {
 }
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nan image";
+/// UTF-7, UTF-16, ISO-2022-JP, overlong and broken UTF-8: no text, so it is no file.
+const CHARSETS: &[u8] = b"+ADw-script+AD4-alert(1)+ADw-/script+AD4-<meta charset=utf-7>\xff\xfe<\0s\0c\0r\0\
+    \x1b$B<script>\x1b(Balert(2)</script> \xc0\xbcscript\xc0\xbe \xe0\x80\xbcb> \xa2<a title=\"\x81\">\
+    <img src=x onerror=alert(1)>\">";
 /// Attributes of single elements.
 const HARMLESS: [&str; 19] = [
     "border",

@@ -96,9 +96,7 @@ impl Document {
 
     fn take_attachment(&mut self, part: &MessagePart<'_>, depth: usize) {
         let name = one_line(part.attachment_name().unwrap_or_default(), LONGEST_NAME);
-        // A text that is shown with the others is no attachment, and neither is a picture within HTML.
-        let inline = matches!(part.body, PartType::InlineBinary(_)) && part.content_id().is_some();
-        if (!inline || !name.is_empty()) && self.attachments.len() < MOST_ATTACHMENTS {
+        if !is_within_html(part) && self.attachments.len() < MOST_ATTACHMENTS {
             self.attachments.push(name);
         }
         if let PartType::Message(inner) = &part.body
@@ -109,6 +107,13 @@ impl Document {
             self.take_parts(inner, depth + 1);
         }
     }
+}
+
+/// Whether it is a picture that the HTML shows (RFC 2392), which is no attachment to people.
+fn is_within_html(part: &MessagePart<'_>) -> bool {
+    let image = part.content_type().is_some_and(|media| media.ctype().eq_ignore_ascii_case("image"));
+    let apart = part.content_disposition().is_some_and(|disposition| disposition.is_attachment());
+    image && !apart && part.content_id().is_some()
 }
 
 /// Names and addresses, as people write them.

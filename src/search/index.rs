@@ -47,7 +47,8 @@ impl Index {
         if !exists && !sealed.is_empty()? {
             return Err(SearchError::Damaged);
         }
-        let tokenizers = TokenizerManager::new();
+        // tantivy asks for its own ones for fields that have no words.
+        let tokenizers = TokenizerManager::default();
         tokenizers.register(CUTTER, Cutter);
         let settings =
             IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };

@@ -105,7 +105,7 @@ pub struct Hit {
 }
 
 /// A stretch of text as it stands in the message: whoever shows it escapes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Fragment {
     /// The text.
     pub text: String,

@@ -30,10 +30,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan};
 
-use super::words::Words;
+use super::words::{Words, is_unspaced};
 
 /// A query, understood: all clauses must hold.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default, PartialEq)]
 pub struct Query {
     pub(super) clauses: Vec<Clause>,
     pub(super) notes: Vec<String>,
@@ -43,14 +43,14 @@ pub struct Query {
 pub(super) type Clause = Vec<Test>;
 
 /// Something that a message is, or with `excluded` is not.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(super) struct Test {
     pub(super) excluded: bool,
     pub(super) what: What,
 }
 
 /// What a message may be.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(super) enum What {
     /// It has these folded words one after the other; of the last one only the beginning, if `open`.
     Words { place: Place, words: Vec<String>, open: bool },
@@ -204,8 +204,8 @@ impl<'a> Reading<'a> {
             words.truncate(LONGEST_PHRASE);
         }
         let last = words.last()?;
-        // What stands alone in its script is a word, however short; "a*" would be half of all mail.
-        if open && last.len() < SHORTEST_BEGINNING {
+        // "a*" would be half of all mail.
+        if open && last.chars().nth(1).is_none() && !last.starts_with(is_unspaced) {
             self.note("Before a star, at least two letters are needed.".to_owned());
             return None;
         }
@@ -289,8 +289,6 @@ const LONGEST: usize = 1000;
 const MOST_TESTS: usize = 32;
 /// Words of a phrase.
 const LONGEST_PHRASE: usize = 32;
-/// Octets before a star: two letters, or one of a script that needs no more.
-const SHORTEST_BEGINNING: usize = 2;
 /// Notes that people read.
 const MOST_NOTES: usize = 8;
 
@@ -382,6 +380,7 @@ mod tests {
             ("size:3", "Anywhere:size+3", "size:"),
             ("from: anna", "Anywhere:anna", "from:"),
             ("a* b", "Anywhere:b", "two letters"),
+            ("я* b", "Anywhere:b", "two letters"),
             ("an*a", "Anywhere:an+a", "star"),
             ("\"never closed", "Anywhere:never+closed", "quotation mark"),
         ] {

@@ -192,8 +192,7 @@ pub async fn part(
 ) -> Result<Response, Trouble> {
     let unlocked = visitor.unlocked(&house)?;
     let path = PartPath::parse(&number.to_string()).ok_or(Trouble::NotFound("attachment"))?;
-    let whole =
-        OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::parts(vec![path])).await?;
+    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::parts(vec![path])).await?;
     let found = aside(move || reading::attachment(&whole.octets, number)).await?;
     let (attachment, content) = found.ok_or(Trouble::NotFound("attachment"))?;
     Ok(download(&house, unlocked, "application/octet-stream", &attachment.name, content))

@@ -104,7 +104,9 @@ pub(super) fn keep_up(house: &Arc<House>, unlocked: Unlocked) {
     let (house, unlocked) = (house.clone(), Arc::new(unlocked));
     tokio::task::spawn_blocking(move || {
         let outcome = house.indexes.open(&house.vault, &unlocked).and_then(|open| {
-            index::catch_up(&house.vault, &house.sessions, &unlocked, &open, |done, total| job.step(done, total))
+            index::catch_up(&house.vault, &house.sessions, &unlocked, &open, |done, total| {
+                job.step(done, total)
+            })
         });
         house.notary.attend(unlocked.user().tenant);
         job.finish(match outcome {

@@ -100,9 +100,10 @@ pub fn catch_up(
     let total = rows.len() as u64;
     progress(0, total);
     let runtime = Handle::current();
-    let recorded = Arc::new(runtime.block_on(
-        OwnerReader::new(vault, unlocked)?.record(Act::IndexExtended { messages: total }),
-    )?);
+    let recorded = Arc::new(
+        runtime
+            .block_on(OwnerReader::new(vault, unlocked)?.record(Act::IndexExtended { messages: total }))?,
+    );
     let mut uncommitted = 0;
     for round in rows.chunks(ROUND) {
         if !sessions.is_open(unlocked, vault.clock.now()) {

@@ -5,8 +5,8 @@
 
 pub mod account;
 pub mod enrol;
-pub mod index;
 pub mod failure;
+pub mod index;
 pub mod lines;
 pub mod mail;
 pub mod remove;

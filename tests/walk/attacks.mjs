@@ -16,16 +16,18 @@ export async function attacks(stage, ear, authenticator) {
   await unlock(page, authenticator);
   const messages = await addresses(page, stage.facts.attacks);
   const before = ear.connections();
+  const pictured = [];
   for (const [name, address] of messages) {
     happened.length = 0;
     await open(stage, page, address);
     assert.deepEqual(happened.map(local), [`page: ${address}`, `frame: ${address}/html`], name);
     stage.quiet(page, name);
+    if (await page.getByRole("link", { name: "Show pictures" }).count()) pictured.push([name, address]);
   }
   assert.equal(ear.connections() - before, 0, JSON.stringify(ear.heard));
-  const asked = await withPictures(stage, ear, page, messages, happened);
+  const asked = await withPictures(stage, ear, page, pictured, happened);
   await page.context().close();
-  return { opened: messages.length, asked };
+  return { opened: messages.length, pictured: pictured.length, asked };
 }
 
 /** With pictures from outside allowed by the person: pictures by HTTPS from public names, no more. */

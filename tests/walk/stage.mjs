@@ -22,7 +22,9 @@ export async function open(facts, ear) {
     executablePath: facts.chromium,
     args: [
       ...FLAGS,
-      `--host-resolver-rules=MAP ${home.host} 127.0.0.1:${home.port}, MAP * 127.0.0.1:${ear.port}`,
+      // What the browser asks its own maker is nothing that a page sent.
+      "--host-resolver-rules=MAP *.googleapis.com ~NOTFOUND, MAP *.google.com ~NOTFOUND, " +
+        `MAP ${home.host} 127.0.0.1:${home.port}, MAP * 127.0.0.1:${ear.port}`,
       // As good as an authority that the browser trusts: it takes passkeys and shows no warning.
       `--ignore-certificate-errors-spki-list=${createHash("sha256").update(key).digest("base64")}`,
     ],

@@ -97,7 +97,8 @@ fn rsa_comes_with_passkeys_alone() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
     let others = text.lines().filter_map(|line| line.split(' ').next());
-    let others = others.filter(|name| !["rsa", "crypto-glue"].contains(name) && !name.starts_with("webauthn"));
+    let others =
+        others.filter(|name| !["rsa", "crypto-glue"].contains(name) && !name.starts_with("webauthn"));
     super::none("crates that bring rsa in", &others.map(str::to_owned).collect::<Vec<_>>());
 }
 

@@ -83,7 +83,7 @@ fn search(index: &Index, query: &str) -> Outcome {
 
 fn follow(index: &Index) -> Outcome {
     let start = Instant::now();
-    let thread = index.thread(message(777))?;
+    let thread = index.thread(message(775))?;
     say(&format!("{:7.2} ms, a conversation of {}", milliseconds(start.elapsed()), thread.len()))
 }
 

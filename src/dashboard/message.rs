@@ -35,7 +35,6 @@ struct Page {
     received: Moment,
     size: String,
     remote: bool,
-    views: Vec<ViewName>,
     thread: Vec<Neighbour>,
 }
 
@@ -137,7 +136,6 @@ pub async fn page(
         received: Moment::new(whole.row.received),
         size: words::size(whole.row.octets),
         remote,
-        views: view_names(&house, &visitor, None)?,
         thread,
         letter,
     }))
@@ -159,7 +157,6 @@ async fn masked(house: &Arc<House>, visitor: &Visitor, uid: u32) -> Result<Respo
         received: Moment::new(row.received),
         size: words::size(row.octets),
         remote: false,
-        views: Vec::new(),
         thread: Vec::new(),
     }))
 }
@@ -226,7 +223,7 @@ pub async fn compare(
         Some(octets) => Some(self::letter(octets, false).await?),
         None => None,
     };
-    let views = view_names(&house, &visitor, Some(view))?;
+    let views = view_names(&house, &visitor, view)?;
     let name = views.iter().find(|name| name.current).map_or_else(String::new, |view| view.name.clone());
     Ok(html(&ComparePage {
         frame: Frame::of(&visitor, Place::Mail, "What your mail client saw"),
@@ -391,12 +388,12 @@ fn chosen(house: &House, visitor: &Visitor, wanted: Option<&str>) -> Result<View
     found.map(|(id, _)| *id).ok_or(Trouble::NotFound("view"))
 }
 
-fn view_names(house: &House, visitor: &Visitor, current: Option<ViewId>) -> Result<Vec<ViewName>, Trouble> {
+fn view_names(house: &House, visitor: &Visitor, current: ViewId) -> Result<Vec<ViewName>, Trouble> {
     let views = registry::views(&house.vault.records, visitor.visit.user).map_err(OwnerError::from)?;
     let name = |(id, row): (ViewId, crate::tenant::rows::ViewRow)| ViewName {
         id: id.to_string(),
         name: row.name,
-        current: current == Some(id),
+        current: current == id,
     };
     Ok(views.into_iter().map(name).collect())
 }

@@ -159,9 +159,11 @@ fn documents(
     let mut reader = OwnerReader::new(vault, unlocked)?;
     let (mut documents, mut damaged) = (Vec::with_capacity(rows.len()), 0);
     for (uid, row) in rows {
-        match runtime.block_on(reader.open(row, recorded)).and_then(|opened| whole(&opened)) {
+        match runtime.block_on(reader.open(*uid, row, recorded)).and_then(|opened| whole(&opened)) {
             Ok(octets) => documents.push(search::document(*uid, row.message, row.received, &octets)),
             Err(OwnerError::Damaged(_)) => damaged += 1,
+            // Deleted since the list was made.
+            Err(OwnerError::NotFound(_)) => {}
             Err(error) => return Err(error),
         }
     }

@@ -68,16 +68,18 @@ pub async fn masked(
         let generation = reader.shelf().generation;
         let shown = match reader.keys().kept_summary(vault, uid, &row, generation) {
             Some(summary) => Known::Summary(summary),
-            None => match reader.open(&row, &visit.recorded).await.and_then(|masked| masked.head(HEAD)) {
-                Ok(head) => {
-                    let summary = Summary::of(&head);
-                    reader.keys().keep_summary(vault, &mut batch, (uid, &row, generation), &summary);
-                    Known::Summary(summary)
+            None => {
+                match reader.open(uid, &row, &visit.recorded).await.and_then(|masked| masked.head(HEAD)) {
+                    Ok(head) => {
+                        let summary = Summary::of(&head);
+                        reader.keys().keep_summary(vault, &mut batch, (uid, &row, generation), &summary);
+                        Known::Summary(summary)
+                    }
+                    Err(MaskError::Gone) => Known::Sealed,
+                    Err(MaskError::Damaged) => Known::Damaged,
+                    Err(MaskError::Unavailable) => return Err(OwnerError::Unavailable),
                 }
-                Err(MaskError::Gone) => Known::Sealed,
-                Err(MaskError::Damaged) => Known::Damaged,
-                Err(MaskError::Unavailable) => return Err(OwnerError::Unavailable),
-            },
+            }
         };
         lines.push(line(uid, &row, shown));
     }
@@ -111,7 +113,7 @@ pub async fn masked_message(
     let act = Act::MessageFetched { message: row.message, extent: Extent::Whole };
     let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
     let mut reader = ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?);
-    let octets = rendered(&mut reader, &row, &recorded).await?;
+    let octets = rendered(&mut reader, uid, &row, &recorded).await?;
     Ok((row, octets))
 }
 
@@ -131,15 +133,16 @@ pub async fn as_view_shows(
     let view_row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
     let identity = view_identity(&unlocked.key, &view_row)?;
     let shelf = Shelf { user, view, generation: view_row.generation, policy: view_row.policy };
-    rendered(&mut ViewReader::new(vault.clone(), shelf, identity), &row, recorded).await
+    rendered(&mut ViewReader::new(vault.clone(), shelf, identity), uid, &row, recorded).await
 }
 
 async fn rendered(
     reader: &mut ViewReader,
+    uid: u32,
     row: &MessageRow,
     recorded: &Recorded,
 ) -> Result<Option<Wiped>, OwnerError> {
-    match reader.open(row, recorded).await.and_then(|masked| masked.head(u64::MAX)) {
+    match reader.open(uid, row, recorded).await.and_then(|masked| masked.head(u64::MAX)) {
         Ok(octets) => Ok(Some(octets)),
         Err(MaskError::Gone) => Ok(None),
         Err(MaskError::Damaged) => Err(UnsealError::Layout.into()),

@@ -106,7 +106,7 @@ impl<'a> OwnerReader<'a> {
         if let Some(summary) = self.keys.kept_summary(self.vault, uid, row, 0) {
             return Ok(summary);
         }
-        let opened = self.open(row, recorded).await?;
+        let opened = self.open(uid, row, recorded).await?;
         let summary = Summary::of(&opened.render_range(0..opened.size().min(HEAD))?.collect()?);
         self.keys.keep_summary(self.vault, batch, (uid, row, 0), &summary);
         Ok(summary)
@@ -130,19 +130,19 @@ impl<'a> OwnerReader<'a> {
         if recorded.message() != Some(row.message) {
             return Err(OwnerError::NotFound("message"));
         }
-        whole(&self.open(&row, recorded).await?)
+        whole(&self.open(uid, &row, recorded).await?)
     }
 
     async fn reveal(&mut self, uid: u32, row: MessageRow, extent: Extent) -> Result<Whole, OwnerError> {
         let recorded = self.record(Act::MessageRevealed { message: row.message, extent }).await?;
-        let octets = whole(&self.open(&row, &recorded).await?)?;
+        let octets = whole(&self.open(uid, &row, &recorded).await?)?;
         Ok(Whole { uid, row, octets, recorded })
     }
 
     /// One whole message that leaves the vault.
     pub async fn export(&mut self, uid: u32, row: MessageRow) -> Result<Whole, OwnerError> {
         let recorded = self.record(Act::MessageExported { message: row.message }).await?;
-        let octets = whole(&self.open(&row, &recorded).await?)?;
+        let octets = whole(&self.open(uid, &row, &recorded).await?)?;
         Ok(Whole { uid, row, octets, recorded })
     }
 
@@ -168,6 +168,7 @@ impl<'a> OwnerReader<'a> {
     /// message if it names one.
     pub(super) async fn open(
         &mut self,
+        uid: u32,
         row: &MessageRow,
         recorded: &Recorded,
     ) -> Result<OpenedOriginal, OwnerError> {
@@ -175,8 +176,10 @@ impl<'a> OwnerReader<'a> {
         if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
             return Err(OwnerError::OtherTenant);
         }
-        let read = match read::container(self.vault, tenant, row).await {
+        let read = match read::container(self.vault, self.unlocked.user, uid, row).await {
             Err(ReadError::Damaged) => return Err(UnsealError::Layout.into()),
+            Err(ReadError::Gone) => return Err(OwnerError::NotFound("message")),
+            Err(ReadError::Records(error)) => return Err(error.into()),
             Err(ReadError::Blobs(error)) => return Err(error.into()),
             Err(ReadError::Audit(error)) => return Err(error.into()),
             Err(ReadError::Stopping) => return Err(OwnerError::Stopping),

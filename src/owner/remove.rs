@@ -122,7 +122,10 @@ async fn remove_user(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
         batch.delete_prefix(row_key::<HiddenRow>(&[view.as_bytes()]));
         batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
         batch.delete_prefix(row_key::<SeedRow>(&[&Reader::View(view).to_bytes()]));
+        batch.delete_prefix(row_key::<SummaryRow>(&[&Reader::View(view).to_bytes()]));
     }
+    // Its key is gone with the owner's: this is for room, not for secrecy.
+    crate::search::Index::erase(&vault.settings.indexes.join(user.user.to_string()))?;
     batch.delete_prefix(row_key::<MessageRow>(&[user.user.as_bytes()]));
     batch.delete_prefix(row_key::<ViewRow>(&[user.user.as_bytes()]));
     batch.delete(row_key::<MailboxRow>(&[user.user.as_bytes()]));

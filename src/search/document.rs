@@ -157,19 +157,23 @@ fn one_line(text: &str, longest: usize) -> String {
 /// Adds text, its blanks made one each and its control characters left out, up to `longest` octets
 /// in all.
 fn squeeze(text: &str, longest: usize, out: &mut String) {
-    let mut blank = !out.is_empty();
-    for letter in text.chars() {
-        if letter.is_whitespace() || letter.is_control() {
-            blank = true;
-            continue;
-        }
-        if out.len() + letter.len_utf8() + 1 > longest {
-            return;
-        }
-        if std::mem::take(&mut blank) && !out.is_empty() {
+    for word in text.split(is_blank).filter(|word| !word.is_empty()) {
+        if !out.is_empty() && out.len() < longest {
             out.push(' ');
         }
-        out.push(letter);
+        let room = longest.saturating_sub(out.len());
+        out.push_str(&word[..word.floor_char_boundary(room)]);
+        if word.len() > room {
+            return;
+        }
+    }
+}
+
+fn is_blank(letter: char) -> bool {
+    match letter {
+        '\0'..=' ' | '\x7f' => true,
+        '!'..='~' => false,
+        _ => letter.is_whitespace() || letter.is_control(),
     }
 }
 

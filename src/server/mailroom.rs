@@ -123,7 +123,7 @@ impl Maildrop for OpenView {
         let row = self.row(uid)?;
         self.reader.shelf().entry(&row).ok_or(MaildropError::Gone)?;
         let recorded = self.record_fetch(&row, extent).await?;
-        let masked = self.reader.open(&row, &recorded).await.map_err(told)?;
+        let masked = self.reader.open(uid, &row, &recorded).await.map_err(told)?;
         self.vault.metrics.retrieved.inc();
         self.vault.metrics.retrieved_bytes.inc_by(masked.size());
         Ok(masked)
@@ -245,7 +245,7 @@ impl OpenView {
         if let Some(kept) = kept.filter(|kept| kept.generation == self.reader.shelf().generation) {
             return Ok(kept.octets);
         }
-        let octets = match self.reader.open(row, &self.opening).await {
+        let octets = match self.reader.open(uid, row, &self.opening).await {
             Err(MaskError::Damaged) => return Ok(None),
             Err(MaskError::Gone) => None,
             masked => Some(masked.map_err(told)?.size()),

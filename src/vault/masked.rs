@@ -95,21 +95,32 @@ impl ViewReader {
     }
 
     /// A message as the view shows it today.
-    pub async fn open(&mut self, row: &MessageRow, recorded: &Recorded) -> Result<Masked, MaskError> {
+    pub async fn open(
+        &mut self,
+        uid: u32,
+        row: &MessageRow,
+        recorded: &Recorded,
+    ) -> Result<Masked, MaskError> {
         let entry = self.shelf.entry(row).cloned().ok_or(MaskError::Gone)?;
-        let opened = self.unseal(row, recorded).await?;
+        let opened = self.unseal(uid, row, recorded).await?;
         if self.shelf.is_stale(&entry) { self.mask_again(row, &opened) } else { Ok(Masked::of(opened)) }
     }
 
     /// Opens a message, on the proof that the audit log has it: its fetch, or the view's opening
     /// where it leaves as part of a list.
-    async fn unseal(&mut self, row: &MessageRow, recorded: &Recorded) -> Result<OpenedView, MaskError> {
+    async fn unseal(
+        &mut self,
+        uid: u32,
+        row: &MessageRow,
+        recorded: &Recorded,
+    ) -> Result<OpenedView, MaskError> {
         let (vault, tenant) = (self.vault.clone(), self.shelf.user.tenant);
         if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
             return Err(MaskError::Unavailable);
         }
-        let read = match read::container(&vault, tenant, row).await {
+        let read = match read::container(&vault, self.shelf.user, uid, row).await {
             Err(ReadError::Damaged) => return Err(MaskError::Damaged),
+            Err(ReadError::Gone) => return Err(MaskError::Gone),
             Err(error) => return Err(failed("a container cannot be read", &error)),
             Ok(read) => read,
         };

@@ -4,6 +4,7 @@
 mod administration;
 mod clients;
 mod corpus;
+mod dashboard_security;
 mod dashboard_walk;
 mod lmtp;
 mod mail_folder;
@@ -13,4 +14,5 @@ mod promise;
 mod search;
 mod semantics;
 mod smtp;
+mod stranger;
 mod support;

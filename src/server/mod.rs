@@ -88,8 +88,8 @@ pub struct Server {
     pub listening: Listening,
     /// The certificate.
     pub tls: ServerTls,
-    /// Held for its lock.
-    _folder: DataFolder,
+    /// Where everything lies; held for its lock.
+    pub folder: DataFolder,
 }
 
 impl Server {
@@ -112,7 +112,7 @@ impl Server {
         let sessions = Arc::new(Sessions::default());
         let (mut listening, tls) = listeners::open(config, &vault, life).await?;
         listening.dashboard = dashboard.iter().filter_map(Listener::local_addr).collect();
-        let server = Arc::new(Self { vault, sessions, notary, listening, tls, _folder: folder });
+        let server = Arc::new(Self { vault, sessions, notary, listening, tls, folder });
         listeners::open_dashboard(config, &server, dashboard, life)?;
         listeners::open_admin(config, &server, life)?;
         upkeep::start(config, &server, life);

@@ -6,6 +6,10 @@
 //! `owner`; and what the administration socket can do too, it asks of an [`Office`]. Templates are in
 //! `templates/`, stylesheet and scripts in `assets/`.
 
+mod account_tokens;
+mod admin;
+mod api;
+mod asker;
 mod assets;
 mod client;
 mod cookie;
@@ -62,6 +66,10 @@ pub struct House {
     pub services: Arc<Services>,
     /// Work that takes longer than a page.
     jobs: Arc<jobs::Jobs>,
+    /// Held while somebody's role or right to be here changes: a tenant keeps an administrator.
+    standing: tokio::sync::Mutex<()>,
+    /// Tokens that were no good, by address.
+    knocks: api::caller::Knocks,
 }
 
 impl House {
@@ -73,7 +81,16 @@ impl House {
         office: Arc<dyn Office>,
         services: Arc<Services>,
     ) -> Arc<Self> {
-        Arc::new(Self { vault, sessions, notary, office, services, jobs: Arc::default() })
+        Arc::new(Self {
+            vault,
+            sessions,
+            notary,
+            office,
+            services,
+            jobs: Arc::default(),
+            standing: tokio::sync::Mutex::default(),
+            knocks: api::caller::Knocks::default(),
+        })
     }
 }
 
@@ -92,6 +109,12 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail", get(mail::list))
         .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
+        // Administration; who may see it is decided once, for all of it.
+        .merge(admin::router(&house))
+        .route("/account/tokens", get(account_tokens::page).post(account_tokens::create))
+        .route("/account/tokens/revoke", post(account_tokens::revoke))
+        // Programs.
+        .nest("/api", api::router(&house))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))

@@ -59,7 +59,8 @@ mod tests {
         let shown = token.reveal();
         assert_eq!(ApiToken::parse(&shown).unwrap().lookup_id(), token.lookup_id());
         assert_eq!(shown.len(), 46);
-        for refused in ["", "vp_", &shown[3..], &shown[..45], &format!("{}A", &*shown), &shown.to_uppercase()] {
+        for refused in ["", "vp_", &shown[3..], &shown[..45], &format!("{}A", &*shown), &shown.to_uppercase()]
+        {
             assert!(ApiToken::parse(refused).is_err(), "{refused}");
         }
     }

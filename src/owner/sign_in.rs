@@ -10,8 +10,8 @@ use crate::audit::{Act, Actor, Draft, Origin, Protocol, Recorded, Refusal};
 use crate::keyring::{Identity, KeySlot, Passphrase, PasswordHashing, PasswordKey};
 use crate::names::ViewId;
 use crate::net::metrics::{self, Outcome};
-use crate::tenant::registry::{self, UserRef};
 use crate::store::ledger::Batch;
+use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{LastUsedRow, UserRow};
 use crate::vault::Vault;
 

@@ -147,9 +147,8 @@ pub fn note_use(vault: &Vault, bearer: &Bearer) -> Result<(), OwnerError> {
 /// The rows of a user's tokens.
 pub(super) fn rows(vault: &Vault, user: UserRef) -> Result<Vec<(CredentialId, ApiTokenListRow)>, OwnerError> {
     let rows = vault.records.tenant(user.tenant).list::<ApiTokenListRow>(&[user.user.as_bytes()])?;
-    let named = |(key, row): (Vec<u8>, _)| {
-        Some((CredentialId::from_bytes(key.as_slice().try_into().ok()?), row))
-    };
+    let named =
+        |(key, row): (Vec<u8>, _)| Some((CredentialId::from_bytes(key.as_slice().try_into().ok()?), row));
     Ok(rows.into_iter().filter_map(named).collect())
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::account::record;
 use super::{By, OwnerError};
 use crate::audit::Act;
+use crate::clock::Timestamp;
 use crate::keyring::ApiToken;
 use crate::names::CredentialId;
 use crate::records::row_key;
@@ -123,9 +124,7 @@ pub fn find(vault: &Vault, token: &ApiToken) -> Result<Option<Bearer>, OwnerErro
     let row = registry::user(&vault.records, user)?;
     let tenant_row: Option<TenantRow> = vault.records.system().get(&[tenant.as_bytes()])?;
     let (Some(listed), Some(row), Some(tenant_row)) = (listed, row, tenant_row) else { return Ok(None) };
-    let now = vault.clock.now().unix();
-    // A clock that is set back lengthens no token's life.
-    let lives = (listed.created..listed.expires).contains(&now);
+    let lives = lives(&listed, vault.clock.now());
     let stands = lives && !row.disabled && row.pending.is_none() && !tenant_row.removing;
     Ok(stands.then_some(Bearer { id, user, row, tenant: tenant_row, listed }))
 }
@@ -150,6 +149,11 @@ pub(super) fn rows(vault: &Vault, user: UserRef) -> Result<Vec<(CredentialId, Ap
     let named =
         |(key, row): (Vec<u8>, _)| Some((CredentialId::from_bytes(key.as_slice().try_into().ok()?), row));
     Ok(rows.into_iter().filter_map(named).collect())
+}
+
+/// A clock that is set back lengthens no token's life.
+fn lives(listed: &ApiTokenListRow, now: Timestamp) -> bool {
+    (listed.created..listed.expires).contains(&now.unix())
 }
 
 fn check(vault: &Vault, user: UserRef, wanted: &Wanted) -> Result<(), OwnerError> {
@@ -183,3 +187,24 @@ const MAX_LABEL: usize = 100;
 const MAX_TOKENS: usize = 100;
 /// Seconds for which one note of use is enough.
 const NOTED_FOR: i64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_and_a_clock_that_is_set_back_does_not_lengthen_it() {
+        let listed = ApiTokenListRow {
+            label: "a program".to_owned(),
+            scopes: vec!["mail:read".to_owned()],
+            created: 1_800_000_000,
+            expires: 1_800_086_400,
+            lookup: vec![7; 32],
+        };
+        for (now, expected) in
+            [(1_799_999_999, false), (1_800_000_000, true), (1_800_086_399, true), (1_800_086_400, false)]
+        {
+            assert_eq!(lives(&listed, Timestamp::from_unix(now)), expected, "{now}");
+        }
+    }
+}

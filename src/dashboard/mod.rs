@@ -6,6 +6,10 @@
 //! `owner`; and what the administration socket can do too, it asks of an [`Office`]. Templates are in
 //! `templates/`, stylesheet and scripts in `assets/`.
 
+mod account_tokens;
+mod admin;
+mod api;
+mod asker;
 mod assets;
 mod client;
 mod cookie;
@@ -70,6 +74,10 @@ pub struct House {
     jobs: Arc<jobs::Jobs>,
     /// The entry of the message that each session was shown last.
     shown: Mutex<HashMap<SessionId, Arc<Recorded>>>,
+    /// Held while somebody's role or right to be here changes: a tenant keeps an administrator.
+    standing: tokio::sync::Mutex<()>,
+    /// Tokens that were no good, by address.
+    knocks: api::caller::Knocks,
 }
 
 impl House {
@@ -82,8 +90,18 @@ impl House {
         services: Arc<Services>,
         indexes: Arc<Indexes>,
     ) -> Arc<Self> {
-        let (jobs, shown) = (Arc::default(), Mutex::default());
-        Arc::new(Self { vault, sessions, notary, office, services, indexes, jobs, shown })
+        Arc::new(Self {
+            vault,
+            sessions,
+            notary,
+            office,
+            services,
+            indexes,
+            jobs: Arc::default(),
+            shown: Mutex::default(),
+            standing: tokio::sync::Mutex::default(),
+            knocks: api::caller::Knocks::default(),
+        })
     }
 }
 
@@ -113,6 +131,12 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/search", get(search::page))
         .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
+        // Administration; who may see it is decided once, for all of it.
+        .merge(admin::router(&house))
+        .route("/account/tokens", get(account_tokens::page).post(account_tokens::create))
+        .route("/account/tokens/revoke", post(account_tokens::revoke))
+        // Programs.
+        .nest("/api", api::router(&house))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))

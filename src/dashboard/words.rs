@@ -70,6 +70,9 @@ const NOTICES: &[(&str, &str)] = &[
     ("disabled", "Shut out. Their sessions and mail clients end now."),
     ("enabled", "Let in again."),
     ("welcome", "You are all set."),
+    ("revoked", "Revoked. It is worth nothing from now on."),
+    ("session-ended", "That session is ended. Whoever had it is signed out."),
+    ("removing", "The tenant is being removed. Its keys go first, so nothing opens its mail any more."),
 ];
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
         role: Role::Administrator,
         pending: match founding.enrolment {
             Enrolment::Here => 0,
-            Enrolment::AtFirstSignIn => pending::AUTHENTICATOR | pending::RECOVERY,
+            Enrolment::AtFirstSignIn => pending::PASSWORD | pending::AUTHENTICATOR | pending::RECOVERY,
         },
     };
     let enrolled = put_user(vault, &mut batch, user, first, &owner).await?;
@@ -210,6 +210,24 @@ pub async fn set_role(vault: &Vault, user: UserRef, role: Role, by: By) -> Resul
     .await
 }
 
+/// Changes what a tenant asks of its people. Needs no unlock: it opens no mail.
+pub async fn set_settings(
+    vault: &Vault,
+    tenant: TenantId,
+    (reason_required, step_up): (bool, bool),
+    by: By,
+) -> Result<(), OwnerError> {
+    record(vault, tenant, by, Act::TenantSettingsChanged { reason_required, step_up }).await?;
+    let (scope, parts) = (vault.records.system(), [&tenant.as_bytes()[..]]);
+    let read = scope.get_versioned::<TenantRow>(&parts)?.ok_or(OwnerError::NotFound("tenant"))?;
+    let Versioned { row, sealed } = read;
+    let row = TenantRow { reason_required, step_up: Some(step_up), ..row };
+    let mut batch = Batch::new();
+    scope.replace(&mut batch, &parts, sealed, &row);
+    let _committed = vault.records.commit(batch).await?;
+    Ok(())
+}
+
 fn role_word(role: Role) -> UserRole {
     match role {
         Role::Member => UserRole::Member,
@@ -248,6 +266,7 @@ fn put_tenant(vault: &Vault, batch: &mut Batch, tenant: TenantId, founding: &Fou
         created: vault.clock.now().unix(),
         reason_required: founding.reason_required,
         removing: false,
+        step_up: None,
     };
     let name_key = registry::tenant_name_key(records, &founding.name);
     records.system().insert(batch, &[&name_key], &TenantNameRow { tenant });

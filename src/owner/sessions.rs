@@ -145,6 +145,11 @@ impl Sessions {
             .collect()
     }
 
+    /// How many unlock sessions are open.
+    pub fn count(&self, now: Timestamp) -> usize {
+        self.held().values().filter(|session| session.span.contains(&now)).count()
+    }
+
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Held>> {
         // Nothing panics while the lock is held, and a map is whole between two operations.
         self.unlocks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

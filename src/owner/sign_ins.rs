@@ -4,7 +4,7 @@
 //! A session belongs to one browser (its `User-Agent`) and is short: it ends after an hour of
 //! silence and after half a day in any case. An unlock within it belongs to one network address.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::sign_in::SignedIn;
 use crate::audit::{Origin, Recorded};
 use crate::clock::Timestamp;
 use crate::keyring::{Identity, PasswordKey, RecordKey};
-use crate::names::ViewId;
+use crate::names::{TenantId, UserId, ViewId};
 use crate::tenant::registry::UserRef;
 
 /// The browser at the other end.
@@ -193,6 +193,21 @@ impl SignIns {
             })
             .collect();
         shown.sort_by_key(|session| std::cmp::Reverse(session.since));
+        shown
+    }
+
+    /// The live sessions of a tenant's users, newest first.
+    pub fn list_of_tenant(&self, tenant: TenantId, now: Timestamp) -> Vec<(UserRef, Shown)> {
+        let users: BTreeSet<UserId> = {
+            let sessions = self.held();
+            let ours = sessions.values().filter(|held| held.user.tenant == tenant);
+            ours.map(|held| held.user.user).collect()
+        };
+        let users = users.into_iter().map(|user| UserRef { tenant, user });
+        let mut shown: Vec<_> = users
+            .flat_map(|user| self.list(user, now).into_iter().map(move |session| (user, session)))
+            .collect();
+        shown.sort_by_key(|(_, session)| std::cmp::Reverse(session.since));
         shown
     }
 

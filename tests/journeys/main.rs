@@ -2,8 +2,11 @@
 //! line. All against the program itself over real sockets; a module for each thing people do.
 
 mod administration;
+mod browser;
 mod clients;
 mod corpus;
+mod dashboard_admin;
+mod dashboard_api;
 mod lmtp;
 mod mail_folder;
 mod pop3;

@@ -6,7 +6,12 @@
 //! `owner`; and what the administration socket can do too, it asks of an [`Office`]. Templates are in
 //! `templates/`, stylesheet and scripts in `assets/`.
 
+mod account;
 mod assets;
+mod audit;
+mod audit_mark;
+mod audit_walk;
+mod audit_words;
 mod client;
 mod cookie;
 mod entrance;
@@ -62,6 +67,8 @@ pub struct House {
     pub services: Arc<Services>,
     /// Work that takes longer than a page.
     jobs: Arc<jobs::Jobs>,
+    /// What came of verifying the audit logs.
+    marks: Arc<audit_mark::Marks>,
 }
 
 impl House {
@@ -73,7 +80,7 @@ impl House {
         office: Arc<dyn Office>,
         services: Arc<Services>,
     ) -> Arc<Self> {
-        Arc::new(Self { vault, sessions, notary, office, services, jobs: Arc::default() })
+        Arc::new(Self { vault, sessions, notary, office, services, jobs: Arc::default(), marks: Arc::default() })
     }
 }
 
@@ -90,6 +97,19 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/unlock", get(unlocking::page).post(unlocking::unlock))
         .route("/lock", post(unlocking::lock))
         .route("/mail", get(mail::list))
+        .route("/audit", get(audit::list))
+        .route("/audit/verify", post(audit::verify))
+        .route("/audit/verified", get(audit::verified))
+        .route("/audit/export", post(audit::export))
+        .route("/audit/{number}", get(audit::entry))
+        .route("/audit/{number}/receipt", get(audit::receipt))
+        .route("/account", get(account::page))
+        .route("/account/sessions", post(account::end_others))
+        .route("/account/sessions/{id}", post(account::end))
+        .route("/account/password", get(account::password_page).post(account::password))
+        .route("/account/authenticator", get(account::authenticator_page).post(account::authenticator))
+        .route("/account/recovery", get(account::recovery_page).post(account::recovery))
+        .route("/account/phrase", post(account::phrase))
         .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
         .fallback(trouble::not_found)

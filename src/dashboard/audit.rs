@@ -576,7 +576,8 @@ mod tests {
 
     #[test]
     fn a_question_is_asked_again_further_back() {
-        let wanted = Wanted { who: "all".into(), kind: "mail".into(), to: "2026-01-01".into(), ..Wanted::default() };
+        let wanted =
+            Wanted { who: "all".into(), kind: "mail".into(), to: "2026-01-01".into(), ..Wanted::default() };
         assert_eq!(wanted.query(Some(7)), "who=all&kind=mail&to=2026-01-01&before=7");
     }
 

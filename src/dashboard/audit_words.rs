@@ -383,9 +383,11 @@ impl Names {
             A::CredentialRevoked { view, credential } => {
                 plain(format!("shut {} out of {}", self.device(*credential), self.view(*view)))
             }
-            A::CredentialRotated { view, credential, .. } => {
-                plain(format!("gave {} a new app password for {}", self.device(*credential), self.view(*view)))
-            }
+            A::CredentialRotated { view, credential, .. } => plain(format!(
+                "gave {} a new app password for {}",
+                self.device(*credential),
+                self.view(*view)
+            )),
             A::PasswordChanged { user } => plain(format!("changed {}", self.of(*user, actor, "password"))),
             A::TotpReset { user } => plain(format!("replaced {}", self.of(*user, actor, "authenticator"))),
             A::RecoveryCodeUsed { user } => {
@@ -412,9 +414,7 @@ impl Names {
             A::UserCreated { user } => plain(format!("gave {} an account", self.whom(*user))),
             A::UserDisabled { user } => plain(format!("shut out {}", self.whom(*user))),
             A::UserEnabled { user } => plain(format!("let {} in again", self.whom(*user))),
-            A::RoleChanged { user, role } => {
-                plain(format!("made {} {}", self.whom(*user), role_of(*role)))
-            }
+            A::RoleChanged { user, role } => plain(format!("made {} {}", self.whom(*user), role_of(*role))),
             A::ApiTokenCreated { user, .. } => {
                 plain(format!("made an API token for {}", self.of(*user, actor, "account")))
             }

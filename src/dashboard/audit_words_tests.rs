@@ -116,7 +116,8 @@ fn entries_read_as_plain_sentences() {
     let inside = Draft::new(Actor::Server, Origin::Internal, Act::CheckpointSigned);
     assert_eq!(names().sentence(&inside).start, "The server signed the log up to here.");
     let socket = Draft::new(Actor::Administrator { uid: 0 }, Origin::UnixSocket, Act::TenantCreated);
-    let words = "The administrator at the server (Unix user 0) founded this vault, at the server's command line.";
+    let words =
+        "The administrator at the server (Unix user 0) founded this vault, at the server's command line.";
     assert_eq!(names().sentence(&socket).start, words);
 }
 

@@ -120,10 +120,8 @@ impl Refusals {
     fn note(&self, vault: &Arc<Vault>, claimed: Option<UserRef>, origin: Origin) {
         let Some(user) = claimed.filter(|user| self.is_due(*user, vault.clock.now())) else { return };
         let vault = vault.clone();
-        let act = Act::SignInRefused {
-            protocol: audit::Protocol::Pop3,
-            cause: audit::Refusal::WrongCredential,
-        };
+        let act =
+            Act::SignInRefused { protocol: audit::Protocol::Pop3, cause: audit::Refusal::WrongCredential };
         tokio::spawn(async move {
             let draft = Draft::new(Actor::Nobody, origin, act);
             if let Err(error) = vault.audit.record(user.tenant, draft).await {
@@ -436,7 +434,7 @@ mod tests {
     #[test]
     fn one_entry_a_minute_stands_for_all_refused_logins_of_a_user() {
         let refused = Refusals::default();
-        let at = |seconds| Timestamp::from_unix(1_000_000 + seconds);
+        let at = |seconds: i64| Timestamp::from_unix(1_000_000 + seconds);
         let due = |octet, seconds| refused.is_due(user(octet), at(seconds));
         assert!(due(1, 0));
         assert!((0..60).all(|second| !due(1, second)), "an attacker fills no log");

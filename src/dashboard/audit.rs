@@ -115,6 +115,8 @@ struct EntryPage {
     row: Option<Row>,
     device: Option<CredentialId>,
     message: Option<MessageId>,
+    /// Where links to other entries lead: the visitor's own, or everybody's.
+    scope: &'static str,
     json: String,
     key: String,
 }
@@ -185,7 +187,8 @@ pub async fn entry(
     let title = format!("Audit entry {number}");
     let key = house.notary.verifying_key().to_string();
     let frame = Frame::of(&visitor, Place::Audit, &title);
-    Ok(html(&EntryPage { frame, number, row, device, message, json, key }))
+    let scope = if visitor.administers() { "who=all&" } else { "" };
+    Ok(html(&EntryPage { frame, number, row, device, message, scope, json, key }))
 }
 
 /// `GET /audit/{number}/receipt`: the proof that the entry is in the log, to be kept.
@@ -572,6 +575,33 @@ mod tests {
         assert_eq!((sieve.mine, sieve.person), (false, Some(UserId::from_bytes([2; 16]))));
         let nobody = Wanted { person: "eve@firm.example".into(), ..Wanted::default() };
         assert!(nobody.sieve(true, &names).is_err());
+    }
+
+    /// The mark as it reads.
+    fn read(mark: Mark, size: u64) -> String {
+        Fragment { mark: MarkShown::new(&mark, size) }.render().expect("it renders")
+    }
+
+    #[test]
+    fn the_mark_says_what_a_verification_said_and_no_more() {
+        let said = |outcome| {
+            let at = Timestamp::from_unix(0);
+            Mark { running: false, last: Some(super::super::audit_mark::Verified { at, outcome }) }
+        };
+        assert!(read(Mark::default(), 3).contains("Not verified since the server started"));
+        assert!(read(Mark { running: true, last: None }, 3).contains("<progress"));
+        let intact = read(said(Outcome::Intact(3)), 3);
+        assert!(
+            intact.contains("Verified up to entry 2") && !intact.contains("not yet verified"),
+            "{intact}"
+        );
+        assert!(read(said(Outcome::Intact(3)), 5).contains("2 entries since then are not yet verified"));
+        assert!(read(said(Outcome::Intact(0)), 0).contains("the log is empty"));
+        let broken = read(said(Outcome::Broken(vec!["entry 7 was edited".to_owned()])), 9);
+        assert!(broken.contains("notice wrong") && broken.contains("entry 7 was edited"), "{broken}");
+        assert!(!broken.contains("intact"), "{broken}");
+        let failed = read(said(Outcome::Failed), 9);
+        assert!(failed.contains("could not be checked") && !failed.contains("intact"), "{failed}");
     }
 
     #[test]

@@ -51,7 +51,8 @@ fn members_see_what_concerns_them_and_administrators_everything() {
 
     let seen = member.get("/audit?who=all");
     assert!(seen.shows("You unlocked the mail"), "{}", seen.text());
-    assert!(!seen.shows(server.fact("user")) && !seen.shows("Everybody"), "{}", seen.text());
+    assert!(seen.shows("alice@demo.example gave you an account"), "{}", seen.text());
+    assert!(!seen.shows("alice@demo.example signed in") && !seen.shows("Everybody"), "{}", seen.text());
     let all = boss.get("/audit?who=all");
     assert!(all.shows("bob@demo.example unlocked the mail"), "{}", all.text());
     assert!(!boss.get("/audit").shows("bob@demo.example unlocked"), "mine is mine");

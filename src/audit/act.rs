@@ -306,6 +306,12 @@ pub enum Act {
         #[serde(with = "text")]
         user: UserId,
     },
+    /// The phrase that a user's placeholders show was changed. The phrase itself is not told.
+    PhraseChanged {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+    },
     /// A signed-in session was ended by its user, from another one.
     SignInEnded,
     /// A signed-in session of a user was ended by somebody who looks after the tenant.

@@ -10,7 +10,12 @@ mod account_tokens;
 mod admin;
 mod api;
 mod asker;
+mod account;
 mod assets;
+mod audit;
+mod audit_mark;
+mod audit_walk;
+mod audit_words;
 mod client;
 mod cookie;
 mod entrance;
@@ -78,6 +83,8 @@ pub struct House {
     standing: tokio::sync::Mutex<()>,
     /// Tokens that were no good, by address.
     knocks: api::caller::Knocks,
+    /// What came of verifying the audit logs.
+    marks: Arc<audit_mark::Marks>,
 }
 
 impl House {
@@ -101,6 +108,7 @@ impl House {
             shown: Mutex::default(),
             standing: tokio::sync::Mutex::default(),
             knocks: api::caller::Knocks::default(),
+            marks: Arc::default(),
         })
     }
 }
@@ -129,6 +137,19 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail/{uid}/restore", post(message::restore))
         .route("/mail/{uid}/delete", post(message::delete))
         .route("/search", get(search::page))
+        .route("/audit", get(audit::list))
+        .route("/audit/verify", post(audit::verify))
+        .route("/audit/verified", get(audit::verified))
+        .route("/audit/export", post(audit::export))
+        .route("/audit/{number}", get(audit::entry))
+        .route("/audit/{number}/receipt", get(audit::receipt))
+        .route("/account", get(account::page))
+        .route("/account/sessions", post(account::end_others))
+        .route("/account/sessions/{id}", post(account::end))
+        .route("/account/password", get(account::password_page).post(account::password))
+        .route("/account/authenticator", get(account::authenticator_page).post(account::authenticator))
+        .route("/account/recovery", get(account::recovery_page).post(account::recovery))
+        .route("/account/phrase", post(account::phrase))
         .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
         // Administration; who may see it is decided once, for all of it.

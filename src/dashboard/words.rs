@@ -63,6 +63,13 @@ const NOTICES: &[(&str, &str)] = &[
     ("saved", "Saved."),
     ("removed", "Removed."),
     ("password", "Your password is changed. Sign in with the new one."),
+    (
+        "authenticator",
+        "The old authenticator is void. Sign in with your password: the new one is set up then.",
+    ),
+    ("phrase", "Saved. New mail carries it from now on."),
+    ("ended-all", "All other sessions are ended."),
+    ("verifying", "Every entry is being checked. This page says what came of it."),
     ("signed-out", "You are signed out."),
     ("ended", "That session is ended."),
     ("loaded", "The policy is in force. New mail follows it at once."),

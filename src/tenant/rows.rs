@@ -94,6 +94,10 @@ pub struct UserRow {
     /// What is left to do at the first sign-in, as bits of [`pending`]; none is nothing.
     #[n(8)]
     pub pending: Option<u8>,
+    /// What placeholders say to the user besides, so that a forged one is told apart: a secret between
+    /// the vault and this person. None until they choose one.
+    #[n(9)]
+    pub phrase: Option<String>,
 }
 
 impl UserRow {

@@ -7,6 +7,7 @@ mod clients;
 mod corpus;
 mod dashboard_admin;
 mod dashboard_api;
+mod dashboard_audit;
 mod lmtp;
 mod mail_folder;
 mod pop3;

@@ -14,10 +14,11 @@ use super::super::trouble::Trouble;
 use super::super::visitor::{Posted, Visitor};
 use super::super::words::Moment;
 use super::{Desk, Of, back, frame};
-use crate::audit::{Act, Draft, Origin};
+use crate::audit::{Act, Draft, LockCause, Origin};
 use crate::names::UserId;
 use crate::owner::OwnerError;
 use crate::owner::sign_ins::Shown;
+use crate::owner::unlock::record_ends;
 use crate::tenant::registry::{self, UserRef};
 
 #[derive(Template)]
@@ -82,7 +83,8 @@ pub async fn end(
         return Err(gone());
     }
     let _recorded = house.vault.audit.record(of, draft).await.map_err(OwnerError::from)?;
-    house.sessions.sign_ins.close(user, &id);
+    let ended = house.sessions.close_sign_in(user, &id).flatten();
+    record_ends(&house.vault, ended.into_iter().collect(), LockCause::ByPerson).await?;
     house.notary.attend(of);
     Ok(back(&visitor, "sessions", &tenant, "session-ended").into_response())
 }

@@ -306,8 +306,27 @@ pub enum Act {
         #[serde(with = "text")]
         user: UserId,
     },
+    /// The phrase that a user's placeholders show was changed. The phrase itself is not told.
+    PhraseChanged {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+    },
     /// A signed-in session was ended by its user, from another one.
     SignInEnded,
+    /// A signed-in session of a user was ended by somebody who looks after the tenant.
+    SignInEndedFor {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+    },
+    /// What the tenant asks of its people was changed.
+    TenantSettingsChanged {
+        /// Whether an unlock needs a reason from now on.
+        reason_required: bool,
+        /// Whether every single message needs a code from now on.
+        step_up: bool,
+    },
     /// A user's keyslots and mail were destroyed.
     UserRemoved {
         /// Who.

@@ -6,7 +6,16 @@
 //! `owner`; and what the administration socket can do too, it asks of an [`Office`]. Templates are in
 //! `templates/`, stylesheet and scripts in `assets/`.
 
+mod account_tokens;
+mod admin;
+mod api;
+mod asker;
+mod account;
 mod assets;
+mod audit;
+mod audit_mark;
+mod audit_walk;
+mod audit_words;
 mod client;
 mod cookie;
 mod entrance;
@@ -70,6 +79,12 @@ pub struct House {
     jobs: Arc<jobs::Jobs>,
     /// The entry of the message that each session was shown last.
     shown: Mutex<HashMap<SessionId, Arc<Recorded>>>,
+    /// Held while somebody's role or right to be here changes: a tenant keeps an administrator.
+    standing: tokio::sync::Mutex<()>,
+    /// Tokens that were no good, by address.
+    knocks: api::caller::Knocks,
+    /// What came of verifying the audit logs.
+    marks: Arc<audit_mark::Marks>,
 }
 
 impl House {
@@ -82,8 +97,19 @@ impl House {
         services: Arc<Services>,
         indexes: Arc<Indexes>,
     ) -> Arc<Self> {
-        let (jobs, shown) = (Arc::default(), Mutex::default());
-        Arc::new(Self { vault, sessions, notary, office, services, indexes, jobs, shown })
+        Arc::new(Self {
+            vault,
+            sessions,
+            notary,
+            office,
+            services,
+            indexes,
+            jobs: Arc::default(),
+            shown: Mutex::default(),
+            standing: tokio::sync::Mutex::default(),
+            knocks: api::caller::Knocks::default(),
+            marks: Arc::default(),
+        })
     }
 }
 
@@ -111,8 +137,27 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail/{uid}/restore", post(message::restore))
         .route("/mail/{uid}/delete", post(message::delete))
         .route("/search", get(search::page))
+        .route("/audit", get(audit::list))
+        .route("/audit/verify", post(audit::verify))
+        .route("/audit/verified", get(audit::verified))
+        .route("/audit/export", post(audit::export))
+        .route("/audit/{number}", get(audit::entry))
+        .route("/audit/{number}/receipt", get(audit::receipt))
+        .route("/account", get(account::page))
+        .route("/account/sessions", post(account::end_others))
+        .route("/account/sessions/{id}", post(account::end))
+        .route("/account/password", get(account::password_page).post(account::password))
+        .route("/account/authenticator", get(account::authenticator_page).post(account::authenticator))
+        .route("/account/recovery", get(account::recovery_page).post(account::recovery))
+        .route("/account/phrase", post(account::phrase))
         .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
+        // Administration; who may see it is decided once, for all of it.
+        .merge(admin::router(&house))
+        .route("/account/tokens", get(account_tokens::page).post(account_tokens::create))
+        .route("/account/tokens/revoke", post(account_tokens::revoke))
+        // Programs.
+        .nest("/api", api::router(&house))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))

@@ -132,7 +132,8 @@ pub fn local(path: &str) -> &str {
     if is_local { path } else { "/mail" }
 }
 
-fn sentence(text: &str) -> String {
+/// As a sentence on a page.
+pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect::<String>() + ".",

@@ -95,6 +95,13 @@ const NOTICES: &[(&str, &str)] = &[
     ("saved", "Saved."),
     ("removed", "Removed."),
     ("password", "Your password is changed. Sign in with the new one."),
+    (
+        "authenticator",
+        "The old authenticator is void. Sign in with your password: the new one is set up then.",
+    ),
+    ("phrase", "Saved. New mail carries it from now on."),
+    ("ended-all", "All other sessions are ended."),
+    ("verifying", "Every entry is being checked. This page says what came of it."),
     ("signed-out", "You are signed out."),
     ("ended", "That session is ended."),
     ("loaded", "The policy is in force. New mail follows it at once."),
@@ -102,6 +109,9 @@ const NOTICES: &[(&str, &str)] = &[
     ("disabled", "Shut out. Their sessions and mail clients end now."),
     ("enabled", "Let in again."),
     ("welcome", "You are all set."),
+    ("revoked", "Revoked. It is worth nothing from now on."),
+    ("session-ended", "That session is ended. Whoever had it is signed out."),
+    ("removing", "The tenant is being removed. Its keys go first, so nothing opens its mail any more."),
 ];
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub(crate) mod aead;
 mod age_file;
 pub mod age_pq;
+pub mod api_token;
 pub mod app_password;
 mod derive;
 mod error;
@@ -22,6 +23,7 @@ pub mod slot;
 pub mod totp;
 
 pub use age_pq::{Identity, Recipient, open, seal_to};
+pub use api_token::ApiToken;
 pub use app_password::AppPassword;
 pub(crate) use derive::hkdf;
 pub use error::KeyringError;

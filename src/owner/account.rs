@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::unlock::{binding, password_key, record_ends};
 use super::view;
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
-use crate::audit::{Act, Draft, LockCause, UserRole};
+use crate::audit::{Act, Draft, LockCause, UserRole, misleads};
 use crate::keyring::{
     EscrowRecipient, Identity, KeySlot, Passphrase, PasswordHashing, RecoveryCode, TotpEnrolment,
 };
@@ -94,7 +94,7 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
         role: Role::Administrator,
         pending: match founding.enrolment {
             Enrolment::Here => 0,
-            Enrolment::AtFirstSignIn => pending::AUTHENTICATOR | pending::RECOVERY,
+            Enrolment::AtFirstSignIn => pending::PASSWORD | pending::AUTHENTICATOR | pending::RECOVERY,
         },
     };
     let enrolled = put_user(vault, &mut batch, user, first, &owner).await?;
@@ -158,24 +158,53 @@ pub async fn set_password(
 }
 
 /// Gives a user of the unlocked tenant a new TOTP seed; the old phone is worth nothing afterwards.
+/// Set up at the next sign-in, the seed is shown there until a first right code, and here to nobody.
 pub async fn reset_totp(
     vault: &Vault,
     sessions: &Sessions,
     unlocked: &Unlocked,
     user: UserRef,
+    enrolment: Enrolment,
 ) -> Result<Enrolled, OwnerError> {
     record(vault, user.tenant, unlocked.by(), Act::TotpReset { user: user.user }).await?;
     let mut shown = None;
     change_user(vault, unlocked, user, |row| {
-        let enrolment = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
-        row.totp = enrolment.expose();
+        let renewed = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
+        row.totp = renewed.expose();
         row.totp_last_step = None;
-        shown = Some(enrolled(user, &row.login, &enrolment)?);
+        if enrolment == Enrolment::AtFirstSignIn {
+            // In the same commit: a seed that nobody was shown would shut the user out.
+            row.pending = Some(row.pending.unwrap_or(0) | pending::AUTHENTICATOR);
+        }
+        shown = Some(enrolled(user, &row.login, &renewed)?);
         Ok(())
     })
     .await?;
     record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await?;
     shown.ok_or(OwnerError::NotFound("user"))
+}
+
+/// Sets the phrase that the unlocked user's placeholders show from now on, or takes it away. Mail that
+/// is sealed already keeps what it has.
+pub async fn set_phrase(vault: &Vault, unlocked: &Unlocked, phrase: &str) -> Result<(), OwnerError> {
+    let phrase = check_phrase(phrase)?;
+    let user = unlocked.user;
+    record(vault, user.tenant, unlocked.by(), Act::PhraseChanged { user: user.user }).await?;
+    change_user(vault, unlocked, user, |row| {
+        row.phrase.clone_from(&phrase);
+        Ok(())
+    })
+    .await
+}
+
+/// A phrase is one line that reads the same for everybody; none is an empty one.
+fn check_phrase(phrase: &str) -> Result<Option<String>, OwnerError> {
+    let phrase = phrase.trim();
+    if phrase.chars().count() > MAX_PHRASE || phrase.chars().any(misleads) {
+        let why = format!("at most {MAX_PHRASE} letters in one line");
+        return Err(OwnerError::Invalid { what: "phrase", why });
+    }
+    Ok(Some(phrase.to_owned()).filter(|phrase| !phrase.is_empty()))
 }
 
 /// Shuts a user out, or lets them in again. Needs no unlock: it reveals nothing.
@@ -208,6 +237,24 @@ pub async fn set_role(vault: &Vault, user: UserRef, role: Role, by: By) -> Resul
         Ok(())
     })
     .await
+}
+
+/// Changes what a tenant asks of its people. Needs no unlock: it opens no mail.
+pub async fn set_settings(
+    vault: &Vault,
+    tenant: TenantId,
+    (reason_required, step_up): (bool, bool),
+    by: By,
+) -> Result<(), OwnerError> {
+    record(vault, tenant, by, Act::TenantSettingsChanged { reason_required, step_up }).await?;
+    let (scope, parts) = (vault.records.system(), [&tenant.as_bytes()[..]]);
+    let read = scope.get_versioned::<TenantRow>(&parts)?.ok_or(OwnerError::NotFound("tenant"))?;
+    let Versioned { row, sealed } = read;
+    let row = TenantRow { reason_required, step_up: Some(step_up), ..row };
+    let mut batch = Batch::new();
+    scope.replace(&mut batch, &parts, sealed, &row);
+    let _committed = vault.records.commit(batch).await?;
+    Ok(())
 }
 
 fn role_word(role: Role) -> UserRole {
@@ -248,6 +295,7 @@ fn put_tenant(vault: &Vault, batch: &mut Batch, tenant: TenantId, founding: &Fou
         created: vault.clock.now().unix(),
         reason_required: founding.reason_required,
         removing: false,
+        step_up: None,
     };
     let name_key = registry::tenant_name_key(records, &founding.name);
     records.system().insert(batch, &[&name_key], &TenantNameRow { tenant });
@@ -283,6 +331,7 @@ async fn put_user(
         dashboard: Some(view::put_dashboard(vault, batch, user, &owner.0.recipient(), &key)?),
         role: Some(first.role),
         pending: Some(first.pending).filter(|steps| *steps != 0),
+        phrase: None,
     };
     let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
     vault.records.tenant(user.tenant).insert(batch, &parts, &row);
@@ -356,6 +405,8 @@ pub(super) async fn update_user(
     Err(CommitError::Conflict.into())
 }
 
+/// A phrase is read at a glance, in the preview line of a phone.
+pub const MAX_PHRASE: usize = 60;
 /// Names fit into a line of a table.
 const MAX_NAME: usize = 64;
 /// Nobody changes one row so often that this many readings are stale.

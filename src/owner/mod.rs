@@ -14,6 +14,7 @@ pub mod reseal;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_ins;
+pub mod tokens;
 pub mod unlock;
 pub mod view;
 

@@ -14,7 +14,7 @@ use crate::store::ledger::Batch;
 use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    AddressListRow, AddressRow, AuditEntryRow, AuditHeadRow, CheckpointRow, CredentialListRow, CredentialRow,
+    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow, CredentialListRow, CredentialRow,
     HiddenRow, LastUsedRow, MailboxRow, MessageRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
     StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
 };
@@ -78,6 +78,12 @@ fn shred_user(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<(), Own
         (row.owner_slot, row.totp, row.disabled) = (Vec::new(), Zeroizing::default(), true);
         scope.put(batch, &[user.tenant.as_bytes(), user.user.as_bytes()], &row);
     }
+    for (token, listed) in super::tokens::rows(vault, user)? {
+        batch.delete(row_key::<ApiTokenRow>(&[&listed.lookup]));
+        batch.delete(row_key::<ApiTokenListRow>(&[user.user.as_bytes(), token.as_bytes()]));
+        batch.delete(row_key::<LastUsedRow>(&[token.as_bytes()]));
+    }
+    batch.delete(row_key::<LastUsedRow>(&[user.user.as_bytes()]));
     for (view, mut row) in registry::views(&vault.records, user)? {
         for (credential, listed) in registry::credentials(&vault.records, user.tenant, view)? {
             batch.delete(row_key::<CredentialRow>(&[&listed.lookup]));

@@ -128,6 +128,15 @@ impl Sessions {
         held.remove(&token.id).map(Held::ended)
     }
 
+    /// Ends a signed-in session of this user, and the unlock that was opened in it. None if the user
+    /// has no such session; no token is needed, since it only takes away.
+    pub fn close_sign_in(&self, user: UserRef, id: &SessionId) -> Option<Option<Ended>> {
+        let closed = self.sign_ins.close(user, id)?;
+        let mut held = self.held();
+        let unlock = closed.unlock.filter(|id| held.get(id).is_some_and(|session| session.user == user));
+        Some(unlock.and_then(|id| held.remove(&id)).map(Held::ended))
+    }
+
     /// Ends the sessions whose time is over at `now`.
     pub fn expire(&self, now: Timestamp) -> Vec<Ended> {
         self.held()
@@ -143,6 +152,11 @@ impl Sessions {
             .extract_if(|_, session| session.user == user)
             .map(|(_, session)| session.ended())
             .collect()
+    }
+
+    /// How many unlock sessions are open.
+    pub fn count(&self, now: Timestamp) -> usize {
+        self.held().values().filter(|session| session.span.contains(&now)).count()
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Held>> {

@@ -189,7 +189,7 @@ fn open_pop3(
         inactivity: config.limits.idle.max(pop3::MIN_INACTIVITY),
         ..pop3::Settings::new(config.hostname.clone())
     });
-    let desk = Arc::new(Desk(vault.clone()));
+    let desk = Arc::new(Desk::new(vault.clone()));
     let implicit = tls.config(Inside::Pop3)?;
     let refusal = b"-ERR [SYS/TEMP] too many connections\r\n";
     for address in &config.pop3.listen {
@@ -219,7 +219,7 @@ async fn serve_pop3(
     desk: Arc<Desk>,
     settings: Arc<pop3::Settings>,
 ) {
-    let session = desk.0.metrics.session(Protocol::pop3);
+    let session = desk.metrics().session(Protocol::pop3);
     let Visit { connection, seat, shutdown } = visit;
     let connection = match handshake {
         None => connection,

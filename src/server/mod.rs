@@ -91,8 +91,8 @@ pub struct Server {
     pub listening: Listening,
     /// The certificate.
     pub tls: ServerTls,
-    /// Held for its lock.
-    _folder: DataFolder,
+    /// Where everything lies; held for its lock.
+    pub folder: DataFolder,
 }
 
 impl Server {
@@ -122,7 +122,7 @@ impl Server {
             notary,
             listening,
             tls,
-            _folder: folder,
+            folder,
         });
         listeners::open_dashboard(config, &server, dashboard, life)?;
         listeners::open_admin(config, &server, life)?;

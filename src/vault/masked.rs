@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::read::{self, ReadError};
-use super::seal::render;
+use super::seal::{About, render};
 use super::seeds::{ReaderKeys, SeedError};
 use super::{PolicyUnavailable, Vault};
 use crate::audit::Recorded;
@@ -159,7 +159,8 @@ impl ViewReader {
         // What the old view hid is unknown here, so no rule that may be meant is left out.
         for rules in policy.rules_in_doubt(&facts) {
             let anatomy = dissect(&masked);
-            let about = (row.message, received);
+            // Without the phrase: sizes that were told before must stay as they are when it changes.
+            let about = About { message: row.message, received, phrase: None };
             let composed = render(&self.vault, rules, self.shelf.view, &masked, &anatomy, about);
             masked = composed.ok_or(MaskError::Gone)?.render(&masked, &anatomy).into();
         }

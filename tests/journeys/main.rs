@@ -2,8 +2,12 @@
 //! line. All against the program itself over real sockets; a module for each thing people do.
 
 mod administration;
+mod browser;
 mod clients;
 mod corpus;
+mod dashboard_admin;
+mod dashboard_api;
+mod dashboard_audit;
 mod dashboard_security;
 mod dashboard_walk;
 mod lmtp;

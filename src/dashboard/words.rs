@@ -70,6 +70,8 @@ const NOTICES: &[(&str, &str)] = &[
     ("disabled", "Shut out. Their sessions and mail clients end now."),
     ("enabled", "Let in again."),
     ("welcome", "You are all set."),
+    ("passkey-added", "Your passkey is added. From now on it unlocks your mail."),
+    ("passkey-removed", "The passkey is removed. It opens nothing any more."),
 ];
 
 #[cfg(test)]

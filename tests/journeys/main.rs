@@ -4,6 +4,7 @@
 mod administration;
 mod clients;
 mod corpus;
+mod dashboard_passkeys;
 mod lmtp;
 mod mail_folder;
 mod pop3;

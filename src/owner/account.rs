@@ -348,7 +348,7 @@ pub(super) async fn update_user(
 }
 
 /// The same, with other changes in the same batch.
-async fn update_user_and(
+pub(super) async fn update_user_and(
     vault: &Vault,
     user: UserRef,
     mut change: impl FnMut(&mut UserRow, &mut Batch) -> Result<(), OwnerError>,

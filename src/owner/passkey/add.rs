@@ -9,14 +9,12 @@ use super::{Strength, binding, kept, name, party, rows, strength};
 use crate::audit::Act;
 use crate::keyring::{KeySlot, PasskeyHalf, PasskeyShare, PrfOutput};
 use crate::names::CredentialId;
-use crate::owner::account::record;
+use crate::owner::account::{record, update_user_and};
 use crate::owner::sessions::Sessions;
 use crate::owner::sign_ins::Visit;
 use crate::owner::{OwnerError, Unlocked};
-use crate::records::Versioned;
-use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{PasskeyRow, UserRow};
+use crate::tenant::rows::PasskeyRow;
 use crate::vault::Vault;
 
 /// A new passkey, as the browser hands it over.
@@ -116,20 +114,18 @@ async fn insert(
     slot: &KeySlot,
 ) -> Result<(), OwnerError> {
     let scope = vault.records.tenant(user.tenant);
-    let whose: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
-    let Versioned { row: holder, sealed } =
-        scope.get_versioned::<UserRow>(&whose)?.ok_or(OwnerError::NotFound("user"))?;
-    if KeySlot::from_bytes(&holder.owner_slot)?.hashing() != slot.hashing() {
-        return Err(OwnerError::SessionEnded);
-    }
-    let mut batch = Batch::new();
-    scope.replace(&mut batch, &whose, sealed, &holder);
-    scope.insert(&mut batch, &[user.user.as_bytes(), id.as_bytes()], row);
-    match vault.records.commit(batch).await {
-        Ok(_committed) => Ok(()),
-        Err(CommitError::Conflict) => Err(OwnerError::Exists("passkey")),
-        Err(error) => Err(error.into()),
-    }
+    let parts: [&[u8]; 2] = [user.user.as_bytes(), id.as_bytes()];
+    update_user_and(vault, user, |holder, batch| {
+        if KeySlot::from_bytes(&holder.owner_slot)?.hashing() != slot.hashing() {
+            return Err(OwnerError::SessionEnded);
+        }
+        if scope.get::<PasskeyRow>(&parts)?.is_some() {
+            return Err(OwnerError::Exists("passkey"));
+        }
+        scope.insert(batch, &parts, row);
+        Ok(())
+    })
+    .await
 }
 
 pub(super) fn encode(passkey: &Passkey) -> Result<Vec<u8>, OwnerError> {

@@ -292,6 +292,20 @@ async fn after_a_new_password_shares_are_wrapped_again_and_functions_are_not() {
 }
 
 #[tokio::test]
+async fn a_passkey_that_comes_after_a_new_password_is_not_kept_under_the_old_one() {
+    let world = World::new().await;
+    let unlocked = world.unlocked().await;
+    let options = begin_adding(&world.vault, &world.sessions, &world.visit, &unlocked).expect("a challenge");
+    let password = Passphrase::new("a new one, and longer".to_owned());
+    account::set_password(&world.vault, &world.sessions, &unlocked, world.user, password).await.expect("set");
+    let offered =
+        Offered { label: "late".to_owned(), credential: Authenticator::new().create(&options), prf: None };
+    let late = add(&world.vault, &world.sessions, &world.visit, &unlocked, offered).await;
+    assert!(matches!(late, Err(OwnerError::SessionEnded)));
+    assert!(list(&world.vault, world.user).expect("a list").is_empty());
+}
+
+#[tokio::test]
 async fn registration_is_as_strict_as_use() {
     let world = World::new().await;
     let unlocked = world.unlocked().await;

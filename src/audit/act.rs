@@ -483,6 +483,8 @@ pub enum Refusal {
     WrongCode,
     /// The TOTP code's time step was used before.
     CodeUsedBefore,
+    /// The passkey's signature counter did not grow: there may be a copy of the passkey.
+    PasskeyCopied,
     /// Too many failures; try later.
     Softlock,
     /// The tenant asks for a reason and none was given.

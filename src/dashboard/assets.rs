@@ -26,6 +26,7 @@ const ASSETS: &[Asset] = assets![
     "style.css" as "text/css; charset=utf-8",
     "print.js" as "text/javascript; charset=utf-8",
     "live.js" as "text/javascript; charset=utf-8",
+    "passkey.js" as "text/javascript; charset=utf-8",
     "mark.svg" as "image/svg+xml",
 ];
 

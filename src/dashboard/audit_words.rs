@@ -533,6 +533,7 @@ fn refusal(cause: Refusal) -> &'static str {
         Refusal::WrongCredential => "the password was wrong",
         Refusal::WrongCode => "the code was wrong",
         Refusal::CodeUsedBefore => "the code had been used before",
+        Refusal::PasskeyCopied => "the passkey may have been copied",
         Refusal::Softlock => "there were too many failed attempts",
         Refusal::ReasonMissing => "no reason was given",
         Refusal::Disabled => "the account or view is shut out",

@@ -25,6 +25,7 @@ mod jobs;
 mod mail;
 mod message;
 mod search;
+mod passkeys;
 mod trouble;
 mod unlocking;
 mod visitor;
@@ -125,6 +126,12 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/welcome/recovery", get(welcome::recovery).post(welcome::recovery_confirm))
         .route("/unlock", get(unlocking::page).post(unlocking::unlock))
         .route("/lock", post(unlocking::lock))
+        .route("/unlock/passkey/begin", post(passkeys::begin_unlocking))
+        .route("/unlock/passkey/finish", post(passkeys::unlock))
+        .route("/account/passkeys", get(passkeys::page))
+        .route("/account/passkeys/begin", post(passkeys::begin_adding))
+        .route("/account/passkeys/finish", post(passkeys::add))
+        .route("/account/passkeys/remove", post(passkeys::remove))
         .route("/mail", get(mail::list))
         .route("/m/{message}", get(message::link))
         .route("/mail/{uid}", get(message::page))

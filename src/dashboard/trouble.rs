@@ -98,6 +98,32 @@ impl IntoResponse for Trouble {
     }
 }
 
+/// The same for a script of ours: why not, or that the page has to be loaded again.
+pub struct Told(Trouble);
+
+impl<T: Into<Trouble>> From<T> for Told {
+    fn from(trouble: T) -> Self {
+        Self(trouble.into())
+    }
+}
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Response {
+        let Self(trouble) = self;
+        let (status, told) = match trouble {
+            Trouble::SignIn(_) | Trouble::Welcome | Trouble::Unlock(_) => {
+                (StatusCode::UNAUTHORIZED, serde_json::json!({ "reload": true }))
+            }
+            trouble => {
+                let (title, text) = trouble.words();
+                let wrong = [title.trim_end_matches('.'), text.as_str()].join(". ");
+                (trouble.status(), serde_json::json!({ "wrong": wrong.trim() }))
+            }
+        };
+        (status, axum::Json(told)).into_response()
+    }
+}
+
 impl From<OwnerError> for Trouble {
     fn from(error: OwnerError) -> Self {
         match error {

@@ -14,8 +14,8 @@ use super::search;
 use super::trouble::{Trouble, local};
 use super::visitor::{Posted, Visitor};
 use crate::audit::LockCause;
-use crate::owner::OwnerError;
 use crate::owner::unlock::{record_ends, unlock_signed_in};
+use crate::owner::{OwnerError, passkey};
 
 /// Where to go afterwards.
 #[derive(Deserialize)]
@@ -42,6 +42,7 @@ struct Page {
     minutes: u64,
     reason: String,
     reason_required: bool,
+    passkeys: bool,
     wrong: Option<String>,
 }
 
@@ -97,6 +98,8 @@ fn form(house: &House, visitor: &Visitor, to: &str, reason: String, wrong: Optio
         minutes: house.vault.settings.unlock_lasts.as_secs().div_ceil(60),
         reason,
         reason_required: house.vault.settings.reason_required || visitor.tenant.reason_required,
+        // Without an answer the person unlocks by code.
+        passkeys: passkey::can_unlock(&house.vault, visitor.visit.user).unwrap_or(false),
         wrong,
     }
 }

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::asker::Asker;
 use super::client::Client;
-use super::trouble::Trouble;
+use super::trouble::{Told, Trouble};
 use super::{House, cookie};
 use crate::admin::api::{self, Secret};
 use crate::audit::Actor;
@@ -193,6 +193,34 @@ impl<T: DeserializeOwned> FromRequest<Arc<House>> for PostedByNewcomer<T> {
     }
 }
 
+/// JSON that a script of one of our pages sends. What every form has as a field, it has as a header,
+/// which no other site can send without asking first (Fetch, CORS-preflight).
+pub struct PostedJson<T> {
+    /// Who.
+    pub visitor: Visitor,
+    /// What.
+    pub body: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<House>> for PostedJson<T> {
+    type Rejection = Told;
+
+    async fn from_request(request: Request, house: &Arc<House>) -> Result<Self, Told> {
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, house).await?;
+        let csrf = parts.headers.get(CSRF).map(|value| value.as_bytes()).unwrap_or_default();
+        if !bool::from(csrf.ct_eq(visitor.visit.csrf.as_bytes())) {
+            return Err(Trouble::ForeignForm.into());
+        }
+        let body = axum::body::Bytes::from_request(Request::from_parts(parts, body), &()).await;
+        let body = body.map_err(|_| Trouble::invalid("this is too large"))?;
+        let body = zeroize::Zeroizing::new(body.to_vec());
+        let body = serde_json::from_slice(&body);
+        let body = body.map_err(|_| Trouble::invalid("the answer of the browser is not understood"))?;
+        Ok(Self { visitor, body })
+    }
+}
+
 async fn read_form<T: DeserializeOwned>(visitor: &Visitor, request: Request) -> Result<T, Trouble> {
     let body = zeroize::Zeroizing::new(
         axum::body::Bytes::from_request(request, &())
@@ -225,6 +253,9 @@ fn query(parts: &Parts, name: &str) -> Option<String> {
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("/mail", |(page, _)| if page.is_empty() { path } else { page })
 }
+
+/// The header of a script's request that carries what forms have as `csrf`.
+const CSRF: &str = "x-csrf";
 
 /// A form that only has a button.
 #[derive(Deserialize)]

@@ -112,6 +112,8 @@ const NOTICES: &[(&str, &str)] = &[
     ("revoked", "Revoked. It is worth nothing from now on."),
     ("session-ended", "That session is ended. Whoever had it is signed out."),
     ("removing", "The tenant is being removed. Its keys go first, so nothing opens its mail any more."),
+    ("passkey-added", "Your passkey is added. From now on it unlocks your mail."),
+    ("passkey-removed", "The passkey is removed. It opens nothing any more."),
 ];
 
 #[cfg(test)]

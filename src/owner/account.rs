@@ -6,8 +6,8 @@
 use zeroize::Zeroizing;
 
 use super::unlock::{binding, password_key, record_ends};
-use super::view;
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
+use super::{passkey, view};
 use crate::audit::{Act, Draft, LockCause, UserRole, misleads};
 use crate::keyring::{
     EscrowRecipient, Identity, KeySlot, Passphrase, PasswordHashing, RecoveryCode, TotpEnrolment,
@@ -129,7 +129,8 @@ pub async fn add_user(vault: &Vault, unlocked: &Unlocked, new: NewUser) -> Resul
     Ok(enrolled)
 }
 
-/// Gives a user of the unlocked tenant a new password. One row changes; no mail is touched.
+/// Gives a user of the unlocked tenant a new password. The rows of their keyslots change; no mail is
+/// touched. A passkey with a key of its own has to be added again: see [`passkey`].
 pub async fn set_password(
     vault: &Vault,
     sessions: &Sessions,
@@ -139,7 +140,9 @@ pub async fn set_password(
 ) -> Result<(), OwnerError> {
     let key = password_key(vault, password, PasswordHashing::fresh()).await?;
     record(vault, user.tenant, unlocked.by(), Act::PasswordChanged { user: user.user }).await?;
-    change_user(vault, unlocked, user, |row| {
+    same_tenant(unlocked, user)?;
+    update_user_and(vault, user, |row, batch| {
+        passkey::wrap_again(vault, batch, unlocked, user, &key)?;
         let (enrolment, share) = TotpEnrolment::from_bytes(&row.totp)?.with_new_share();
         let slot_key = key.user_slot_key(&share);
         row.owner_slot = KeySlot::wrap(&unlocked.key.0, &slot_key, &binding(user)).to_bytes();
@@ -376,10 +379,12 @@ pub(super) async fn change_user(
     user: UserRef,
     change: impl FnMut(&mut UserRow) -> Result<(), OwnerError>,
 ) -> Result<(), OwnerError> {
-    if user.tenant != unlocked.user.tenant {
-        return Err(OwnerError::OtherTenant);
-    }
+    same_tenant(unlocked, user)?;
     update_user(vault, user, change).await
+}
+
+fn same_tenant(unlocked: &Unlocked, user: UserRef) -> Result<(), OwnerError> {
+    if user.tenant == unlocked.user.tenant { Ok(()) } else { Err(OwnerError::OtherTenant) }
 }
 
 /// Reads, changes and writes a user's row until nobody else was faster.
@@ -388,13 +393,22 @@ pub(super) async fn update_user(
     user: UserRef,
     mut change: impl FnMut(&mut UserRow) -> Result<(), OwnerError>,
 ) -> Result<(), OwnerError> {
+    update_user_and(vault, user, |row, _| change(row)).await
+}
+
+/// The same, with other changes in the same batch.
+pub(super) async fn update_user_and(
+    vault: &Vault,
+    user: UserRef,
+    mut change: impl FnMut(&mut UserRow, &mut Batch) -> Result<(), OwnerError>,
+) -> Result<(), OwnerError> {
     let scope = vault.records.tenant(user.tenant);
     let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
     for _ in 0..MAX_ATTEMPTS {
         let read = scope.get_versioned::<UserRow>(&parts)?.ok_or(OwnerError::NotFound("user"))?;
         let Versioned { mut row, sealed } = read;
-        change(&mut row)?;
         let mut batch = Batch::new();
+        change(&mut row, &mut batch)?;
         scope.replace(&mut batch, &parts, sealed, &row);
         match vault.records.commit(batch).await {
             Ok(_committed) => return Ok(()),

@@ -14,8 +14,9 @@ use crate::store::ledger::Batch;
 use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow, CredentialListRow, CredentialRow,
-    HiddenRow, LastUsedRow, MailboxRow, MessageRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
+    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
+    CredentialListRow, CredentialRow,
+    HiddenRow, LastUsedRow, MailboxRow, MessageRow, PasskeyRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
     StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
@@ -74,6 +75,7 @@ fn shred(vault: &Vault, tenant: TenantId, row: &TenantRow, users: &[UserRef]) ->
 
 fn shred_user(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<(), OwnerError> {
     let scope = vault.records.tenant(user.tenant);
+    batch.delete_prefix(row_key::<PasskeyRow>(&[user.user.as_bytes()]));
     if let Some(mut row) = registry::user(&vault.records, user)? {
         (row.owner_slot, row.totp, row.disabled) = (Vec::new(), Zeroizing::default(), true);
         scope.put(batch, &[user.tenant.as_bytes(), user.user.as_bytes()], &row);

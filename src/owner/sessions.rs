@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
+use super::passkey::Ceremonies;
 use super::sign_ins::SignIns;
 use super::{OwnerError, OwnerKey, Unlocked};
 use crate::audit::Origin;
@@ -68,6 +69,8 @@ pub struct Sessions {
     unlocks: Mutex<HashMap<SessionId, Held>>,
     /// Who is signed in to the dashboard.
     pub sign_ins: SignIns,
+    /// Challenges to passkeys that wait for their answer.
+    pub(super) ceremonies: Ceremonies,
 }
 
 impl Sessions {

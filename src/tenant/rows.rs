@@ -25,6 +25,7 @@ macro_rules! rows {
 rows! {
     b'T' => TenantRow, b'N' => TenantNameRow, b'U' => UserRow, b'l' => SoftlockRow,
     b'A' => AddressRow, b'a' => AddressListRow, b'V' => ViewRow, b'R' => RecipientRow,
+    b'y' => PasskeyRow,
     b'C' => CredentialRow, b'c' => CredentialListRow, b'u' => LastUsedRow, b'P' => PolicyRow,
     b'M' => MessageRow, b'K' => MailboxRow, b'H' => HiddenRow,
     b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow,
@@ -146,6 +147,38 @@ pub struct DashboardAccess {
     pub view: ViewId,
     /// The keyslot that holds the view's identity.
     #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub slot: Vec<u8>,
+}
+
+/// A passkey of a user, under user and passkey.
+#[derive(Clone, Encode, Decode)]
+pub struct PasskeyRow {
+    /// What the person called it.
+    #[n(0)]
+    pub label: String,
+    /// When it was added, Unix seconds.
+    #[n(1)]
+    pub created: i64,
+    /// When it last unlocked, Unix seconds.
+    #[n(2)]
+    pub last_used: Option<i64>,
+    /// Credential identifier, public key and signature counter, as JSON of `webauthn-rs`.
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub passkey: Vec<u8>,
+    /// What the passkey's pseudo-random function is asked for.
+    #[n(4)]
+    #[cbor(with = "minicbor::bytes")]
+    pub prf_salt: [u8; 32],
+    /// The share that a verified assertion releases; empty if the pseudo-random function gives the
+    /// passkey's half.
+    #[n(5)]
+    #[cbor(with = "secret")]
+    pub share: Zeroizing<Vec<u8>>,
+    /// The keyslot of the owner key, which password and passkey open together; empty after a new
+    /// password that it could not be wrapped under.
+    #[n(6)]
     #[cbor(with = "minicbor::bytes")]
     pub slot: Vec<u8>,
 }

@@ -23,6 +23,7 @@ fn a_person_walks_through_the_dashboard() {
     let server = Server::demo();
     let attacks = send_attacks(&server);
     let facts = json!({
+        "program": env!("CARGO_BIN_EXE_veilpost"),
         "chromium": chromium,
         "pictures": pictures(),
         "dashboard": server.fact("dashboard"),

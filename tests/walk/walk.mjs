@@ -4,12 +4,15 @@
 import { readFileSync } from "node:fs";
 import { attacks } from "./attacks.mjs";
 import { Authenticator } from "./authenticator.mjs";
+import * as desk from "./desk.mjs";
 import * as ears from "./ear.mjs";
 import { firstSignIn } from "./first.mjs";
 import { keyboard } from "./keyboard.mjs";
 import { link } from "./link.mjs";
+import passkeys from "./passkey.mjs";
 import { plain } from "./plain.mjs";
 import * as reading from "./reading.mjs";
+import { record } from "./record.mjs";
 import * as stages from "./stage.mjs";
 
 const facts = JSON.parse(readFileSync(0, "utf8"));
@@ -38,6 +41,9 @@ try {
   await chapter("trash", () => reading.trash(stage, page));
   await chapter("nowhere", () => reading.nowhere(stage, page));
   await chapter("keyboard", () => keyboard(stage, page));
+  await chapter("audit", () => record(stage, page));
+  await chapter("account", () => desk.account(stage, page));
+  await chapter("administration", () => desk.administration(stage, page));
 
   const reader = new Authenticator(facts.reader.seed);
   await chapter("link", async () => link(stage, await stage.person(), reader));

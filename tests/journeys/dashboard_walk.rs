@@ -63,6 +63,7 @@ fn newcomer(server: &Server) -> Value {
     json!({
         "login": NEWCOMER,
         "password": PASSWORD,
+        "own": "a password of my own now",
         "messages": messages.len(),
         "letter": {
             "subject": "Your appointment letter, with pictures",

@@ -24,6 +24,21 @@ export async function firstSignIn(stage, page) {
   await page.getByLabel("The code it shows now").fill(await authenticator.code());
   await page.getByRole("button", { name: "Confirm" }).click();
 
+  await page.getByRole("heading", { name: "Choose your password" }).waitFor();
+  await stage.look(page, "welcome-password");
+  await choosePassword(page, "too short", "too short");
+  assert.equal(await page.locator(":invalid[name=password]").count(), 1);
+  await choosePassword(page, stage.facts.newcomer.own, "another one altogether");
+  await page.getByRole("alert").getByText("The two passwords differ.").waitFor();
+  stage.quiet(page, "two passwords", /422/);
+  await choosePassword(page, stage.facts.newcomer.own, stage.facts.newcomer.own);
+  await page.getByText("Your password is changed.").waitFor();
+  await signIn(page, login, stage.facts.newcomer.own);
+  await page.getByRole("heading", { name: "Where you left off" }).waitFor();
+  await stage.look(page, "welcome-again");
+  await page.getByLabel("Code from your authenticator").fill(await authenticator.code());
+  await page.getByRole("button", { name: "Go on" }).click();
+
   await page.getByRole("heading", { name: "Your recovery code" }).waitFor();
   await stage.look(page, "recovery");
   const code = await page.locator("#recovery-code").innerText();
@@ -36,6 +51,12 @@ export async function firstSignIn(stage, page) {
   stage.quiet(page, "the end of the first sign-in");
   await lock(page);
   return authenticator;
+}
+
+async function choosePassword(page, password, again) {
+  await page.getByLabel("New password").fill(password);
+  await page.getByLabel("Once more").fill(again);
+  await page.getByRole("button", { name: "Use this password" }).click();
 }
 
 async function confirmRecovery(page, ending) {

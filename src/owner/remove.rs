@@ -14,9 +14,9 @@ use crate::store::ledger::Batch;
 use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow, CredentialListRow, CredentialRow,
-    HiddenRow, LastUsedRow, MailboxRow, MessageRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
-    StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
+    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
+    CredentialListRow, CredentialRow, HiddenRow, LastUsedRow, MailboxRow, MessageRow, PolicyRow,
+    RecipientRow, SeedRow, SoftlockRow, StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 

@@ -6,11 +6,11 @@
 //! `owner`; and what the administration socket can do too, it asks of an [`Office`]. Templates are in
 //! `templates/`, stylesheet and scripts in `assets/`.
 
+mod account;
 mod account_tokens;
 mod admin;
 mod api;
 mod asker;
-mod account;
 mod assets;
 mod audit;
 mod audit_mark;
@@ -24,8 +24,8 @@ mod gate;
 mod jobs;
 mod mail;
 mod message;
-mod search;
 mod passkeys;
+mod search;
 mod trouble;
 mod unlocking;
 mod visitor;
@@ -44,6 +44,7 @@ use crate::admin::api::{Failure, Request};
 use crate::admin::socket::Outlet;
 use crate::audit::{Notary, Recorded};
 use crate::autoconfig::{self, Services};
+use crate::clock::Timestamp;
 use crate::owner::By;
 use crate::owner::index::Indexes;
 use crate::owner::sessions::{SessionId, Sessions};
@@ -78,6 +79,8 @@ pub struct House {
     pub indexes: Arc<Indexes>,
     /// Work that takes longer than a page.
     jobs: Arc<jobs::Jobs>,
+    /// Messages that a code of their own has opened, in which session, until when.
+    stepped: Mutex<HashMap<(SessionId, u32), Timestamp>>,
     /// The entry of the message that each session was shown last.
     shown: Mutex<HashMap<SessionId, Arc<Recorded>>>,
     /// Held while somebody's role or right to be here changes: a tenant keeps an administrator.
@@ -106,6 +109,7 @@ impl House {
             services,
             indexes,
             jobs: Arc::default(),
+            stepped: Mutex::default(),
             shown: Mutex::default(),
             standing: tokio::sync::Mutex::default(),
             knocks: api::caller::Knocks::default(),
@@ -135,6 +139,7 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail", get(mail::list))
         .route("/m/{message}", get(message::link))
         .route("/mail/{uid}", get(message::page))
+        .route("/mail/{uid}/code", post(message::step_up))
         .route("/mail/{uid}/html", get(message::frame))
         .route("/mail/{uid}/parts/{number}", get(message::part))
         .route("/mail/{uid}/source", get(message::source))

@@ -219,6 +219,11 @@ impl<'a> OwnerReader<'a> {
             .ok_or(OwnerError::NotFound("message"))
     }
 
+    /// The identifier of a message; it is in the row, and opens nothing.
+    pub fn message(&self, uid: u32) -> Result<MessageId, OwnerError> {
+        Ok(self.row(uid)?.message)
+    }
+
     fn row(&self, uid: u32) -> Result<MessageRow, OwnerError> {
         let user = self.unlocked.user;
         let row = self.vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;

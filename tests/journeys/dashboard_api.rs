@@ -49,6 +49,12 @@ fn a_token_reads_mail_only_after_an_unlock() {
     let reveals = |server: &Server| count(server, "message_revealed");
     assert_eq!(reveals(&server), 2, "each opening is in the log");
 
+    // Where every message needs a code of its own, no session of a program is enough.
+    let step_up = |on| ["tenant", "settings", "demo", "--reason-required", "false", "--step-up", on];
+    server.done(&step_up("true"));
+    assert_eq!(program.call("GET", "/messages/1", None, Some(session)).1["code"], "refused");
+    server.done(&step_up("false"));
+
     // The session goes with its token: another one, and the command line, cannot use it.
     let (other, _) = make(&alice, "another", &["mail:read"]);
     let other = Program::new(&server, &other);
@@ -173,10 +179,11 @@ fn programs_are_told_what_is_wrong_in_one_form() {
     }
     let document = Program::new(&server, "").get("/openapi.json");
     assert_eq!((document.0, &document.1["openapi"]), (200, &json!("3.1.0")));
-    // Guessing costs time; a token that is good is told so from elsewhere only after the wait.
+    // Guessing costs time, but nobody else's.
     let guesser = Program::new(&server, "vp_guess");
     let answers: Vec<u16> = (0..24).map(|_| guesser.get("/me").0).collect();
     assert!(answers.contains(&401) && answers.ends_with(&[429]), "{answers:?}");
+    assert_eq!(program.get("/me").0, 200);
 }
 
 /// A program: curl with a token, and no cookies.

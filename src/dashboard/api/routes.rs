@@ -386,8 +386,9 @@ pub static ROUTES: &[Route] = &[
         method: Method::PATCH,
         path: "/tenants/{tenant}",
         id: "changeTenant",
-        says: "Change what a tenant asks of its people",
+        says: "Change what a tenant asks of its people; asking less needs an unlock",
         scope: Some(Scope::TenantsWrite),
+        opening: Opening::IfItReveals,
         body: Some(of::<deeds::TenantChange>),
         serve: || patch(deeds::change_tenant),
         ..PLAIN

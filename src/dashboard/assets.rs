@@ -25,6 +25,7 @@ macro_rules! assets {
 const ASSETS: &[Asset] = assets![
     "style.css" as "text/css; charset=utf-8",
     "live.js" as "text/javascript; charset=utf-8",
+    "preview.js" as "text/javascript; charset=utf-8",
     "mark.svg" as "image/svg+xml",
 ];
 

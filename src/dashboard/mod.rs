@@ -8,14 +8,21 @@
 
 mod assets;
 mod client;
+mod connect;
 mod cookie;
+mod devices;
 mod entrance;
 mod frame;
 mod gate;
 mod jobs;
 mod mail;
+mod policies;
+mod policy_words;
+mod sides;
 mod trouble;
 mod unlocking;
+mod views;
+mod views_new;
 mod visitor;
 mod welcome;
 mod words;
@@ -92,6 +99,20 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail", get(mail::list))
         .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
+        // Views, devices, policies.
+        .route("/views", get(views::list))
+        .route("/views/new", get(views_new::page).post(views_new::create))
+        .route("/views/reseal", post(views::reseal))
+        .route("/views/{id}", get(views::view))
+        .route("/views/{id}/policy", get(views::compare).post(views::set_policy))
+        .route("/views/{id}/remove", post(views::remove))
+        .route("/views/{id}/profile", post(connect::profile))
+        .route("/views/{id}/devices", post(devices::add))
+        .route("/views/{id}/devices/{device}", get(devices::page))
+        .route("/views/{id}/devices/{device}/rotate", post(devices::rotate))
+        .route("/views/{id}/devices/{device}/revoke", post(devices::revoke))
+        .route("/policies", get(policies::list))
+        .route("/policies/{name}", get(policies::page).post(policies::act))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))

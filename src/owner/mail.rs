@@ -187,7 +187,7 @@ impl<'a> OwnerReader<'a> {
     }
 
     /// The message called `name`: its UID, or its identifier.
-    fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
+    pub(super) fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
         let user = self.unlocked.user;
         if let Ok(uid) = name.parse::<u32>() {
             let row =
@@ -201,7 +201,7 @@ impl<'a> OwnerReader<'a> {
             .ok_or(OwnerError::NotFound("message"))
     }
 
-    async fn record(&self, act: Act) -> Result<Recorded, OwnerError> {
+    pub(super) async fn record(&self, act: Act) -> Result<Recorded, OwnerError> {
         let by = self.unlocked.by();
         let draft = Draft::new(by.actor, by.origin, act);
         Ok(self.vault.audit.record(self.unlocked.user.tenant, draft).await?)

@@ -6,8 +6,10 @@
 pub mod account;
 pub mod enrol;
 pub mod failure;
+pub mod fetched;
 pub mod lines;
 pub mod mail;
+pub mod preview;
 pub mod remove;
 pub mod reseal;
 pub mod sessions;

@@ -100,6 +100,13 @@ impl Sessions {
         Ok(Unlocked { user: session.user, key, session: Some(token.id), origin: session.origin })
     }
 
+    /// Whether the session that a key was opened in goes on. A key that was opened without a session
+    /// has none to end.
+    pub fn is_live(&self, unlocked: &Unlocked, now: Timestamp) -> bool {
+        let live = |id| self.held().get(id).is_some_and(|session| session.span.contains(&now));
+        unlocked.session.as_ref().is_none_or(live)
+    }
+
     /// Counts messages that an unlocked owner was shown.
     pub fn count_revealed(&self, unlocked: &Unlocked, messages: u64) {
         if let Some(id) = unlocked.session
@@ -169,10 +176,13 @@ mod tests {
     fn a_token_opens_its_session_until_its_end() {
         let (sessions, token, text) = session();
         let token = Token::parse(&token.reveal()).expect("a token is read as it is printed");
-        assert_eq!(*sessions.resume(&token, NOW).expect("live").key.0.reveal(), text);
+        let unlocked = sessions.resume(&token, NOW).expect("live");
+        assert_eq!(*unlocked.key.0.reveal(), text);
+        assert!(sessions.is_live(&unlocked, NOW) && !sessions.is_live(&unlocked, LATER));
         assert!(matches!(sessions.resume(&token, LATER), Err(OwnerError::SessionEnded)));
         assert_eq!(sessions.expire(LATER).len(), 1);
         assert!(matches!(sessions.resume(&token, NOW), Err(OwnerError::SessionEnded)));
+        assert!(!sessions.is_live(&unlocked, NOW));
     }
 
     #[test]

@@ -161,18 +161,38 @@ pub fn render(
     view: ViewId,
     bytes: &[u8],
     anatomy: &Anatomy,
-    (message, received): (MessageId, Timestamp),
+    about: (MessageId, Timestamp),
 ) -> Option<Composition> {
+    with_context(vault, view, about, |context| plan::compose(rules, bytes, anatomy, context))
+}
+
+/// What becomes of every atom of a message in a view under `rules`.
+pub fn explain(
+    vault: &Vault,
+    rules: &crate::policy::Rules,
+    view: ViewId,
+    bytes: &[u8],
+    anatomy: &Anatomy,
+    about: (MessageId, Timestamp),
+) -> Vec<plan::explain::Fate> {
+    with_context(vault, view, about, |context| plan::explain::explain(rules, bytes, anatomy, context))
+}
+
+fn with_context<T>(
+    vault: &Vault,
+    view: ViewId,
+    (message, received): (MessageId, Timestamp),
+    act: impl FnOnce(&plan::Context<'_>) -> T,
+) -> T {
     let link = vault.settings.public_url.as_deref();
-    let context = plan::Context {
+    act(&plan::Context {
         message,
         link: link.map(|base| format!("{}/m/{message}", base.trim_end_matches('/'))),
         phrase: None,
         pseudonyms: &|name| pseudonym(vault, view, name),
         mail_domain: &vault.settings.hostname,
         received,
-    };
-    plan::compose(rules, bytes, anatomy, &context)
+    })
 }
 
 /// A stable token for a name, another one in each view, so that views cannot be joined by it.

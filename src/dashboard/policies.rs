@@ -44,6 +44,7 @@ struct Page {
     frame: Frame,
     /// The name in the address.
     name: String,
+    /// What is in force under it.
     card: Card,
     /// The name that the text is put in force under.
     target: String,
@@ -119,7 +120,8 @@ pub async fn page(
     let text = in_force(&house, &visitor, &name)?.ok_or(Trouble::NotFound("policy"))?;
     // A shipped policy stays as it is: a copy gets a name of its own.
     let target = if Card::of_text(&name, &text).shipped { String::new() } else { name.clone() };
-    Ok(html(&editor(&visitor, name, target, text, Answer::Nothing)))
+    let card = Card::of_text(&name, &text);
+    Ok(html(&editor(&visitor, card, target, text, Answer::Nothing)))
 }
 
 /// `POST /policies/{name}`: check, compare, try, or put in force what the editor holds.
@@ -130,8 +132,10 @@ pub async fn act(
 ) -> Result<Response, Trouble> {
     // Browsers send line ends as CRLF (HTML Standard, "constructing the entry list").
     let text = form.text.replace("\r\n", "\n");
+    let current = in_force(&house, &visitor, &name)?.ok_or(Trouble::NotFound("policy"))?;
+    let card = Card::of_text(&name, &current);
     let target = form.target.trim().to_owned();
-    let named = if target.is_empty() { name.clone() } else { target.clone() };
+    let named = if target.is_empty() { name } else { target.clone() };
     let (status, answer) = match policy::parse(&text, &named) {
         Err(errors) => (StatusCode::UNPROCESSABLE_ENTITY, Answer::Wrong(faults(&text, errors))),
         Ok(policy) => match form.act.as_str() {
@@ -151,15 +155,15 @@ pub async fn act(
             _ => (StatusCode::OK, Answer::Checks(policy.notes())),
         },
     };
-    Ok((status, html(&editor(&visitor, name, target, text, answer))).into_response())
+    Ok((status, html(&editor(&visitor, card, target, text, answer))).into_response())
 }
 
-fn editor(visitor: &Visitor, name: String, target: String, text: String, answer: Answer) -> Page {
-    let mut frame = Frame::of(visitor, Place::Views, &name);
+fn editor(visitor: &Visitor, card: Card, target: String, text: String, answer: Answer) -> Page {
+    let mut frame = Frame::of(visitor, Place::Views, &card.name);
     if !matches!(answer, Answer::Nothing) {
         frame.notice = None;
     }
-    Page { frame, card: Card::of_text(&name, &text), name, target, text, answer }
+    Page { frame, name: card.name.clone(), card, target, text, answer }
 }
 
 impl Page {

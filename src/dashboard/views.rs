@@ -234,14 +234,74 @@ fn difference(house: &House, visitor: &Visitor, old: &str, new: &str) -> Result<
 }
 
 impl Sentences {
-    /// Each begins with a capital letter.
+    /// Those that say the same of several things are one.
     pub fn of(diff: Diff) -> Self {
-        let all = |sentences: Vec<String>| sentences.iter().map(|text| sentence(text)).collect();
-        Self { reveals: all(diff.reveals), hides: all(diff.hides), other: all(diff.other) }
+        Self { reveals: grouped(&diff.reveals), hides: grouped(&diff.hides), other: grouped(&diff.other) }
     }
 
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         self.reveals.is_empty() && self.hides.is_empty() && self.other.is_empty()
+    }
+}
+
+/// "now shown: a." and "now shown: b." as "Now shown: a; b."
+fn grouped(sentences: &[String]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for text in sentences {
+        let verb = VERBS.iter().find_map(|verb| text.find(verb).map(|at| at + verb.len()));
+        let (head, thing) = text.split_at(verb.unwrap_or(text.len()));
+        match groups.last_mut() {
+            Some((last, things)) if *last == head && !thing.is_empty() => things.push(thing),
+            _ => groups.push((head, if thing.is_empty() { Vec::new() } else { vec![thing] })),
+        }
+    }
+    let joined = |(head, things): (&str, Vec<&str>)| {
+        let things = things.iter().map(|thing| thing.trim_end_matches('.')).collect::<Vec<_>>();
+        let stop = if things.is_empty() { "" } else { "." };
+        sentence(&format!("{head}{}{stop}", fields(&things)))
+    };
+    groups.into_iter().map(joined).collect()
+}
+
+/// "the header field A; the header field B; c" as "the header fields A, B; c".
+fn fields(things: &[&str]) -> String {
+    let (fields, others): (Vec<&str>, Vec<&str>) =
+        things.iter().partition(|thing| thing.starts_with(FIELD) && !thing.contains(','));
+    let names: Vec<&str> = fields.iter().map(|field| &field[FIELD.len()..]).collect();
+    let fields = match &names[..] {
+        [] => None,
+        [name] => Some(format!("{FIELD}{name}")),
+        names => Some(format!("the header fields {}", names.join(", "))),
+    };
+    fields.into_iter().chain(others.into_iter().map(str::to_owned)).collect::<Vec<_>>().join("; ")
+}
+
+const VERBS: &[&str] = &["now shown: ", "no longer shown: "];
+const FIELD: &str = "the header field ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_several_things_is_said_once() {
+        let said = [
+            "now shown: the header field Cc.",
+            "now shown: the header field To.",
+            "now shown: the header field From, all of them.",
+            "now shown: 5 lines of the plain text.",
+            "Mail called spam, no longer an exception: now shown: the header field Cc.",
+            "Whether mail is called spam can now be told from the view.",
+        ];
+        let grouped = grouped(&said.map(str::to_owned));
+        assert_eq!(
+            grouped,
+            [
+                "Now shown: the header fields Cc, To; the header field From, all of them; 5 lines of the plain text.",
+                "Mail called spam, no longer an exception: now shown: the header field Cc.",
+                "Whether mail is called spam can now be told from the view.",
+            ]
+        );
     }
 }

@@ -2,8 +2,10 @@
 //! line. All against the program itself over real sockets; a module for each thing people do.
 
 mod administration;
+mod browser;
 mod clients;
 mod corpus;
+mod dashboard_views;
 mod lmtp;
 mod mail_folder;
 mod pop3;

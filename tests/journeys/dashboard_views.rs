@@ -5,7 +5,8 @@ use std::process::Command;
 
 use crate::browser::{Browser, Page};
 use crate::pop3::Pop3;
-use crate::support::{Device, Server, tool};
+use crate::smtp::Smtp;
+use crate::support::{Device, Server, poll, tool};
 
 #[test]
 fn a_mail_client_is_connected_reads_and_is_revoked() {
@@ -25,7 +26,8 @@ fn a_mail_client_is_connected_reads_and_is_revoked() {
         app_password: between(&made.body, "<code id=\"app-password\">", "</code>").to_owned(),
         credential: String::new(),
     };
-    let view = between(&made.body, "action=\"", "/profile\"").to_owned();
+    let (before, _) = made.body.split_once("/profile\"").expect("a form for the profile");
+    let view = before.rsplit_once("action=\"").expect("a form").1.to_owned();
     let profile = browser.post("/views", &format!("{view}/profile"), &[("password", &device.app_password)]);
     assert!(profile.body.contains(&device.app_password) && profile.body.contains("EmailTypePOP"));
     let again = browser.post("/views", "/views/new", &wanted);
@@ -119,13 +121,39 @@ fn members_look_at_policies_and_administrators_put_them_in_force() {
     assert_eq!(owner.post("/views", "/policies/ours", &looser).status, 303);
 }
 
+#[test]
+fn locking_stops_a_reseal_at_the_next_message() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "owner") else { return };
+    let mut session = Smtp::connect(&server);
+    let letter = format!("Subject: long\r\n\r\n{}", "a line of a long letter\r\n".repeat(8_000));
+    (0..MANY).for_each(|_| session.deliver(server.fact("user"), letter.as_bytes()));
+    browser.unlock(&server.code(), "");
+    assert_eq!(browser.post("/views", "/views/reseal", &[]).status, 303);
+    browser.post("/views", "/lock", &[]);
+    assert_eq!(
+        ended(&browser),
+        "It stopped, because your mail was locked. Unlock, and begin it again: nothing is lost."
+    );
+    assert!(browser.get("/views").shows("It stopped, because your mail was locked."));
+    // Whatever was sealed again by then is served, and so is the rest.
+    assert_eq!(Pop3::login(&server, &server.device("laptop")).count(), 6 + MANY);
+    browser.unlock(&server.code(), "");
+    reseal(&browser);
+}
+
 fn reseal(browser: &Browser) {
     assert_eq!(browser.post("/views", "/views/reseal", &[]).to, "/views");
-    let told = crate::support::poll("the reseal", || {
+    let told = ended(browser);
+    assert!(told.contains("are sealed for today"), "{told}");
+}
+
+/// What is said at the end of the job.
+fn ended(browser: &Browser) -> String {
+    poll("the reseal", || {
         let page = browser.get("/jobs/reseal");
         (!page.body.contains("<progress")).then(|| page.text())
-    });
-    assert!(told.contains("are sealed for today"), "{told}");
+    })
 }
 
 /// The first message, by curl; the error is what curl says.
@@ -156,4 +184,6 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     rest.split_once(end).expect("its end").0
 }
 
+/// Long letters: sealing them again takes longer than a lock does.
+const MANY: usize = 60;
 const PASSWORD: &str = "four words are easy";

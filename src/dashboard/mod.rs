@@ -17,7 +17,9 @@ mod audit_mark;
 mod audit_walk;
 mod audit_words;
 mod client;
+mod connect;
 mod cookie;
+mod devices;
 mod entrance;
 mod frame;
 mod gate;
@@ -26,8 +28,13 @@ mod mail;
 mod message;
 mod passkeys;
 mod search;
+mod policies;
+mod policy_words;
+mod sides;
 mod trouble;
 mod unlocking;
+mod views;
+mod views_new;
 mod visitor;
 mod welcome;
 mod words;
@@ -170,6 +177,20 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/account/tokens/revoke", post(account_tokens::revoke))
         // Programs.
         .nest("/api", api::router(&house))
+        // Views, devices, policies.
+        .route("/views", get(views::list))
+        .route("/views/new", get(views_new::page).post(views_new::create))
+        .route("/views/reseal", post(views::reseal))
+        .route("/views/{id}", get(views::view))
+        .route("/views/{id}/policy", get(views::compare).post(views::set_policy))
+        .route("/views/{id}/remove", post(views::remove))
+        .route("/views/{id}/profile", post(connect::profile))
+        .route("/views/{id}/devices", post(devices::add))
+        .route("/views/{id}/devices/{device}", get(devices::page))
+        .route("/views/{id}/devices/{device}/rotate", post(devices::rotate))
+        .route("/views/{id}/devices/{device}/revoke", post(devices::revoke))
+        .route("/policies", get(policies::list))
+        .route("/policies/{name}", get(policies::page).post(policies::act))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))

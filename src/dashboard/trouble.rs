@@ -136,6 +136,12 @@ impl From<OwnerError> for Trouble {
     }
 }
 
+impl From<crate::records::RecordError> for Trouble {
+    fn from(error: crate::records::RecordError) -> Self {
+        OwnerError::from(error).into()
+    }
+}
+
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)

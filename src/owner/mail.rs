@@ -208,7 +208,7 @@ impl<'a> OwnerReader<'a> {
     }
 
     /// The message called `name`: its UID, or its identifier.
-    fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
+    pub(super) fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
         if let Ok(uid) = name.parse::<u32>() {
             return Ok((uid, self.row(uid)?));
         }

@@ -9,6 +9,7 @@ mod dashboard_admin;
 mod dashboard_api;
 mod dashboard_audit;
 mod dashboard_passkeys;
+mod dashboard_views;
 mod lmtp;
 mod mail_folder;
 mod pop3;

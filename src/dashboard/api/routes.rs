@@ -10,7 +10,7 @@ use super::super::House;
 use super::scope::Scope;
 use super::{deeds, mail, own};
 use crate::admin::api::{
-    AddressItem, AuditReport, CredentialCreated, CredentialItem, CredentialRevoked, MailWhole, PolicyItem,
+    AddressItem, AuditReport, CredentialCreated, CredentialItem, CredentialFetched, MailWhole, PolicyItem,
     Status, Storage, TenantItem, UserItem, ViewItem,
 };
 
@@ -226,7 +226,7 @@ pub static ROUTES: &[Route] = &[
         id: "revokeCredential",
         says: "Revoke an app password; the answer lists the messages that it has fetched",
         scope: Some(Scope::ViewsWrite),
-        answer: Answer::Found(of::<CredentialRevoked>),
+        answer: Answer::Found(of::<CredentialFetched>),
         serve: || delete(own::revoke_credential),
         ..PLAIN
     },

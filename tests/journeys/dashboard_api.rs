@@ -82,10 +82,11 @@ fn a_token_does_what_its_scopes_name_and_no_more() {
     // Tightening and revoking need no unlock; what opens more does.
     let more = json!({ "name": "tablet", "policy": "excerpt" });
     assert_eq!(program.call("POST", "/views", Some(more), None).1["code"], "unlock-needed");
+    server.create_view("desk", "everything");
     let less = json!({ "policy": "sender-and-date" });
-    assert_eq!(program.call("PATCH", "/views/laptop", Some(less), None).0, 204);
-    let back = json!({ "policy": "excerpt" });
-    assert_eq!(program.call("PATCH", "/views/laptop", Some(back), None).1["code"], "unlock-needed");
+    assert_eq!(program.call("PATCH", "/views/desk", Some(less), None).0, 204);
+    let back = json!({ "policy": "everything" });
+    assert_eq!(program.call("PATCH", "/views/desk", Some(back), None).1["code"], "unlock-needed");
     let devices = program.get("/views/phone/credentials").1;
     let device = devices[0]["id"].as_str().expect("a device");
     assert_eq!(program.call("DELETE", &format!("/views/laptop/credentials/{device}"), None, None).0, 404);

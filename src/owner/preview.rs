@@ -13,9 +13,10 @@ use crate::names::{Address, ViewId};
 use crate::plan;
 use crate::plan::sides::{self, Shown, Told};
 use crate::policy::Policy;
+use crate::tenant::registry;
 use crate::tenant::rows::MessageRow;
 use crate::vault::Vault;
-use crate::vault::seal::{explain, render};
+use crate::vault::seal::{About, explain, render};
 use crate::wipe::Wiped;
 
 /// A message that was revealed to try policies on it.

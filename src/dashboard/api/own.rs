@@ -16,7 +16,7 @@ use super::caller::Caller;
 use super::parts::{Asked, Named, Sent};
 use super::problem::Problem;
 use crate::admin::api::{
-    AuditReport, CredentialCreated, CredentialItem, CredentialFetched, PolicyItem, Request, Role, Secret,
+    AuditReport, CredentialCreated, CredentialFetched, CredentialItem, PolicyItem, Request, Role, Secret,
     ViewItem,
 };
 use crate::audit::LockCause;

@@ -10,7 +10,7 @@ use super::super::House;
 use super::scope::Scope;
 use super::{deeds, mail, own};
 use crate::admin::api::{
-    AddressItem, AuditReport, CredentialCreated, CredentialItem, CredentialFetched, MailWhole, PolicyItem,
+    AddressItem, AuditReport, CredentialCreated, CredentialFetched, CredentialItem, MailWhole, PolicyItem,
     Status, Storage, TenantItem, UserItem, ViewItem,
 };
 

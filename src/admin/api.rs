@@ -5,10 +5,13 @@
 //! before it any number of `{"id": 1, "progress": {"done", "total", "what"}}` or
 //! `{"id": 1, "item": ...}`. Secrets travel in both directions, so the socket is for its owner alone.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::figures::*;
+
 /// A text that must not be printed: a password, a code, a session.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -78,7 +81,7 @@ pub struct Failure {
 }
 
 /// Kinds of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FailureCode {
@@ -124,7 +127,7 @@ pub enum Authority {
 }
 
 /// What a user may do besides reading their own mail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Nothing more.
@@ -171,6 +174,24 @@ pub enum Request {
     TenantRemove {
         /// Its name.
         tenant: String,
+    },
+
+    /// Changes what a tenant asks of its people.
+    #[serde(rename = "tenant.settings")]
+    TenantSettings {
+        /// Its name.
+        tenant: String,
+        /// Whether every unlock needs a reason.
+        reason_required: bool,
+        /// Whether every single message needs a code, even while the whole is open.
+        step_up: bool,
+    },
+    /// How much is stored, and how much room is left.
+    #[serde(rename = "storage")]
+    Storage {
+        /// The tenant's name; all tenants without it.
+        #[serde(default)]
+        tenant: Option<String>,
     },
 
     /// Makes a user with an address, who may unlock the tenant's mail.
@@ -513,7 +534,7 @@ pub struct UserCreated {
 }
 
 /// A tenant in a list.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct TenantItem {
     /// Its identifier.
     pub id: String,
@@ -525,10 +546,13 @@ pub struct TenantItem {
     pub users: u64,
     /// Whether an unlock needs a reason.
     pub reason_required: bool,
+    /// Whether every single message needs a code.
+    #[serde(default)]
+    pub step_up: bool,
 }
 
 /// A user in a list.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct UserItem {
     /// Their identifier.
     pub id: String,
@@ -546,10 +570,13 @@ pub struct UserItem {
     /// Whether they have yet to sign in for the first time.
     #[serde(default)]
     pub invited: bool,
+    /// When they last signed in to the dashboard (RFC 3339), if ever.
+    #[serde(default)]
+    pub last_sign_in: Option<String>,
 }
 
 /// An address in a list.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct AddressItem {
     /// The address, or `@domain`.
     pub address: String,
@@ -560,7 +587,7 @@ pub struct AddressItem {
 }
 
 /// The answer to `view.create`, `credential.create` and `credential.rotate`.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 pub struct CredentialCreated {
     /// The credential's identifier.
     pub credential: String,
@@ -575,7 +602,7 @@ pub struct CredentialCreated {
 }
 
 /// A view in a list.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct ViewItem {
     /// Its identifier.
     pub id: String,
@@ -594,7 +621,7 @@ pub struct ViewItem {
 }
 
 /// A credential in a list.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct CredentialItem {
     /// Its identifier.
     pub id: String,
@@ -609,8 +636,8 @@ pub struct CredentialItem {
 }
 
 /// The answer to `credential.revoke` and `credential.fetched`: what the device has seen.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct CredentialFetched {
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+pub struct CredentialRevoked {
     /// The credential's identifier.
     pub credential: String,
     /// The messages that were fetched with it.
@@ -618,7 +645,7 @@ pub struct CredentialFetched {
 }
 
 /// A policy in a list.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct PolicyItem {
     /// Its name.
     pub name: String,
@@ -642,7 +669,7 @@ pub struct Unlocked {
 }
 
 /// A message in a list.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct MailItem {
     /// Its number in the mailbox.
     pub uid: u32,
@@ -664,7 +691,7 @@ pub struct MailItem {
 }
 
 /// A whole message.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 pub struct MailWhole {
     /// Its number in the mailbox.
     pub uid: u32,
@@ -682,7 +709,7 @@ pub struct MailWhole {
 }
 
 /// The answer to `audit.verify`.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct AuditReport {
     /// Whether everything agrees.
     pub intact: bool,

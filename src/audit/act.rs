@@ -75,6 +75,12 @@ pub enum Act {
         /// Why.
         cause: Refusal,
     },
+    /// One more code was right, for one message: the tenant asks for that. It may be shown now.
+    SteppedUp {
+        /// The message.
+        #[serde(with = "text")]
+        message: MessageId,
+    },
     /// The owner key was wiped.
     UnlockEnded {
         /// Why.
@@ -306,8 +312,27 @@ pub enum Act {
         #[serde(with = "text")]
         user: UserId,
     },
+    /// The phrase that a user's placeholders show was changed. The phrase itself is not told.
+    PhraseChanged {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+    },
     /// A signed-in session was ended by its user, from another one.
     SignInEnded,
+    /// A signed-in session of a user was ended by somebody who looks after the tenant.
+    SignInEndedFor {
+        /// Whose.
+        #[serde(with = "text")]
+        user: UserId,
+    },
+    /// What the tenant asks of its people was changed.
+    TenantSettingsChanged {
+        /// Whether an unlock needs a reason from now on.
+        reason_required: bool,
+        /// Whether every single message needs a code from now on.
+        step_up: bool,
+    },
     /// A user's keyslots and mail were destroyed.
     UserRemoved {
         /// Who.
@@ -464,6 +489,8 @@ pub enum Refusal {
     WrongCode,
     /// The TOTP code's time step was used before.
     CodeUsedBefore,
+    /// The passkey's signature counter did not grow: there may be a copy of the passkey.
+    PasskeyCopied,
     /// Too many failures; try later.
     Softlock,
     /// The tenant asks for a reason and none was given.

@@ -159,7 +159,7 @@ impl From<Reason> for String {
 
 /// Characters that make a terminal or a reader see another text than the one that was hashed:
 /// controls, Unicode line ends, and the overrides of direction (Unicode TR 9, section 2).
-fn misleads(letter: char) -> bool {
+pub fn misleads(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 

@@ -34,7 +34,7 @@ mod verify;
 
 pub use act::{Act, Extent, LockCause, PartPath, PolicyEffect, Protocol, Refusal, UnlockMethod, UserRole};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, VerifyingKey, split_notes};
-pub use entry::{Actor, Draft, Entry, EntryError, Origin, PolicyName, Reason};
+pub use entry::{Actor, Draft, Entry, EntryError, Origin, PolicyName, Reason, misleads};
 pub use error::AuditError;
 pub use export::{Filter, export};
 pub use log::{Log, Recorded};

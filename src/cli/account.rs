@@ -46,6 +46,20 @@ pub enum Tenant {
         #[command(flatten)]
         unlocking: super::unlock::Unlocking,
     },
+    /// Change what the tenant asks of its people
+    #[command(
+        after_help = "Example:\n  veilpost tenant settings firm --reason-required true --step-up false"
+    )]
+    Settings {
+        /// The tenant's name
+        name: String,
+        /// Let no unlock pass without a reason
+        #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
+        reason_required: bool,
+        /// Ask for a code for every single message, even while the whole is open
+        #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
+        step_up: bool,
+    },
     /// List all tenants
     List,
     /// Remove a tenant with all its mail: keys first, so that nothing opens the rest
@@ -83,6 +97,11 @@ pub fn tenant(command: Tenant, common: &Common) -> Result<(), Failed> {
                 Ok(client.call(Request::TenantRecovery { session })?)
             })?;
             print(common.json, &made, |made| recovery(&made.recovery_code))
+        }
+        Tenant::Settings { name, reason_required, step_up } => {
+            let request = Request::TenantSettings { tenant: name, reason_required, step_up };
+            let done: serde_json::Value = client.call(request)?;
+            print(common.json, &done, |_| "Saved.".to_owned())
         }
         Tenant::List => {
             let tenants: Vec<TenantItem> = client.call(Request::TenantList {})?;

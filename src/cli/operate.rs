@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::Common;
 use super::terminal::{Failed, print, say};
-use crate::admin::api::Request;
+use crate::admin::api::{Request, Storage};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::doctor::{self, Case, Check, Finding, State};
@@ -148,7 +148,12 @@ pub fn doctor(common: &Common) -> Result<(), Failed> {
 
 /// `veilpost status`.
 pub fn status(common: &Common) -> Result<(), Failed> {
-    let status: serde_json::Value = common.client()?.call(Request::Status {})?;
+    let mut client = common.client()?;
+    let mut status: serde_json::Value = client.call(Request::Status {})?;
+    let storage: Storage = client.call(Request::Storage { tenant: None })?;
+    if let Some(status) = status.as_object_mut() {
+        status.insert("storage".to_owned(), serde_json::to_value(&storage).map_err(Failed::new)?);
+    }
     if common.json {
         return print(true, &status, |_| String::new());
     }
@@ -159,11 +164,28 @@ pub fn status(common: &Common) -> Result<(), Failed> {
                 items.iter().filter_map(|item| item.as_str()).collect::<Vec<_>>().join(", ")
             }
             serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Object(_) => stored(&storage),
             other => other.to_string(),
         };
-        say(&format!("{name:<14}{text}"))?;
+        say(&format!("{name:<24}{text}"))?;
     }
     Ok(())
+}
+
+/// Storage in one line.
+fn stored(storage: &Storage) -> String {
+    let (messages, sealed) = storage
+        .users
+        .iter()
+        .fold((0, 0), |(messages, sealed), user| (messages + user.messages, sealed + user.sealed));
+    let mib = |octets: u64| octets.div_ceil(1024 * 1024);
+    format!(
+        "{messages} messages in {} MiB, ledger {} MiB, {} of {} MiB free",
+        mib(sealed),
+        mib(storage.ledger),
+        mib(storage.free),
+        mib(storage.disk)
+    )
 }
 
 /// The administration socket that the configuration names.

@@ -24,8 +24,10 @@ macro_rules! assets {
 
 const ASSETS: &[Asset] = assets![
     "style.css" as "text/css; charset=utf-8",
+    "print.js" as "text/javascript; charset=utf-8",
     "live.js" as "text/javascript; charset=utf-8",
     "preview.js" as "text/javascript; charset=utf-8",
+    "passkey.js" as "text/javascript; charset=utf-8",
     "mark.svg" as "image/svg+xml",
 ];
 

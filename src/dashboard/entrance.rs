@@ -80,12 +80,9 @@ pub async fn sign_out(
     PostedByNewcomer(posted): PostedByNewcomer<super::visitor::Nothing>,
 ) -> Result<Response, Trouble> {
     let visit = posted.visitor.visit;
-    if let Some((token, _)) = &visit.unlock
-        && let Some(ended) = house.sessions.close(token)
-    {
+    if let Some(Some(ended)) = house.sessions.close_sign_in(visit.user, &visit.id) {
         record_ends(&house.vault, vec![ended], crate::audit::LockCause::ByPerson).await?;
     }
-    house.sessions.sign_ins.close(visit.user, &visit.id);
     let mut headers = HeaderMap::new();
     headers.insert(header::SET_COOKIE, cookie::clear());
     headers.insert("clear-site-data", header::HeaderValue::from_static("\"cache\", \"storage\""));

@@ -21,6 +21,8 @@ pub enum Kind {
     Reseal,
     /// Adds new mail to the search index.
     Index,
+    /// Removes a tenant.
+    Removal,
 }
 
 /// How far a job is.
@@ -112,6 +114,7 @@ pub async fn fragment(
     let kind = match kind.as_str() {
         "reseal" => Kind::Reseal,
         "index" => Kind::Index,
+        "removal" => Kind::Removal,
         _ => return Err(Trouble::NotFound("page")),
     };
     Ok(html(&Fragment { state: house.jobs.state(visitor.visit.user, kind) }))

@@ -42,7 +42,6 @@ struct Row {
     attachments: bool,
     state: &'static str,
     received: Moment,
-    size: String,
 }
 
 /// `GET /`.
@@ -116,7 +115,6 @@ fn row(line: Line) -> Row {
         attachments: summary.attachments,
         state,
         received: Moment::new(line.received),
-        size: words::size(line.octets),
     }
 }
 

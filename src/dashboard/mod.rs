@@ -6,7 +6,16 @@
 //! `owner`; and what the administration socket can do too, it asks of an [`Office`]. Templates are in
 //! `templates/`, stylesheet and scripts in `assets/`.
 
+mod account;
+mod account_tokens;
+mod admin;
+mod api;
+mod asker;
 mod assets;
+mod audit;
+mod audit_mark;
+mod audit_walk;
+mod audit_words;
 mod client;
 mod connect;
 mod cookie;
@@ -16,8 +25,11 @@ mod frame;
 mod gate;
 mod jobs;
 mod mail;
+mod message;
+mod passkeys;
 mod policies;
 mod policy_words;
+mod search;
 mod sides;
 mod trouble;
 mod unlocking;
@@ -27,7 +39,8 @@ mod visitor;
 mod welcome;
 mod words;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -36,10 +49,12 @@ use futures::future::BoxFuture;
 
 use crate::admin::api::{Failure, Request};
 use crate::admin::socket::Outlet;
-use crate::audit::Notary;
+use crate::audit::{Notary, Recorded};
 use crate::autoconfig::{self, Services};
+use crate::clock::Timestamp;
 use crate::owner::By;
-use crate::owner::sessions::Sessions;
+use crate::owner::index::Indexes;
+use crate::owner::sessions::{SessionId, Sessions};
 use crate::vault::{AuditRows, Vault};
 
 pub use visitor::Visitor;
@@ -67,8 +82,20 @@ pub struct House {
     pub office: Arc<dyn Office>,
     /// Where mail clients connect.
     pub services: Arc<Services>,
+    /// The search indexes of those who have unlocked.
+    pub indexes: Arc<Indexes>,
     /// Work that takes longer than a page.
     jobs: Arc<jobs::Jobs>,
+    /// Messages that a code of their own has opened, in which session, until when.
+    stepped: Mutex<HashMap<(SessionId, u32), Timestamp>>,
+    /// The entry of the message that each session was shown last.
+    shown: Mutex<HashMap<SessionId, Arc<Recorded>>>,
+    /// Held while somebody's role or right to be here changes: a tenant keeps an administrator.
+    standing: tokio::sync::Mutex<()>,
+    /// Tokens that were no good, by address.
+    knocks: api::caller::Knocks,
+    /// What came of verifying the audit logs.
+    marks: Arc<audit_mark::Marks>,
 }
 
 impl House {
@@ -79,8 +106,22 @@ impl House {
         notary: Arc<Notary<AuditRows>>,
         office: Arc<dyn Office>,
         services: Arc<Services>,
+        indexes: Arc<Indexes>,
     ) -> Arc<Self> {
-        Arc::new(Self { vault, sessions, notary, office, services, jobs: Arc::default() })
+        Arc::new(Self {
+            vault,
+            sessions,
+            notary,
+            office,
+            services,
+            indexes,
+            jobs: Arc::default(),
+            stepped: Mutex::default(),
+            shown: Mutex::default(),
+            standing: tokio::sync::Mutex::default(),
+            knocks: api::caller::Knocks::default(),
+            marks: Arc::default(),
+        })
     }
 }
 
@@ -96,7 +137,38 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/welcome/recovery", get(welcome::recovery).post(welcome::recovery_confirm))
         .route("/unlock", get(unlocking::page).post(unlocking::unlock))
         .route("/lock", post(unlocking::lock))
+        .route("/unlock/passkey/begin", post(passkeys::begin_unlocking))
+        .route("/unlock/passkey/finish", post(passkeys::unlock))
+        .route("/account/passkeys", get(passkeys::page))
+        .route("/account/passkeys/begin", post(passkeys::begin_adding))
+        .route("/account/passkeys/finish", post(passkeys::add))
+        .route("/account/passkeys/remove", post(passkeys::remove))
         .route("/mail", get(mail::list))
+        .route("/m/{message}", get(message::link))
+        .route("/mail/{uid}", get(message::page))
+        .route("/mail/{uid}/code", post(message::step_up))
+        .route("/mail/{uid}/html", get(message::frame))
+        .route("/mail/{uid}/parts/{number}", get(message::part))
+        .route("/mail/{uid}/source", get(message::source))
+        .route("/mail/{uid}/compare", get(message::compare))
+        .route("/mail/{uid}/print", get(message::print))
+        .route("/mail/{uid}/trash", post(message::trash))
+        .route("/mail/{uid}/restore", post(message::restore))
+        .route("/mail/{uid}/delete", post(message::delete))
+        .route("/search", get(search::page))
+        .route("/audit", get(audit::list))
+        .route("/audit/verify", post(audit::verify))
+        .route("/audit/verified", get(audit::verified))
+        .route("/audit/export", post(audit::export))
+        .route("/audit/{number}", get(audit::entry))
+        .route("/audit/{number}/receipt", get(audit::receipt))
+        .route("/account", get(account::page))
+        .route("/account/sessions", post(account::end_others))
+        .route("/account/sessions/{id}", post(account::end))
+        .route("/account/password", get(account::password_page).post(account::password))
+        .route("/account/authenticator", get(account::authenticator_page).post(account::authenticator))
+        .route("/account/recovery", get(account::recovery_page).post(account::recovery))
+        .route("/account/phrase", post(account::phrase))
         .route("/jobs/{kind}", get(jobs::fragment))
         .route("/assets/{name}", get(assets::get))
         // Views, devices, policies.
@@ -113,6 +185,12 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/views/{id}/devices/{device}/revoke", post(devices::revoke))
         .route("/policies", get(policies::list))
         .route("/policies/{name}", get(policies::page).post(policies::act))
+        // Administration; who may see it is decided once, for all of it.
+        .merge(admin::router(&house))
+        .route("/account/tokens", get(account_tokens::page).post(account_tokens::create))
+        .route("/account/tokens/revoke", post(account_tokens::revoke))
+        // Programs.
+        .nest("/api", api::router(&house))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))

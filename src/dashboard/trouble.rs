@@ -17,6 +17,8 @@ pub enum Trouble {
     Welcome,
     /// The whole is locked: unlock, and come back here.
     Unlock(String),
+    /// The tenant asks for a code at every message, and this one has had none.
+    StepUp(u32),
     /// There is no such thing.
     NotFound(&'static str),
     /// The person may not do this.
@@ -35,7 +37,7 @@ impl Trouble {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::SignIn(_) | Self::Welcome | Self::Unlock(_) => StatusCode::SEE_OTHER,
+            Self::SignIn(_) | Self::Welcome | Self::Unlock(_) | Self::StepUp(_) => StatusCode::SEE_OTHER,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Forbidden | Self::ForeignForm => StatusCode::FORBIDDEN,
             Self::Failed(failure) => status(failure.code),
@@ -58,7 +60,7 @@ impl Trouble {
                 let hint = failure.hint.as_deref().filter(|hint| !hint.contains('`')).unwrap_or_default();
                 return (sentence(&failure.message), sentence(hint));
             }
-            Self::SignIn(_) | Self::Welcome | Self::Unlock(_) => ("", ""),
+            Self::SignIn(_) | Self::Welcome | Self::Unlock(_) | Self::StepUp(_) => ("", ""),
         };
         (title.to_owned(), text.to_owned())
     }
@@ -90,11 +92,38 @@ impl IntoResponse for Trouble {
         match &self {
             Self::SignIn(back) => return Redirect::to(&with_return("/sign-in", back)).into_response(),
             Self::Unlock(back) => return Redirect::to(&with_return("/unlock", back)).into_response(),
+            Self::StepUp(uid) => return Redirect::to(&format!("/mail/{uid}")).into_response(),
             Self::Welcome => return Redirect::to("/welcome").into_response(),
             _ => {}
         }
         let (title, text) = self.words();
         (self.status(), html(&Page { frame: Frame::bare("Trouble"), title, text })).into_response()
+    }
+}
+
+/// The same for a script of ours: why not, or that the page has to be loaded again.
+pub struct Told(Trouble);
+
+impl<T: Into<Trouble>> From<T> for Told {
+    fn from(trouble: T) -> Self {
+        Self(trouble.into())
+    }
+}
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Response {
+        let Self(trouble) = self;
+        let (status, told) = match trouble {
+            Trouble::SignIn(_) | Trouble::Welcome | Trouble::Unlock(_) => {
+                (StatusCode::UNAUTHORIZED, serde_json::json!({ "reload": true }))
+            }
+            trouble => {
+                let (title, text) = trouble.words();
+                let wrong = [title.trim_end_matches('.'), text.as_str()].join(". ");
+                (trouble.status(), serde_json::json!({ "wrong": wrong.trim() }))
+            }
+        };
+        (status, axum::Json(told)).into_response()
     }
 }
 
@@ -138,7 +167,8 @@ pub fn local(path: &str) -> &str {
     if is_local { path } else { "/mail" }
 }
 
-fn sentence(text: &str) -> String {
+/// As a sentence on a page.
+pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect::<String>() + ".",

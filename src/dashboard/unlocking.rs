@@ -10,11 +10,12 @@ use serde::Deserialize;
 
 use super::House;
 use super::frame::{Frame, Place, html};
+use super::search;
 use super::trouble::{Trouble, local};
 use super::visitor::{Posted, Visitor};
 use crate::audit::LockCause;
-use crate::owner::OwnerError;
-use crate::owner::unlock::{record_ends, unlock_signed_in};
+use crate::owner::unlock::{Opened, record_ends, unlock_signed_in};
+use crate::owner::{OwnerError, passkey};
 
 /// Where to go afterwards.
 #[derive(Deserialize)]
@@ -41,6 +42,7 @@ struct Page {
     minutes: u64,
     reason: String,
     reason_required: bool,
+    passkeys: bool,
     wrong: Option<String>,
 }
 
@@ -61,8 +63,7 @@ pub async fn unlock(
     let why = Some(reason.trim()).filter(|reason| !reason.is_empty());
     match unlock_signed_in(&house.vault, &house.sessions, &visitor.visit, &code, why, origin).await {
         Ok(opened) => {
-            house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
-            house.notary.attend(visitor.visit.user.tenant);
+            enter(&house, &visitor, &opened)?;
             Ok(Redirect::to(local(&to)).into_response())
         }
         Err(error) => {
@@ -70,6 +71,15 @@ pub async fn unlock(
             Ok((status, html(&form(&house, &visitor, &to, reason, Some(wrong)))).into_response())
         }
     }
+}
+
+/// Puts an unlock into the session that it was asked for in, and begins to index what is new.
+pub(super) fn enter(house: &Arc<House>, visitor: &Visitor, opened: &Opened) -> Result<(), Trouble> {
+    let origin = visitor.client.origin;
+    house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
+    house.notary.attend(visitor.visit.user.tenant);
+    search::keep_up(house, house.sessions.resume(&opened.token, house.vault.clock.now())?);
+    Ok(())
 }
 
 /// `POST /lock`.
@@ -82,6 +92,7 @@ pub async fn lock(
         if let Some(ended) = house.sessions.close(token) {
             record_ends(&house.vault, vec![ended], LockCause::ByPerson).await?;
             house.notary.attend(visitor.visit.user.tenant);
+            house.indexes.close_locked(&house.vault, &house.sessions);
         }
     }
     Ok(Redirect::to("/mail?said=locked").into_response())
@@ -94,6 +105,8 @@ fn form(house: &House, visitor: &Visitor, to: &str, reason: String, wrong: Optio
         minutes: house.vault.settings.unlock_lasts.as_secs().div_ceil(60),
         reason,
         reason_required: house.vault.settings.reason_required || visitor.tenant.reason_required,
+        // Without an answer the person unlocks by code.
+        passkeys: passkey::can_unlock(&house.vault, visitor.visit.user).unwrap_or(false),
         wrong,
     }
 }

@@ -178,7 +178,7 @@ pub async fn reseal(
 }
 
 async fn run(house: Arc<House>, unlocked: Unlocked, running: Running) {
-    let live = || house.sessions.is_live(&unlocked, house.vault.clock.now());
+    let live = || house.sessions.is_open(&unlocked, house.vault.clock.now());
     let progress = |done, total| running.step(done, total);
     let outcome = match reseal_while(&house.vault, &unlocked, live, progress).await {
         Ok(done) if done.damaged == 0 => {

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
 
+use super::asker::Asker;
 use super::client::Client;
-use super::trouble::Trouble;
+use super::trouble::{Told, Trouble};
 use super::{House, cookie};
-use crate::admin::api::{self, Failure, FailureCode, Secret};
-use crate::admin::socket::Outlet;
+use crate::admin::api::{self, Secret};
 use crate::audit::Actor;
 use crate::clock::Timestamp;
 use crate::owner::sessions::Token;
@@ -87,6 +87,17 @@ impl Visitor {
         By { actor: Actor::User { user: self.visit.user.user }, origin: self.client.origin }
     }
 
+    /// Who they are, for what pages and programs may ask alike.
+    pub fn asker(&self) -> Asker {
+        Asker {
+            user: self.visit.user,
+            login: self.row.login.clone(),
+            role: self.row.role(),
+            tenant: self.tenant.name.clone(),
+            origin: self.client.origin,
+        }
+    }
+
     /// Whether they look after their tenant.
     pub fn administers(&self) -> bool {
         self.row.role() >= Role::Administrator
@@ -105,41 +116,17 @@ impl House {
         visitor: &Visitor,
         request: api::Request,
     ) -> Result<T, Trouble> {
-        let value = self.office.call(request, visitor.by(), &Outlet::quiet()).await?;
-        serde_json::from_value(value).map_err(|_| unexpected())
+        self.ask_by(visitor.by(), request).await
     }
 
-    /// Asks for something that comes as items; at most `limit` of them.
+    /// Asks for something that comes as items.
     pub async fn ask_items<T: DeserializeOwned>(
         &self,
         visitor: &Visitor,
         request: api::Request,
     ) -> Result<Vec<T>, Trouble> {
-        let (outlet, mut said) = Outlet::channel();
-        let call = async {
-            let answer = self.office.call(request, visitor.by(), &outlet).await;
-            drop(outlet);
-            answer
-        };
-        let collect = async {
-            let mut items = Vec::new();
-            while let Some(answer) = said.recv().await {
-                if let api::Body::Item(item) = answer.body {
-                    items.push(item);
-                }
-            }
-            items
-        };
-        let (answer, items) = futures::join!(call, collect);
-        answer?;
-        let read = items.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
-        read.map_err(|_| unexpected())
+        self.ask_items_by(visitor.by(), request).await
     }
-}
-
-fn unexpected() -> Trouble {
-    Failure { code: FailureCode::Internal, message: "an answer is not understood".to_owned(), hint: None }
-        .into()
 }
 
 impl FromRequestParts<Arc<House>> for Newcomer {
@@ -206,6 +193,34 @@ impl<T: DeserializeOwned> FromRequest<Arc<House>> for PostedByNewcomer<T> {
     }
 }
 
+/// JSON that a script of one of our pages sends. What every form has as a field, it has as a header,
+/// which no other site can send without asking first (Fetch, CORS-preflight).
+pub struct PostedJson<T> {
+    /// Who.
+    pub visitor: Visitor,
+    /// What.
+    pub body: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<House>> for PostedJson<T> {
+    type Rejection = Told;
+
+    async fn from_request(request: Request, house: &Arc<House>) -> Result<Self, Told> {
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, house).await?;
+        let csrf = parts.headers.get(CSRF).map(|value| value.as_bytes()).unwrap_or_default();
+        if !bool::from(csrf.ct_eq(visitor.visit.csrf.as_bytes())) {
+            return Err(Trouble::ForeignForm.into());
+        }
+        let body = axum::body::Bytes::from_request(Request::from_parts(parts, body), &()).await;
+        let body = body.map_err(|_| Trouble::invalid("this is too large"))?;
+        let body = zeroize::Zeroizing::new(body.to_vec());
+        let body = serde_json::from_slice(&body);
+        let body = body.map_err(|_| Trouble::invalid("the answer of the browser is not understood"))?;
+        Ok(Self { visitor, body })
+    }
+}
+
 async fn read_form<T: DeserializeOwned>(visitor: &Visitor, request: Request) -> Result<T, Trouble> {
     let body = zeroize::Zeroizing::new(
         axum::body::Bytes::from_request(request, &())
@@ -238,6 +253,9 @@ fn query(parts: &Parts, name: &str) -> Option<String> {
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("/mail", |(page, _)| if page.is_empty() { path } else { page })
 }
+
+/// The header of a script's request that carries what forms have as `csrf`.
+const CSRF: &str = "x-csrf";
 
 /// A form that only has a button.
 #[derive(Deserialize)]

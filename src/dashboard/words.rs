@@ -69,6 +69,13 @@ const NOTICES: &[(&str, &str)] = &[
     ("saved", "Saved."),
     ("removed", "Removed."),
     ("password", "Your password is changed. Sign in with the new one."),
+    (
+        "authenticator",
+        "The old authenticator is void. Sign in with your password: the new one is set up then.",
+    ),
+    ("phrase", "Saved. New mail carries it from now on."),
+    ("ended-all", "All other sessions are ended."),
+    ("verifying", "Every entry is being checked. This page says what came of it."),
     ("signed-out", "You are signed out."),
     ("ended", "That session is ended."),
     ("loaded", "The policy is in force. New mail follows it at once."),
@@ -76,9 +83,14 @@ const NOTICES: &[(&str, &str)] = &[
     ("disabled", "Shut out. Their sessions and mail clients end now."),
     ("enabled", "Let in again."),
     ("welcome", "You are all set."),
-    ("revoked", "Revoked. That device gets nothing any more."),
+    ("device-revoked", "Revoked. That device gets nothing any more."),
     ("tightened", "The view shows less from now on, of old mail too."),
     ("loosened", "New mail follows the new policy. Of older mail the view shows what both policies allow."),
+    ("revoked", "Revoked. It is worth nothing from now on."),
+    ("session-ended", "That session is ended. Whoever had it is signed out."),
+    ("removing", "The tenant is being removed. Its keys go first, so nothing opens its mail any more."),
+    ("passkey-added", "Your passkey is added. From now on it unlocks your mail."),
+    ("passkey-removed", "The passkey is removed. It opens nothing any more."),
 ];
 
 #[cfg(test)]

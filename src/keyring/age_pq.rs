@@ -23,7 +23,8 @@ use hpke::{Deserializable, OpModeR, OpModeS, Serializable, single_shot_open, sin
 use zeroize::{Zeroize, Zeroizing};
 
 use super::secret::secret_bytes;
-use super::{KeyringError, RecordKey, age_file, hkdf};
+use super::{IndexKey, KeyringError, RecordKey, age_file, hkdf};
+use crate::names::UserId;
 
 secret_bytes! {
     /// The secret half of a key: the X-Wing seed.
@@ -52,6 +53,11 @@ impl Identity {
     /// A symmetric key that only this identity yields: opened epoch seeds are cached under it.
     pub fn cache_key(&self) -> RecordKey {
         RecordKey::from_bytes(&hkdf(self.expose(), "veilpost/v1/identity/cache", &[]))
+    }
+
+    /// The key of the search index of `user`'s mailbox, which only this identity yields.
+    pub fn index_key(&self, user: UserId) -> IndexKey {
+        IndexKey::from_bytes(&hkdf(self.expose(), "veilpost/v1/identity/index", user.as_bytes()))
     }
 
     fn private_key(&self) -> <XWing as Kem>::PrivateKey {
@@ -321,6 +327,16 @@ mod tests {
         let sealed = identity.cache_key().seal(b"epoch", b"seed");
         assert!(identity.cache_key().open(b"epoch", &sealed).is_ok());
         assert!(Identity::generate().cache_key().open(b"epoch", &sealed).is_err());
+    }
+
+    #[test]
+    fn index_keys_are_the_identitys_and_the_users_own() {
+        let identity = Identity::from_bytes(&[7; 32]);
+        let [ann, bob] = [[1; 16], [2; 16]].map(UserId::from_bytes);
+        let key = |identity: &Identity, user| *identity.index_key(user).expose();
+        assert_eq!(key(&identity, ann), key(&Identity::from_bytes(&[7; 32]), ann));
+        assert_ne!(key(&identity, ann), key(&identity, bob));
+        assert_ne!(key(&identity, ann), key(&Identity::from_bytes(&[8; 32]), ann));
     }
 
     proptest! {

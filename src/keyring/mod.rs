@@ -7,10 +7,13 @@
 pub(crate) mod aead;
 mod age_file;
 pub mod age_pq;
+pub mod api_token;
 pub mod app_password;
 mod derive;
 mod error;
 pub mod escrow;
+mod index_key;
+pub mod passkey;
 pub mod password;
 mod printed;
 pub mod record;
@@ -21,10 +24,13 @@ pub mod slot;
 pub mod totp;
 
 pub use age_pq::{Identity, Recipient, open, seal_to};
+pub use api_token::ApiToken;
 pub use app_password::AppPassword;
 pub(crate) use derive::hkdf;
 pub use error::KeyringError;
 pub use escrow::EscrowRecipient;
+pub use index_key::IndexKey;
+pub use passkey::{PasskeyHalf, PasskeyShare, PrfOutput};
 pub use password::{Passphrase, PasswordHashing, PasswordKey};
 pub use record::RecordKey;
 pub use recovery::RecoveryCode;

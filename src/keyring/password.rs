@@ -3,7 +3,7 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use minicbor::{Decode, Encode};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::secret::secret_bytes;
 use super::{KeyringError, SlotKey, TotpShare, hkdf};
@@ -113,12 +113,15 @@ impl PasswordKey {
 
     /// The key of the user's owner slot: needs the share that a TOTP code released.
     pub fn user_slot_key(&self, share: &TotpShare) -> SlotKey {
+        self.joined(share.expose(), "veilpost/v1/password/user")
+    }
+
+    /// The key of a slot that needs a second half besides the password; `label` is its purpose.
+    pub(super) fn joined(&self, half: &[u8; 32], label: &str) -> SlotKey {
         let mut secret = Zeroizing::new([0; 64]);
         secret[..32].copy_from_slice(self.stretched.expose());
-        secret[32..].copy_from_slice(share.expose());
-        let key = hkdf(secret.as_ref(), "veilpost/v1/password/user", &[]);
-        secret.zeroize();
-        SlotKey::from_password(&key, self.hashing)
+        secret[32..].copy_from_slice(half);
+        SlotKey::from_password(&hkdf(secret.as_ref(), label, &[]), self.hashing)
     }
 
     /// The key of the user's dashboard view slot: the password alone.

@@ -6,9 +6,9 @@
 use zeroize::Zeroizing;
 
 use super::unlock::{binding, password_key, record_ends};
-use super::view;
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
-use crate::audit::{Act, Draft, LockCause, UserRole};
+use super::{passkey, view};
+use crate::audit::{Act, Draft, LockCause, UserRole, misleads};
 use crate::keyring::{
     EscrowRecipient, Identity, KeySlot, Passphrase, PasswordHashing, RecoveryCode, TotpEnrolment,
 };
@@ -94,7 +94,7 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
         role: Role::Administrator,
         pending: match founding.enrolment {
             Enrolment::Here => 0,
-            Enrolment::AtFirstSignIn => pending::AUTHENTICATOR | pending::RECOVERY,
+            Enrolment::AtFirstSignIn => pending::PASSWORD | pending::AUTHENTICATOR | pending::RECOVERY,
         },
     };
     let enrolled = put_user(vault, &mut batch, user, first, &owner).await?;
@@ -129,7 +129,8 @@ pub async fn add_user(vault: &Vault, unlocked: &Unlocked, new: NewUser) -> Resul
     Ok(enrolled)
 }
 
-/// Gives a user of the unlocked tenant a new password. One row changes; no mail is touched.
+/// Gives a user of the unlocked tenant a new password. The rows of their keyslots change; no mail is
+/// touched. A passkey with a key of its own has to be added again: see [`passkey`].
 pub async fn set_password(
     vault: &Vault,
     sessions: &Sessions,
@@ -139,12 +140,14 @@ pub async fn set_password(
 ) -> Result<(), OwnerError> {
     let key = password_key(vault, password, PasswordHashing::fresh()).await?;
     record(vault, user.tenant, unlocked.by(), Act::PasswordChanged { user: user.user }).await?;
-    change_user(vault, unlocked, user, |row| {
+    same_tenant(unlocked, user)?;
+    update_user_and(vault, user, |row, batch| {
+        passkey::wrap_again(vault, batch, unlocked, user, &key)?;
         let (enrolment, share) = TotpEnrolment::from_bytes(&row.totp)?.with_new_share();
         let slot_key = key.user_slot_key(&share);
         row.owner_slot = KeySlot::wrap(&unlocked.key.0, &slot_key, &binding(user)).to_bytes();
         row.totp = enrolment.expose();
-        row.pending = row.pending.map(|steps| steps & !pending::PASSWORD);
+        row.pending = row.pending.map(|steps| steps & !pending::PASSWORD).filter(|steps| *steps != 0);
         if let Some(access) = &mut row.dashboard {
             let view: ViewRow =
                 registry::view(&vault.records, user, access.view)?.ok_or(OwnerError::NotFound("view"))?;
@@ -158,24 +161,53 @@ pub async fn set_password(
 }
 
 /// Gives a user of the unlocked tenant a new TOTP seed; the old phone is worth nothing afterwards.
+/// Set up at the next sign-in, the seed is shown there until a first right code, and here to nobody.
 pub async fn reset_totp(
     vault: &Vault,
     sessions: &Sessions,
     unlocked: &Unlocked,
     user: UserRef,
+    enrolment: Enrolment,
 ) -> Result<Enrolled, OwnerError> {
     record(vault, user.tenant, unlocked.by(), Act::TotpReset { user: user.user }).await?;
     let mut shown = None;
     change_user(vault, unlocked, user, |row| {
-        let enrolment = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
-        row.totp = enrolment.expose();
+        let renewed = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
+        row.totp = renewed.expose();
         row.totp_last_step = None;
-        shown = Some(enrolled(user, &row.login, &enrolment)?);
+        if enrolment == Enrolment::AtFirstSignIn {
+            // In the same commit: a seed that nobody was shown would shut the user out.
+            row.pending = Some(row.pending.unwrap_or(0) | pending::AUTHENTICATOR);
+        }
+        shown = Some(enrolled(user, &row.login, &renewed)?);
         Ok(())
     })
     .await?;
     record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await?;
     shown.ok_or(OwnerError::NotFound("user"))
+}
+
+/// Sets the phrase that the unlocked user's placeholders show from now on, or takes it away. Mail that
+/// is sealed already keeps what it has.
+pub async fn set_phrase(vault: &Vault, unlocked: &Unlocked, phrase: &str) -> Result<(), OwnerError> {
+    let phrase = check_phrase(phrase)?;
+    let user = unlocked.user;
+    record(vault, user.tenant, unlocked.by(), Act::PhraseChanged { user: user.user }).await?;
+    change_user(vault, unlocked, user, |row| {
+        row.phrase.clone_from(&phrase);
+        Ok(())
+    })
+    .await
+}
+
+/// A phrase is one line that reads the same for everybody; none is an empty one.
+fn check_phrase(phrase: &str) -> Result<Option<String>, OwnerError> {
+    let phrase = phrase.trim();
+    if phrase.chars().count() > MAX_PHRASE || phrase.chars().any(misleads) {
+        let why = format!("at most {MAX_PHRASE} letters in one line");
+        return Err(OwnerError::Invalid { what: "phrase", why });
+    }
+    Ok(Some(phrase.to_owned()).filter(|phrase| !phrase.is_empty()))
 }
 
 /// Shuts a user out, or lets them in again. Needs no unlock: it reveals nothing.
@@ -208,6 +240,24 @@ pub async fn set_role(vault: &Vault, user: UserRef, role: Role, by: By) -> Resul
         Ok(())
     })
     .await
+}
+
+/// Changes what a tenant asks of its people. Needs no unlock: it opens no mail.
+pub async fn set_settings(
+    vault: &Vault,
+    tenant: TenantId,
+    (reason_required, step_up): (bool, bool),
+    by: By,
+) -> Result<(), OwnerError> {
+    record(vault, tenant, by, Act::TenantSettingsChanged { reason_required, step_up }).await?;
+    let (scope, parts) = (vault.records.system(), [&tenant.as_bytes()[..]]);
+    let read = scope.get_versioned::<TenantRow>(&parts)?.ok_or(OwnerError::NotFound("tenant"))?;
+    let Versioned { row, sealed } = read;
+    let row = TenantRow { reason_required, step_up: Some(step_up), ..row };
+    let mut batch = Batch::new();
+    scope.replace(&mut batch, &parts, sealed, &row);
+    let _committed = vault.records.commit(batch).await?;
+    Ok(())
 }
 
 fn role_word(role: Role) -> UserRole {
@@ -248,6 +298,7 @@ fn put_tenant(vault: &Vault, batch: &mut Batch, tenant: TenantId, founding: &Fou
         created: vault.clock.now().unix(),
         reason_required: founding.reason_required,
         removing: false,
+        step_up: None,
     };
     let name_key = registry::tenant_name_key(records, &founding.name);
     records.system().insert(batch, &[&name_key], &TenantNameRow { tenant });
@@ -283,6 +334,7 @@ async fn put_user(
         dashboard: Some(view::put_dashboard(vault, batch, user, &owner.0.recipient(), &key)?),
         role: Some(first.role),
         pending: Some(first.pending).filter(|steps| *steps != 0),
+        phrase: None,
     };
     let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
     vault.records.tenant(user.tenant).insert(batch, &parts, &row);
@@ -327,10 +379,12 @@ pub(super) async fn change_user(
     user: UserRef,
     change: impl FnMut(&mut UserRow) -> Result<(), OwnerError>,
 ) -> Result<(), OwnerError> {
-    if user.tenant != unlocked.user.tenant {
-        return Err(OwnerError::OtherTenant);
-    }
+    same_tenant(unlocked, user)?;
     update_user(vault, user, change).await
+}
+
+fn same_tenant(unlocked: &Unlocked, user: UserRef) -> Result<(), OwnerError> {
+    if user.tenant == unlocked.user.tenant { Ok(()) } else { Err(OwnerError::OtherTenant) }
 }
 
 /// Reads, changes and writes a user's row until nobody else was faster.
@@ -339,13 +393,22 @@ pub(super) async fn update_user(
     user: UserRef,
     mut change: impl FnMut(&mut UserRow) -> Result<(), OwnerError>,
 ) -> Result<(), OwnerError> {
+    update_user_and(vault, user, |row, _| change(row)).await
+}
+
+/// The same, with other changes in the same batch.
+pub(super) async fn update_user_and(
+    vault: &Vault,
+    user: UserRef,
+    mut change: impl FnMut(&mut UserRow, &mut Batch) -> Result<(), OwnerError>,
+) -> Result<(), OwnerError> {
     let scope = vault.records.tenant(user.tenant);
     let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
     for _ in 0..MAX_ATTEMPTS {
         let read = scope.get_versioned::<UserRow>(&parts)?.ok_or(OwnerError::NotFound("user"))?;
         let Versioned { mut row, sealed } = read;
-        change(&mut row)?;
         let mut batch = Batch::new();
+        change(&mut row, &mut batch)?;
         scope.replace(&mut batch, &parts, sealed, &row);
         match vault.records.commit(batch).await {
             Ok(_committed) => return Ok(()),
@@ -356,6 +419,8 @@ pub(super) async fn update_user(
     Err(CommitError::Conflict.into())
 }
 
+/// A phrase is read at a glance, in the preview line of a phone.
+pub const MAX_PHRASE: usize = 60;
 /// Names fit into a line of a table.
 const MAX_NAME: usize = 64;
 /// Nobody changes one row so often that this many readings are stale.

@@ -46,6 +46,15 @@ pub async fn new_recovery_code(vault: &Vault, unlocked: &Unlocked) -> Result<Rec
     Ok(code)
 }
 
+/// From now on the person is led to a new recovery code, until they have shown that they have it.
+pub async fn ask_recovery(vault: &Vault, unlocked: &Unlocked) -> Result<(), OwnerError> {
+    change_user(vault, unlocked, unlocked.user, |row| {
+        row.pending = Some(row.pending.unwrap_or(0) | pending::RECOVERY);
+        Ok(())
+    })
+    .await
+}
+
 /// The person has shown that they have the recovery code.
 pub async fn recovery_confirmed(vault: &Vault, unlocked: &Unlocked) -> Result<(), OwnerError> {
     change_user(vault, unlocked, unlocked.user, |row| {

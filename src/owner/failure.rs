@@ -69,6 +69,9 @@ pub enum OwnerError {
     /// A key or keyslot is not what it should be.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// The search index failed; it can be made anew.
+    #[error("the search index: {0}")]
+    Search(#[from] crate::search::SearchError),
     /// A policy or a store is not there; the log says more.
     #[error("this is not available now")]
     Unavailable,

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::mail::OwnerReader;
 use super::sign_ins::Visit;
-use super::{OwnerError, Unlocked};
-use crate::names::MessageId;
+use super::view::view_identity;
+use super::{By, OwnerError, Unlocked};
+use crate::audit::{Act, Draft, Extent, Recorded};
+use crate::names::{MessageId, ViewId};
+use crate::seal::UnsealError;
 use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::MessageRow;
@@ -14,6 +17,7 @@ use crate::vault::Vault;
 use crate::vault::masked::{MaskError, Shelf, ViewReader};
 use crate::vault::pages::{self, Rows, Start};
 use crate::vault::summary::{HEAD, Summary};
+use crate::wipe::Wiped;
 
 /// Which messages a list has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,16 +68,18 @@ pub async fn masked(
         let generation = reader.shelf().generation;
         let shown = match reader.keys().kept_summary(vault, uid, &row, generation) {
             Some(summary) => Known::Summary(summary),
-            None => match reader.open(&row, &visit.recorded).await.and_then(|masked| masked.head(HEAD)) {
-                Ok(head) => {
-                    let summary = Summary::of(&head);
-                    reader.keys().keep_summary(vault, &mut batch, (uid, &row, generation), &summary);
-                    Known::Summary(summary)
+            None => {
+                match reader.open(uid, &row, &visit.recorded).await.and_then(|masked| masked.head(HEAD)) {
+                    Ok(head) => {
+                        let summary = Summary::of(&head);
+                        reader.keys().keep_summary(vault, &mut batch, (uid, &row, generation), &summary);
+                        Known::Summary(summary)
+                    }
+                    Err(MaskError::Gone) => Known::Sealed,
+                    Err(MaskError::Damaged) => Known::Damaged,
+                    Err(MaskError::Unavailable) => return Err(OwnerError::Unavailable),
                 }
-                Err(MaskError::Gone) => Known::Sealed,
-                Err(MaskError::Damaged) => Known::Damaged,
-                Err(MaskError::Unavailable) => return Err(OwnerError::Unavailable),
-            },
+            }
         };
         lines.push(line(uid, &row, shown));
     }
@@ -91,6 +97,57 @@ pub async fn whole(
 ) -> Result<Vec<Line>, OwnerError> {
     let rows = rows(vault, unlocked.user, folder, start, limit).await?;
     OwnerReader::new(vault, unlocked)?.lines(rows).await
+}
+
+/// One message as the dashboard's view shows it: its row and its octets.
+pub async fn masked_message(
+    vault: &Arc<Vault>,
+    visit: &Visit,
+    uid: u32,
+    by: By,
+) -> Result<(MessageRow, Option<Wiped>), OwnerError> {
+    let user = visit.user;
+    let row: Option<MessageRow> =
+        vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
+    let row = row.ok_or(OwnerError::NotFound("message"))?;
+    let act = Act::MessageFetched { message: row.message, extent: Extent::Whole };
+    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
+    let mut reader = ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?);
+    let octets = rendered(&mut reader, uid, &row, &recorded).await?;
+    Ok((row, octets))
+}
+
+/// A message of the unlocked user as one of their views shows it; none if the view does not have it.
+/// `recorded` is the entry that the message is being shown to its owner.
+pub async fn as_view_shows(
+    vault: &Arc<Vault>,
+    unlocked: &Unlocked,
+    view: ViewId,
+    uid: u32,
+    recorded: &Recorded,
+) -> Result<Option<Wiped>, OwnerError> {
+    let user = unlocked.user;
+    let row: Option<MessageRow> =
+        vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
+    let row = row.ok_or(OwnerError::NotFound("message"))?;
+    let view_row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
+    let identity = view_identity(&unlocked.key, &view_row)?;
+    let shelf = Shelf { user, view, generation: view_row.generation, policy: view_row.policy };
+    rendered(&mut ViewReader::new(vault.clone(), shelf, identity), uid, &row, recorded).await
+}
+
+async fn rendered(
+    reader: &mut ViewReader,
+    uid: u32,
+    row: &MessageRow,
+    recorded: &Recorded,
+) -> Result<Option<Wiped>, OwnerError> {
+    match reader.open(uid, row, recorded).await.and_then(|masked| masked.head(u64::MAX)) {
+        Ok(octets) => Ok(Some(octets)),
+        Err(MaskError::Gone) => Ok(None),
+        Err(MaskError::Damaged) => Err(UnsealError::Layout.into()),
+        Err(MaskError::Unavailable) => Err(OwnerError::Unavailable),
+    }
 }
 
 /// The view that the dashboard lists, as it is today.

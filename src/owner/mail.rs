@@ -11,7 +11,7 @@ use crate::records::row_key;
 use crate::seal::{Container, OpenedOriginal, UnsealError};
 use crate::store::blobs::BlobName;
 use crate::store::ledger::Batch;
-use crate::tenant::registry;
+use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{HiddenRow, MessageRow, StaleSizeRow, SummaryRow};
 use crate::vault::Vault;
 use crate::vault::pages::{self, Rows, Start};
@@ -106,7 +106,7 @@ impl<'a> OwnerReader<'a> {
         if let Some(summary) = self.keys.kept_summary(self.vault, uid, row, 0) {
             return Ok(summary);
         }
-        let opened = self.open(row, recorded).await?;
+        let opened = self.open(uid, row, recorded).await?;
         let summary = Summary::of(&opened.render_range(0..opened.size().min(HEAD))?.collect()?);
         self.keys.keep_summary(self.vault, batch, (uid, row, 0), &summary);
         Ok(summary)
@@ -115,16 +115,34 @@ impl<'a> OwnerReader<'a> {
     /// One whole message, by UID or identifier.
     pub async fn read(&mut self, name: &str) -> Result<Whole, OwnerError> {
         let (uid, row) = self.find(name)?;
-        let recorded =
-            self.record(Act::MessageRevealed { message: row.message, extent: Extent::Whole }).await?;
-        let octets = whole(&self.open(&row, &recorded).await?)?;
+        self.reveal(uid, row, Extent::Whole).await
+    }
+
+    /// One whole message by its UID, of which `extent` is going to be shown.
+    pub async fn reveal_uid(&mut self, uid: u32, extent: Extent) -> Result<Whole, OwnerError> {
+        let row = self.row(uid)?;
+        self.reveal(uid, row, extent).await
+    }
+
+    /// One whole message whose showing is in the audit log already.
+    pub async fn again(&mut self, uid: u32, recorded: &Recorded) -> Result<Wiped, OwnerError> {
+        let row = self.row(uid)?;
+        if recorded.message() != Some(row.message) {
+            return Err(OwnerError::NotFound("message"));
+        }
+        whole(&self.open(uid, &row, recorded).await?)
+    }
+
+    async fn reveal(&mut self, uid: u32, row: MessageRow, extent: Extent) -> Result<Whole, OwnerError> {
+        let recorded = self.record(Act::MessageRevealed { message: row.message, extent }).await?;
+        let octets = whole(&self.open(uid, &row, &recorded).await?)?;
         Ok(Whole { uid, row, octets, recorded })
     }
 
     /// One whole message that leaves the vault.
     pub async fn export(&mut self, uid: u32, row: MessageRow) -> Result<Whole, OwnerError> {
         let recorded = self.record(Act::MessageExported { message: row.message }).await?;
-        let octets = whole(&self.open(&row, &recorded).await?)?;
+        let octets = whole(&self.open(uid, &row, &recorded).await?)?;
         Ok(Whole { uid, row, octets, recorded })
     }
 
@@ -150,6 +168,7 @@ impl<'a> OwnerReader<'a> {
     /// message if it names one.
     pub(super) async fn open(
         &mut self,
+        uid: u32,
         row: &MessageRow,
         recorded: &Recorded,
     ) -> Result<OpenedOriginal, OwnerError> {
@@ -157,8 +176,10 @@ impl<'a> OwnerReader<'a> {
         if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
             return Err(OwnerError::OtherTenant);
         }
-        let read = match read::container(self.vault, tenant, row).await {
+        let read = match read::container(self.vault, self.unlocked.user, uid, row).await {
             Err(ReadError::Damaged) => return Err(UnsealError::Layout.into()),
+            Err(ReadError::Gone) => return Err(OwnerError::NotFound("message")),
+            Err(ReadError::Records(error)) => return Err(error.into()),
             Err(ReadError::Blobs(error)) => return Err(error.into()),
             Err(ReadError::Audit(error)) => return Err(error.into()),
             Err(ReadError::Stopping) => return Err(OwnerError::Stopping),
@@ -188,11 +209,8 @@ impl<'a> OwnerReader<'a> {
 
     /// The message called `name`: its UID, or its identifier.
     pub(super) fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
-        let user = self.unlocked.user;
         if let Ok(uid) = name.parse::<u32>() {
-            let row =
-                self.vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
-            return Ok((uid, row.ok_or(OwnerError::NotFound("message"))?));
+            return Ok((uid, self.row(uid)?));
         }
         let message: MessageId = name.parse().map_err(|_| OwnerError::NotFound("message"))?;
         self.rows()?
@@ -201,11 +219,40 @@ impl<'a> OwnerReader<'a> {
             .ok_or(OwnerError::NotFound("message"))
     }
 
+    /// The identifier of a message; it is in the row, and opens nothing.
+    pub fn message(&self, uid: u32) -> Result<MessageId, OwnerError> {
+        Ok(self.row(uid)?.message)
+    }
+
+    fn row(&self, uid: u32) -> Result<MessageRow, OwnerError> {
+        let user = self.unlocked.user;
+        let row = self.vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
+        row.ok_or(OwnerError::NotFound("message"))
+    }
+
     pub(super) async fn record(&self, act: Act) -> Result<Recorded, OwnerError> {
         let by = self.unlocked.by();
         let draft = Draft::new(by.actor, by.origin, act);
         Ok(self.vault.audit.record(self.unlocked.user.tenant, draft).await?)
     }
+}
+
+/// Finds a message by its identifier; walks the mailbox, and blocks.
+pub fn find(vault: &Vault, user: UserRef, message: MessageId) -> Result<Option<u32>, OwnerError> {
+    let found = pages::page(vault, user, Start::Newest, 1, |row| row.message == message)?;
+    Ok(found.first().map(|(uid, _)| *uid))
+}
+
+/// Moves a message to the trash, or back. It reveals nothing and needs no unlock.
+pub async fn set_trashed(vault: &Vault, user: UserRef, uid: u32, trashed: bool) -> Result<(), OwnerError> {
+    let scope = vault.records.tenant(user.tenant);
+    let number = uid.to_be_bytes();
+    let parts: [&[u8]; 2] = [user.user.as_bytes(), &number];
+    let read = scope.get_versioned::<MessageRow>(&parts)?.ok_or(OwnerError::NotFound("message"))?;
+    let mut batch = Batch::new();
+    scope.replace(&mut batch, &parts, read.sealed, &MessageRow { trashed, ..read.row });
+    let _committed = vault.records.commit(batch).await?;
+    Ok(())
 }
 
 /// Removes a message for good: its row, so that nothing refers to it, then its container with every

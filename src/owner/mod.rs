@@ -1,4 +1,4 @@
-//! The owner's side: unlocking with password and TOTP, what an unlocked owner may do to accounts
+//! The owner's side: unlocking with password and a second factor, what an unlocked owner may do to accounts
 //! and views, reading whole messages, sealing old mail again.
 //!
 //! The owner key has a name in this module only. Nothing here serves mail clients or receives mail.
@@ -7,14 +7,17 @@ pub mod account;
 pub mod enrol;
 pub mod failure;
 pub mod fetched;
+pub mod index;
 pub mod lines;
 pub mod mail;
+pub mod passkey;
 pub mod preview;
 pub mod remove;
 pub mod reseal;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_ins;
+pub mod tokens;
 pub mod unlock;
 pub mod view;
 

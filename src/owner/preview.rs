@@ -13,9 +13,10 @@ use crate::names::{Address, ViewId};
 use crate::plan;
 use crate::plan::sides::{self, Shown, Told};
 use crate::policy::Policy;
+use crate::tenant::registry;
 use crate::tenant::rows::MessageRow;
 use crate::vault::Vault;
-use crate::vault::seal::{explain, render};
+use crate::vault::seal::{About, explain, render};
 use crate::wipe::Wiped;
 
 /// A message that was revealed to try policies on it.
@@ -23,6 +24,7 @@ pub struct Sample {
     row: MessageRow,
     octets: Wiped,
     addressee: String,
+    phrase: Option<String>,
 }
 
 /// What a policy makes of a message.
@@ -38,17 +40,18 @@ pub struct Sides {
 /// Reveals a message to its owner for a preview. Too large a message is refused before it is read.
 pub async fn sample(vault: &Vault, unlocked: &Unlocked, uid: u32) -> Result<Sample, OwnerError> {
     let mut reader = OwnerReader::new(vault, unlocked)?;
-    let (_, row) = reader.find(&uid.to_string())?;
+    let (uid, row) = reader.find(&uid.to_string())?;
     if row.octets > MAX_OCTETS {
         let why = format!("a preview takes at most {} MB", MAX_OCTETS / 1_000_000);
         return Err(OwnerError::Invalid { what: "message", why });
     }
     let recorded =
         reader.record(Act::MessageRevealed { message: row.message, extent: Extent::Whole }).await?;
-    let opened = reader.open(&row, &recorded).await?;
+    let opened = reader.open(uid, &row, &recorded).await?;
     let addressee = opened.manifest().envelope.addressee.clone();
     let octets = whole(&opened)?;
-    Ok(Sample { row, octets, addressee })
+    let phrase = registry::user(&vault.records, unlocked.user)?.and_then(|user| user.phrase);
+    Ok(Sample { row, octets, addressee, phrase })
 }
 
 impl Sample {
@@ -56,15 +59,16 @@ impl Sample {
     /// are those of that view.
     pub fn under(&self, vault: &Vault, policy: &Policy, view: ViewId) -> Sides {
         let anatomy = dissect(&self.octets);
-        let about = (self.row.message, Timestamp::from_unix(self.row.received));
+        let received = Timestamp::from_unix(self.row.received);
+        let about = || About { message: self.row.message, received, phrase: self.phrase.as_deref() };
         let addressee = Address::parse(&self.addressee).map(|address| address.reveal());
-        let age = vault.clock.now().since(about.1);
+        let age = vault.clock.now().since(received);
         let facts = plan::facts(&self.octets, &anatomy, addressee.into_iter().collect(), age);
         let rules = policy.rules_for(&facts);
         let exception = policy.when.iter().find(|when| when.matcher.holds(&facts));
-        let composed = render(vault, rules, view, &self.octets, &anatomy, about);
+        let composed = render(vault, rules, view, &self.octets, &anatomy, about());
         let view_octets = composed.map(|composition| Wiped::from(composition.render(&self.octets, &anatomy)));
-        let fates = explain(vault, rules, view, &self.octets, &anatomy, about);
+        let fates = explain(vault, rules, view, &self.octets, &anatomy, about());
         Sides {
             exception: exception.map(|when| when.matcher.to_string()),
             client: view_octets.map(|octets| sides::shown(&octets)),

@@ -14,9 +14,9 @@ use crate::store::ledger::Batch;
 use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    AddressListRow, AddressRow, AuditEntryRow, AuditHeadRow, CheckpointRow, CredentialListRow, CredentialRow,
-    HiddenRow, LastUsedRow, MailboxRow, MessageRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
-    StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
+    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
+    CredentialListRow, CredentialRow, HiddenRow, LastUsedRow, MailboxRow, MessageRow, PasskeyRow, PolicyRow,
+    RecipientRow, SeedRow, SoftlockRow, StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -74,10 +74,17 @@ fn shred(vault: &Vault, tenant: TenantId, row: &TenantRow, users: &[UserRef]) ->
 
 fn shred_user(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<(), OwnerError> {
     let scope = vault.records.tenant(user.tenant);
+    batch.delete_prefix(row_key::<PasskeyRow>(&[user.user.as_bytes()]));
     if let Some(mut row) = registry::user(&vault.records, user)? {
         (row.owner_slot, row.totp, row.disabled) = (Vec::new(), Zeroizing::default(), true);
         scope.put(batch, &[user.tenant.as_bytes(), user.user.as_bytes()], &row);
     }
+    for (token, listed) in super::tokens::rows(vault, user)? {
+        batch.delete(row_key::<ApiTokenRow>(&[&listed.lookup]));
+        batch.delete(row_key::<ApiTokenListRow>(&[user.user.as_bytes(), token.as_bytes()]));
+        batch.delete(row_key::<LastUsedRow>(&[token.as_bytes()]));
+    }
+    batch.delete(row_key::<LastUsedRow>(&[user.user.as_bytes()]));
     for (view, mut row) in registry::views(&vault.records, user)? {
         for (credential, listed) in registry::credentials(&vault.records, user.tenant, view)? {
             batch.delete(row_key::<CredentialRow>(&[&listed.lookup]));
@@ -122,7 +129,10 @@ async fn remove_user(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
         batch.delete_prefix(row_key::<HiddenRow>(&[view.as_bytes()]));
         batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
         batch.delete_prefix(row_key::<SeedRow>(&[&Reader::View(view).to_bytes()]));
+        batch.delete_prefix(row_key::<SummaryRow>(&[&Reader::View(view).to_bytes()]));
     }
+    // Its key is gone with the owner's: this is for room, not for secrecy.
+    crate::search::Index::erase(&vault.settings.indexes.join(user.user.to_string()))?;
     batch.delete_prefix(row_key::<MessageRow>(&[user.user.as_bytes()]));
     batch.delete_prefix(row_key::<ViewRow>(&[user.user.as_bytes()]));
     batch.delete(row_key::<MailboxRow>(&[user.user.as_bytes()]));

@@ -119,7 +119,8 @@ async fn one(
     let parts: [&[u8]; 2] = [user.user.as_bytes(), &number];
     for _ in 0..MAX_ATTEMPTS {
         let read = scope.get_versioned::<MessageRow>(&parts)?.ok_or(OwnerError::NotFound("message"))?;
-        let stored = seal(vault, arrival(reader, user, &read.row, recorded).await?).await.map_err(sealing)?;
+        let stored =
+            seal(vault, arrival(reader, user, uid, &read.row, recorded).await?).await.map_err(sealing)?;
         let row = MessageRow { trashed: read.row.trashed, ..stored.row.clone() };
         let mut batch = Batch::new();
         scope.replace(&mut batch, &parts, read.sealed, &row);
@@ -139,10 +140,11 @@ async fn one(
 async fn arrival(
     reader: &mut OwnerReader<'_>,
     user: registry::UserRef,
+    uid: u32,
     row: &MessageRow,
     recorded: &Recorded,
 ) -> Result<Arrival, OwnerError> {
-    let opened = reader.open(row, recorded).await?;
+    let opened = reader.open(uid, row, recorded).await?;
     let facts = &opened.manifest().envelope;
     let envelope = EnvelopeFacts {
         reverse_path: facts.reverse_path.clone(),

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
+use super::passkey::Ceremonies;
 use super::sign_ins::SignIns;
 use super::{OwnerError, OwnerKey, Unlocked};
 use crate::audit::Origin;
@@ -68,6 +69,8 @@ pub struct Sessions {
     unlocks: Mutex<HashMap<SessionId, Held>>,
     /// Who is signed in to the dashboard.
     pub sign_ins: SignIns,
+    /// Challenges to passkeys that wait for their answer.
+    pub(super) ceremonies: Ceremonies,
 }
 
 impl Sessions {
@@ -100,11 +103,16 @@ impl Sessions {
         Ok(Unlocked { user: session.user, key, session: Some(token.id), origin: session.origin })
     }
 
-    /// Whether the session that a key was opened in goes on. A key that was opened without a session
-    /// has none to end.
-    pub fn is_live(&self, unlocked: &Unlocked, now: Timestamp) -> bool {
-        let live = |id| self.held().get(id).is_some_and(|session| session.span.contains(&now));
-        unlocked.session.as_ref().is_none_or(live)
+    /// Whether the session that this was resumed from is still open. A key that came by the recovery
+    /// code has none, and is never asked.
+    pub fn is_open(&self, unlocked: &Unlocked, now: Timestamp) -> bool {
+        let held = self.held();
+        unlocked.session.and_then(|id| held.get(&id)).is_some_and(|session| session.span.contains(&now))
+    }
+
+    /// Whether a user has any session open.
+    pub fn has_any(&self, user: UserRef, now: Timestamp) -> bool {
+        self.held().values().any(|session| session.user == user && session.span.contains(&now))
     }
 
     /// Counts messages that an unlocked owner was shown.
@@ -123,6 +131,15 @@ impl Sessions {
         held.remove(&token.id).map(Held::ended)
     }
 
+    /// Ends a signed-in session of this user, and the unlock that was opened in it. None if the user
+    /// has no such session; no token is needed, since it only takes away.
+    pub fn close_sign_in(&self, user: UserRef, id: &SessionId) -> Option<Option<Ended>> {
+        let closed = self.sign_ins.close(user, id)?;
+        let mut held = self.held();
+        let unlock = closed.unlock.filter(|id| held.get(id).is_some_and(|session| session.user == user));
+        Some(unlock.and_then(|id| held.remove(&id)).map(Held::ended))
+    }
+
     /// Ends the sessions whose time is over at `now`.
     pub fn expire(&self, now: Timestamp) -> Vec<Ended> {
         self.held()
@@ -138,6 +155,11 @@ impl Sessions {
             .extract_if(|_, session| session.user == user)
             .map(|(_, session)| session.ended())
             .collect()
+    }
+
+    /// How many unlock sessions are open.
+    pub fn count(&self, now: Timestamp) -> usize {
+        self.held().values().filter(|session| session.span.contains(&now)).count()
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Held>> {
@@ -178,11 +200,11 @@ mod tests {
         let token = Token::parse(&token.reveal()).expect("a token is read as it is printed");
         let unlocked = sessions.resume(&token, NOW).expect("live");
         assert_eq!(*unlocked.key.0.reveal(), text);
-        assert!(sessions.is_live(&unlocked, NOW) && !sessions.is_live(&unlocked, LATER));
+        assert!(sessions.is_open(&unlocked, NOW) && !sessions.is_open(&unlocked, LATER));
         assert!(matches!(sessions.resume(&token, LATER), Err(OwnerError::SessionEnded)));
         assert_eq!(sessions.expire(LATER).len(), 1);
         assert!(matches!(sessions.resume(&token, NOW), Err(OwnerError::SessionEnded)));
-        assert!(!sessions.is_live(&unlocked, NOW));
+        assert!(!sessions.is_open(&unlocked, NOW));
     }
 
     #[test]

@@ -10,8 +10,9 @@ use crate::audit::{Act, Actor, Draft, Origin, Protocol, Recorded, Refusal};
 use crate::keyring::{Identity, KeySlot, Passphrase, PasswordHashing, PasswordKey};
 use crate::names::ViewId;
 use crate::net::metrics::{self, Outcome};
+use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::UserRow;
+use crate::tenant::rows::{LastUsedRow, UserRow};
 use crate::vault::Vault;
 
 /// What a person brings to the sign-in page.
@@ -54,9 +55,18 @@ pub async fn sign_in(vault: &Vault, entrance: Entrance) -> Result<SignedIn, Owne
         return Err(refuse(vault, user, By { actor: Actor::Nobody, ..by }, act, OwnerError::Refused).await);
     };
     clear_attempts(vault, user, Door::SignIn).await?;
+    note(vault, user);
     let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, Act::SignedIn)).await?;
     vault.metrics.login(metrics::Protocol::dashboard, Outcome::ok);
     Ok(SignedIn { user, view, identity, password, recorded })
+}
+
+/// Notes when the person last signed in. Nobody waits for it.
+fn note(vault: &Vault, user: UserRef) {
+    let mut batch = Batch::new();
+    let now = LastUsedRow { at: vault.clock.now().unix() };
+    vault.records.tenant(user.tenant).put(&mut batch, &[user.user.as_bytes()], &now);
+    drop(vault.records.commit(batch));
 }
 
 /// Opens the dashboard's keyslot. The password is hashed in every case.

@@ -4,7 +4,7 @@
 //! A session belongs to one browser (its `User-Agent`) and is short: it ends after an hour of
 //! silence and after half a day in any case. An unlock within it belongs to one network address.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::sign_in::SignedIn;
 use crate::audit::{Origin, Recorded};
 use crate::clock::Timestamp;
 use crate::keyring::{Identity, PasswordKey, RecordKey};
-use crate::names::ViewId;
+use crate::names::{TenantId, UserId, ViewId};
 use crate::tenant::registry::UserRef;
 
 /// The browser at the other end.
@@ -44,7 +44,9 @@ struct Held {
 }
 
 struct HeldUnlock {
-    /// The unlock session's token, wrapped.
+    /// Which unlock session; not secret.
+    id: SessionId,
+    /// Its token, wrapped.
     token: Vec<u8>,
     until: Timestamp,
     origin: Origin,
@@ -85,6 +87,12 @@ pub struct Shown {
     pub browser: String,
     /// Whether the whole is open in it.
     pub unlocked: bool,
+}
+
+/// A session that was ended.
+pub(super) struct Closed {
+    /// The unlock session that was opened in it.
+    pub unlock: Option<SessionId>,
 }
 
 impl SignIns {
@@ -156,7 +164,7 @@ impl SignIns {
     pub fn attach(&self, token: &Token, unlock: &Token, until: Timestamp, origin: Origin) {
         let wrapped = token.half.seal(UNLOCK, unlock.reveal().as_bytes());
         if let Some(held) = self.held().get_mut(&token.id) {
-            held.unlock = Some(HeldUnlock { token: wrapped, until, origin });
+            held.unlock = Some(HeldUnlock { id: unlock.id, token: wrapped, until, origin });
         }
     }
 
@@ -167,10 +175,12 @@ impl SignIns {
         }
     }
 
-    /// Ends a session of this user.
-    pub fn close(&self, user: UserRef, id: &SessionId) -> bool {
+    /// Ends a session of this user; none if there is no such one. The unlock that it holds is for
+    /// [`super::sessions::Sessions::close_sign_in`] to end.
+    pub(super) fn close(&self, user: UserRef, id: &SessionId) -> Option<Closed> {
         let mut sessions = self.held();
-        sessions.get(id).is_some_and(|held| held.user == user) && sessions.remove(id).is_some()
+        sessions.get(id).filter(|held| held.user == user)?;
+        sessions.remove(id).map(|held| Closed { unlock: held.unlock.map(|unlock| unlock.id) })
     }
 
     /// Ends every session of a user.
@@ -193,6 +203,21 @@ impl SignIns {
             })
             .collect();
         shown.sort_by_key(|session| std::cmp::Reverse(session.since));
+        shown
+    }
+
+    /// The live sessions of a tenant's users, newest first.
+    pub fn list_of_tenant(&self, tenant: TenantId, now: Timestamp) -> Vec<(UserRef, Shown)> {
+        let users: BTreeSet<UserId> = {
+            let sessions = self.held();
+            let ours = sessions.values().filter(|held| held.user.tenant == tenant);
+            ours.map(|held| held.user.user).collect()
+        };
+        let users = users.into_iter().map(|user| UserRef { tenant, user });
+        let mut shown: Vec<_> = users
+            .flat_map(|user| self.list(user, now).into_iter().map(move |session| (user, session)))
+            .collect();
+        shown.sort_by_key(|(_, session)| std::cmp::Reverse(session.since));
         shown
     }
 

@@ -103,6 +103,7 @@ pub fn open_dashboard(
         server.notary.clone(),
         Arc::new(CallDesk::new(server)),
         Arc::new(services(config, &server.listening)),
+        server.indexes.clone(),
     );
     let router = dashboard::router(house);
     for listener in listeners {
@@ -199,7 +200,7 @@ fn open_pop3(
         inactivity: config.limits.idle.max(pop3::MIN_INACTIVITY),
         ..pop3::Settings::new(config.hostname.clone())
     });
-    let desk = Arc::new(Desk(vault.clone()));
+    let desk = Arc::new(Desk::new(vault.clone()));
     let implicit = tls.config(Inside::Pop3)?;
     let refusal = b"-ERR [SYS/TEMP] too many connections\r\n";
     for address in &config.pop3.listen {
@@ -229,7 +230,7 @@ async fn serve_pop3(
     desk: Arc<Desk>,
     settings: Arc<pop3::Settings>,
 ) {
-    let session = desk.0.metrics.session(Protocol::pop3);
+    let session = desk.metrics().session(Protocol::pop3);
     let Visit { connection, seat, shutdown } = visit;
     let connection = match handshake {
         None => connection,

@@ -1,17 +1,20 @@
 //! Opens views for the gateway. The one door to masked mail: an app password opens a keyslot, the
 //! audit entry is durable, then the view's manifests open, and nothing else does.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::audit::{self, Act, Actor, Draft, Origin, Recorded};
+use crate::clock::Timestamp;
 use crate::gateway::mailroom::{Entry, Extent, Maildrop, MaildropError, Mailroom, MessageStream, OpenError};
 use crate::keyring::{AppPassword, Identity, KeySlot, SlotBinding};
 use crate::names::{Address, CredentialId};
-use crate::net::metrics::{Outcome, Protocol};
+use crate::net::metrics::{Metrics, Outcome, Protocol};
 use crate::policy::OnDelete;
 use crate::records::RecordError;
 use crate::store::ledger::Batch;
@@ -26,39 +29,53 @@ use crate::wire::pop3::UniqueId;
 use crate::wire::sasl::Credentials;
 
 /// The mailroom over a vault.
-pub struct Desk(pub Arc<Vault>);
+pub struct Desk {
+    vault: Arc<Vault>,
+    refused: Refusals,
+}
 
 impl Mailroom for Desk {
     type Maildrop = OpenView;
 
     async fn open(&self, credentials: &Credentials, peer: Option<IpAddr>) -> Result<OpenView, OpenError> {
-        let opened = match authenticate(&self.0, credentials) {
-            Ok(Some(opened)) => opened,
-            Ok(None) => {
-                self.0.metrics.login(Protocol::pop3, Outcome::failed);
+        let origin = peer.map_or(Origin::UnixSocket, |address| Origin::Ip { address });
+        let opened = match authenticate(&self.vault, credentials) {
+            Ok(Login::Opened(opened)) => *opened,
+            Ok(Login::Refused(claimed)) => {
+                self.vault.metrics.login(Protocol::pop3, Outcome::failed);
+                self.refused.note(&self.vault, claimed, origin);
                 return Err(OpenError::Refused);
             }
             Err(error) => return Err(unavailable("a login cannot be checked", &error)),
         };
-        let origin = peer.map_or(Origin::UnixSocket, |address| Origin::Ip { address });
         let view = self
             .enter(opened, origin)
             .await
             .map_err(|error| unavailable("a view cannot be opened", &error))?;
-        self.0.metrics.login(Protocol::pop3, Outcome::ok);
+        self.vault.metrics.login(Protocol::pop3, Outcome::ok);
         Ok(view)
     }
 }
 
 impl Desk {
+    /// A mailroom over this vault.
+    pub fn new(vault: Arc<Vault>) -> Self {
+        Self { vault, refused: Refusals::default() }
+    }
+
+    /// What counts its sessions.
+    pub fn metrics(&self) -> &Metrics {
+        &self.vault.metrics
+    }
+
     /// Records the opening, durably, and hands out the view.
     async fn enter(&self, opened: Opened, origin: Origin) -> Result<OpenView, audit::AuditError> {
         let Opened { lookup, row, view: view_row, identity } = opened;
         let actor = Actor::View { view: row.view, credential: row.credential };
         let act = Act::ViewOpened { protocol: audit::Protocol::Pop3 };
         // Queued first, so that both ride in one commit.
-        note_use(&self.0, &row);
-        let opening = self.0.audit.record(row.tenant, Draft::new(actor, origin, act)).await?;
+        note_use(&self.vault, &row);
+        let opening = self.vault.audit.record(row.tenant, Draft::new(actor, origin, act)).await?;
         let shelf = Shelf {
             user: UserRef { tenant: row.tenant, user: row.user },
             view: row.view,
@@ -66,8 +83,8 @@ impl Desk {
             policy: view_row.policy,
         };
         Ok(OpenView {
-            vault: self.0.clone(),
-            reader: ViewReader::new(self.0.clone(), shelf, identity),
+            vault: self.vault.clone(),
+            reader: ViewReader::new(self.vault.clone(), shelf, identity),
             credential: row.credential,
             lookup,
             origin,
@@ -82,6 +99,52 @@ struct Opened {
     row: CredentialRow,
     view: ViewRow,
     identity: Identity,
+}
+
+/// What came of a login.
+enum Login {
+    /// The password opened its view.
+    Opened(Box<Opened>),
+    /// It did not; whose mailbox the login named, if there is one.
+    Refused(Option<UserRef>),
+}
+
+/// When refused logins were last recorded, by the user whose address was given: at most one entry a
+/// minute for each, so that nobody in the network can fill a log.
+#[derive(Default)]
+struct Refusals(Mutex<HashMap<UserRef, Timestamp>>);
+
+impl Refusals {
+    /// Records a refused login in the background: the time of an answer must not tell which
+    /// addresses there are.
+    fn note(&self, vault: &Arc<Vault>, claimed: Option<UserRef>, origin: Origin) {
+        let Some(user) = claimed.filter(|user| self.is_due(*user, vault.clock.now())) else { return };
+        let vault = vault.clone();
+        let act =
+            Act::SignInRefused { protocol: audit::Protocol::Pop3, cause: audit::Refusal::WrongCredential };
+        tokio::spawn(async move {
+            let draft = Draft::new(Actor::Nobody, origin, act);
+            if let Err(error) = vault.audit.record(user.tenant, draft).await {
+                tracing::warn!(%error, "a refused login is not recorded");
+            }
+        });
+    }
+
+    /// Whether it is time for an entry again; if so, the next one waits.
+    fn is_due(&self, user: UserRef, now: Timestamp) -> bool {
+        // Nothing panics while the lock is held.
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that is set back makes an entry more, never a silence.
+        let rests = |then: &Timestamp| *then <= now && now < then.plus(REFUSALS_REST);
+        if last.get(&user).is_some_and(rests) {
+            return false;
+        }
+        if last.len() >= MAX_REFUSALS {
+            last.retain(|_, then| rests(then));
+        }
+        last.insert(user, now);
+        true
+    }
 }
 
 /// An open view, for one session. Dropping it locks it.
@@ -123,7 +186,7 @@ impl Maildrop for OpenView {
         let row = self.row(uid)?;
         self.reader.shelf().entry(&row).ok_or(MaildropError::Gone)?;
         let recorded = self.record_fetch(&row, extent).await?;
-        let masked = self.reader.open(&row, &recorded).await.map_err(told)?;
+        let masked = self.reader.open(uid, &row, &recorded).await.map_err(told)?;
         self.vault.metrics.retrieved.inc();
         self.vault.metrics.retrieved_bytes.inc_by(masked.size());
         Ok(masked)
@@ -245,7 +308,7 @@ impl OpenView {
         if let Some(kept) = kept.filter(|kept| kept.generation == self.reader.shelf().generation) {
             return Ok(kept.octets);
         }
-        let octets = match self.reader.open(row, &self.opening).await {
+        let octets = match self.reader.open(uid, row, &self.opening).await {
             Err(MaskError::Damaged) => return Ok(None),
             Err(MaskError::Gone) => None,
             masked => Some(masked.map_err(told)?.size()),
@@ -305,7 +368,7 @@ fn told(error: MaskError) -> MaildropError {
 
 /// Opens the keyslot that the app password belongs to. Unknown passwords and names take the same
 /// path; only the one whose slot opens, for a user who is the login's, gets further.
-fn authenticate(vault: &Vault, credentials: &Credentials) -> Result<Option<Opened>, RecordError> {
+fn authenticate(vault: &Vault, credentials: &Credentials) -> Result<Login, RecordError> {
     let typed = AppPassword::parse(credentials.password.expose());
     let known_form = typed.is_ok();
     let password = typed.unwrap_or_else(|_| AppPassword::generate());
@@ -316,7 +379,8 @@ fn authenticate(vault: &Vault, credentials: &Credentials) -> Result<Option<Opene
         Err(_) => None,
     };
     let slot_key = password.slot_key();
-    let (Some(row), Some(owner), true) = (row, owner, known_form) else { return Ok(None) };
+    let claimed = owner.as_ref().map(|owner| UserRef { tenant: owner.tenant, user: owner.user });
+    let (Some(row), Some(owner), true) = (row, owner, known_form) else { return Ok(Login::Refused(claimed)) };
     let binding = SlotBinding {
         tenant: row.tenant,
         user: Some(row.user),
@@ -329,9 +393,9 @@ fn authenticate(vault: &Vault, credentials: &Credentials) -> Result<Option<Opene
     let view = registry::view(&vault.records, user, row.view)?;
     match (identity, view) {
         (Ok(identity), Some(view)) if owner.user == row.user && active => {
-            Ok(Some(Opened { lookup, row, view, identity }))
+            Ok(Login::Opened(Box::new(Opened { lookup, row, view, identity })))
         }
-        _ => Ok(None),
+        _ => Ok(Login::Refused(claimed)),
     }
 }
 
@@ -351,4 +415,32 @@ fn unavailable(what: &'static str, error: &dyn std::error::Error) -> OpenError {
 fn failed(what: &'static str, error: &dyn std::error::Error) -> MaildropError {
     tracing::error!(%error, "{what}");
     MaildropError::Unavailable
+}
+
+/// How long one entry about refused logins stands for all of a user's.
+const REFUSALS_REST: Duration = Duration::from_secs(60);
+/// Users remembered before those at rest are forgotten: half a megabyte.
+const MAX_REFUSALS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{TenantId, UserId};
+
+    fn user(octet: u8) -> UserRef {
+        UserRef { tenant: TenantId::from_bytes([1; 16]), user: UserId::from_bytes([octet; 16]) }
+    }
+
+    #[test]
+    fn one_entry_a_minute_stands_for_all_refused_logins_of_a_user() {
+        let refused = Refusals::default();
+        let at = |seconds: i64| Timestamp::from_unix(1_000_000 + seconds);
+        let due = |octet, seconds| refused.is_due(user(octet), at(seconds));
+        assert!(due(1, 0));
+        assert!((0..60).all(|second| !due(1, second)), "an attacker fills no log");
+        assert!(due(2, 5), "each user has their own");
+        assert!(due(1, 60));
+        assert!(!due(1, 61));
+        assert!(due(1, 30), "a clock set back does not silence");
+    }
 }

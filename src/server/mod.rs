@@ -22,6 +22,7 @@ use crate::net::acme::AcmeError;
 use crate::net::listen::Listener;
 use crate::net::metrics::Metrics;
 use crate::net::tls::{ServerTls, TlsError};
+use crate::owner::index::Indexes;
 use crate::owner::sessions::Sessions;
 use crate::records::{RecordError, Records};
 use crate::seal::Epochs;
@@ -82,14 +83,16 @@ pub struct Server {
     pub vault: Arc<Vault>,
     /// The unlock sessions.
     pub sessions: Arc<Sessions>,
+    /// The search indexes of those who have unlocked.
+    pub indexes: Arc<Indexes>,
     /// Who signs the audit logs.
     pub notary: Arc<Notary<AuditRows>>,
     /// Where it listens.
     pub listening: Listening,
     /// The certificate.
     pub tls: ServerTls,
-    /// Held for its lock.
-    _folder: DataFolder,
+    /// Where everything lies; held for its lock.
+    pub folder: DataFolder,
 }
 
 impl Server {
@@ -112,7 +115,8 @@ impl Server {
         let sessions = Arc::new(Sessions::default());
         let (mut listening, tls) = listeners::open(config, &vault, life).await?;
         listening.dashboard = dashboard.iter().filter_map(Listener::local_addr).collect();
-        let server = Arc::new(Self { vault, sessions, notary, listening, tls, _folder: folder });
+        let server =
+            Arc::new(Self { vault, sessions, indexes: Arc::default(), notary, listening, tls, folder });
         listeners::open_dashboard(config, &server, dashboard, life)?;
         listeners::open_admin(config, &server, life)?;
         upkeep::start(config, &server, life);
@@ -150,6 +154,7 @@ fn open_vault(
         settings: Settings {
             hostname: config.hostname.clone(),
             public_url: config.dashboard.url(&config.hostname, dashboard_port),
+            indexes: folder.path().join("search"),
             unlock_lasts: config.unlock.lasts,
             reason_required: config.unlock.require_reason,
         },

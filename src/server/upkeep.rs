@@ -44,6 +44,7 @@ pub fn start(config: &Config, server: &Arc<Server>, life: &Lifecycle) {
 async fn tick(server: &Server) {
     server.vault.epochs.sweep(Instant::now());
     let ended = server.sessions.expire(server.vault.clock.now());
+    server.indexes.close_locked(&server.vault, &server.sessions);
     if let Err(error) = record_ends(&server.vault, ended, LockCause::TimeOver).await {
         tracing::error!(%error, "the end of an unlock session was not recorded");
     }

@@ -25,10 +25,12 @@ macro_rules! rows {
 rows! {
     b'T' => TenantRow, b'N' => TenantNameRow, b'U' => UserRow, b'l' => SoftlockRow,
     b'A' => AddressRow, b'a' => AddressListRow, b'V' => ViewRow, b'R' => RecipientRow,
+    b'y' => PasskeyRow,
     b'C' => CredentialRow, b'c' => CredentialListRow, b'u' => LastUsedRow, b'P' => PolicyRow,
     b'M' => MessageRow, b'K' => MailboxRow, b'H' => HiddenRow,
     b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow,
     b'L' => AuditEntryRow, b'n' => AuditHeadRow, b'k' => CheckpointRow,
+    b'X' => ApiTokenRow, b'x' => ApiTokenListRow,
 }
 
 /// A tenant, under its identifier.
@@ -46,6 +48,9 @@ pub struct TenantRow {
     /// Set while the tenant is being removed: its keys are gone, its rows may still be there.
     #[n(3)]
     pub removing: bool,
+    /// Whether every single message needs a fresh code, even while the whole is open; none is no.
+    #[n(4)]
+    pub step_up: Option<bool>,
 }
 
 /// Which tenant has a name, under the keyed hash of the name.
@@ -90,6 +95,10 @@ pub struct UserRow {
     /// What is left to do at the first sign-in, as bits of [`pending`]; none is nothing.
     #[n(8)]
     pub pending: Option<u8>,
+    /// What placeholders say to the user besides, so that a forged one is told apart: a secret between
+    /// the vault and this person. None until they choose one.
+    #[n(9)]
+    pub phrase: Option<String>,
 }
 
 impl UserRow {
@@ -138,6 +147,38 @@ pub struct DashboardAccess {
     pub view: ViewId,
     /// The keyslot that holds the view's identity.
     #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub slot: Vec<u8>,
+}
+
+/// A passkey of a user, under user and passkey.
+#[derive(Clone, Encode, Decode)]
+pub struct PasskeyRow {
+    /// What the person called it.
+    #[n(0)]
+    pub label: String,
+    /// When it was added, Unix seconds.
+    #[n(1)]
+    pub created: i64,
+    /// When it last unlocked, Unix seconds.
+    #[n(2)]
+    pub last_used: Option<i64>,
+    /// Credential identifier, public key and signature counter, as JSON of `webauthn-rs`.
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub passkey: Vec<u8>,
+    /// What the passkey's pseudo-random function is asked for.
+    #[n(4)]
+    #[cbor(with = "minicbor::bytes")]
+    pub prf_salt: [u8; 32],
+    /// The share that a verified assertion releases; empty if the pseudo-random function gives the
+    /// passkey's half.
+    #[n(5)]
+    #[cbor(with = "secret")]
+    pub share: Zeroizing<Vec<u8>>,
+    /// The keyslot of the owner key, which password and passkey open together; empty after a new
+    /// password that it could not be wrapped under.
+    #[n(6)]
     #[cbor(with = "minicbor::bytes")]
     pub slot: Vec<u8>,
 }
@@ -256,7 +297,45 @@ pub struct CredentialListRow {
     pub lookup: Vec<u8>,
 }
 
-/// When a credential was last used, under the credential.
+/// A token for the HTTP API, under the keyed hash of what the token yields for lookup.
+#[derive(Clone, Encode, Decode)]
+pub struct ApiTokenRow {
+    /// The token's name in lists and in the audit log.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub token: CredentialId,
+    /// The tenant.
+    #[n(1)]
+    #[cbor(with = "id")]
+    pub tenant: TenantId,
+    /// The user on whose behalf it acts.
+    #[n(2)]
+    #[cbor(with = "id")]
+    pub user: UserId,
+}
+
+/// A token in the list of a user's tokens, under user and token.
+#[derive(Clone, Encode, Decode)]
+pub struct ApiTokenListRow {
+    /// What the person called the program.
+    #[n(0)]
+    pub label: String,
+    /// What it may do, as the words of the API's documents.
+    #[n(1)]
+    pub scopes: Vec<String>,
+    /// When it was made, Unix seconds.
+    #[n(2)]
+    pub created: i64,
+    /// From when on it is worth nothing, Unix seconds.
+    #[n(3)]
+    pub expires: i64,
+    /// The key of its [`ApiTokenRow`] without the table letter.
+    #[n(4)]
+    #[cbor(with = "minicbor::bytes")]
+    pub lookup: Vec<u8>,
+}
+
+/// When a credential or a token was last used, or a user last signed in; under the one it is about.
 #[derive(Clone, Encode, Decode)]
 pub struct LastUsedRow {
     /// Unix seconds.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::read::{self, ReadError};
-use super::seal::render;
+use super::seal::{About, render};
 use super::seeds::{ReaderKeys, SeedError};
 use super::{PolicyUnavailable, Vault};
 use crate::audit::Recorded;
@@ -95,21 +95,32 @@ impl ViewReader {
     }
 
     /// A message as the view shows it today.
-    pub async fn open(&mut self, row: &MessageRow, recorded: &Recorded) -> Result<Masked, MaskError> {
+    pub async fn open(
+        &mut self,
+        uid: u32,
+        row: &MessageRow,
+        recorded: &Recorded,
+    ) -> Result<Masked, MaskError> {
         let entry = self.shelf.entry(row).cloned().ok_or(MaskError::Gone)?;
-        let opened = self.unseal(row, recorded).await?;
+        let opened = self.unseal(uid, row, recorded).await?;
         if self.shelf.is_stale(&entry) { self.mask_again(row, &opened) } else { Ok(Masked::of(opened)) }
     }
 
     /// Opens a message, on the proof that the audit log has it: its fetch, or the view's opening
     /// where it leaves as part of a list.
-    async fn unseal(&mut self, row: &MessageRow, recorded: &Recorded) -> Result<OpenedView, MaskError> {
+    async fn unseal(
+        &mut self,
+        uid: u32,
+        row: &MessageRow,
+        recorded: &Recorded,
+    ) -> Result<OpenedView, MaskError> {
         let (vault, tenant) = (self.vault.clone(), self.shelf.user.tenant);
         if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
             return Err(MaskError::Unavailable);
         }
-        let read = match read::container(&vault, tenant, row).await {
+        let read = match read::container(&vault, self.shelf.user, uid, row).await {
             Err(ReadError::Damaged) => return Err(MaskError::Damaged),
+            Err(ReadError::Gone) => return Err(MaskError::Gone),
             Err(error) => return Err(failed("a container cannot be read", &error)),
             Ok(read) => read,
         };
@@ -148,7 +159,8 @@ impl ViewReader {
         // What the old view hid is unknown here, so no rule that may be meant is left out.
         for rules in policy.rules_in_doubt(&facts) {
             let anatomy = dissect(&masked);
-            let about = (row.message, received);
+            // Without the phrase: sizes that were told before must stay as they are when it changes.
+            let about = About { message: row.message, received, phrase: None };
             let composed = render(&self.vault, rules, self.shelf.view, &masked, &anatomy, about);
             masked = composed.ok_or(MaskError::Gone)?.render(&masked, &anatomy).into();
         }

@@ -64,6 +64,8 @@ pub struct Settings {
     pub hostname: String,
     /// Where the dashboard is, for the links in placeholders.
     pub public_url: Option<String>,
+    /// Where search indexes lie, a folder for each mailbox.
+    pub indexes: std::path::PathBuf,
     /// How long an unlock lasts.
     pub unlock_lasts: Duration,
     /// Whether every tenant's unlock needs a reason.

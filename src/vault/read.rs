@@ -6,8 +6,10 @@ use tokio::sync::SemaphorePermit;
 use super::Vault;
 use crate::audit::{Act, Actor, AuditError, Draft, Origin};
 use crate::names::TenantId;
+use crate::records::RecordError;
 use crate::seal::Container;
 use crate::store::blobs::{BlobError, BlobName};
+use crate::tenant::registry::UserRef;
 use crate::tenant::rows::MessageRow;
 
 /// Why a container cannot be read.
@@ -17,6 +19,12 @@ pub enum ReadError {
     /// It is gone, or not what the ledger says.
     #[error("the container is damaged or gone")]
     Damaged,
+    /// The message itself has been deleted since its row was read.
+    #[error("the message is gone")]
+    Gone,
+    /// The ledger failed.
+    #[error(transparent)]
+    Records(#[from] RecordError),
     /// The blob store failed.
     #[error(transparent)]
     Blobs(BlobError),
@@ -37,19 +45,33 @@ pub struct Read<'a> {
 
 /// Reads the container of a message and checks that it is the sealing that the ledger means, no older
 /// one. Its strata are authenticated as they are opened.
+///
+/// A message that was sealed again since its row was read is read from its new container; one that
+/// was deleted is [`ReadError::Gone`]. Only what the ledger still means can be damaged.
 pub async fn container<'a>(
     vault: &'a Vault,
-    tenant: TenantId,
+    user: UserRef,
+    uid: u32,
     row: &MessageRow,
 ) -> Result<Read<'a>, ReadError> {
     let units = u32::try_from(row.sealed / UNIT + 1).unwrap_or(u32::MAX).min(BUDGET);
     let budget = vault.reading.acquire_many(units).await.map_err(|_| ReadError::Stopping)?;
-    match fetch(vault, row).await {
-        Err(ReadError::Damaged) => {
-            tell_damage(vault, tenant, row).await?;
-            Err(ReadError::Damaged)
+    let mut row = row.clone();
+    loop {
+        match fetch(vault, &row).await {
+            Err(ReadError::Damaged) => {}
+            found => return Ok(Read { container: found?, _budget: budget }),
         }
-        found => Ok(Read { container: found?, _budget: budget }),
+        let scope = vault.records.tenant(user.tenant);
+        let now: Option<MessageRow> = scope.get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
+        match now.filter(|now| now.message == row.message) {
+            None => return Err(ReadError::Gone),
+            Some(now) if now.container == row.container => {
+                tell_damage(vault, user.tenant, &row).await?;
+                return Err(ReadError::Damaged);
+            }
+            Some(now) => row = now,
+        }
     }
 }
 

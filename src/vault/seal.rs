@@ -113,11 +113,13 @@ fn seal_now(
     let bytes = arrival.content.expose();
     let anatomy = dissect(bytes);
     let views = registry::views(&vault.records, arrival.user)?;
+    let phrase = registry::user(&vault.records, arrival.user)?.and_then(|user| user.phrase);
+    let scene = Scene { bytes, anatomy: &anatomy, phrase: phrase.as_deref(), arrival };
     let mut entries = Vec::with_capacity(views.len());
     let mut compositions = Vec::with_capacity(views.len());
     for (view, row) in &views {
         let policy = vault.policies.find(&vault.records, arrival.user.tenant, &row.policy)?;
-        if let Some(composition) = compose(vault, &policy, *view, bytes, &anatomy, arrival) {
+        if let Some(composition) = compose(vault, &policy, *view, &scene) {
             let octets = composition.size();
             entries.push(ViewEntry { view: *view, generation: row.generation, octets });
             compositions.push((*view, composition));
@@ -139,19 +141,33 @@ fn seal_now(
     Ok((sealed, row))
 }
 
+/// What the compositions of all views have in common.
+struct Scene<'a> {
+    bytes: &'a [u8],
+    anatomy: &'a Anatomy,
+    /// The user's phrase against phishing.
+    phrase: Option<&'a str>,
+    arrival: &'a Arrival,
+}
+
 /// A message as a view shows it; none when its policy leaves the message out.
-fn compose(
-    vault: &Vault,
-    policy: &Policy,
-    view: ViewId,
-    bytes: &[u8],
-    anatomy: &Anatomy,
-    arrival: &Arrival,
-) -> Option<Composition> {
+fn compose(vault: &Vault, policy: &Policy, view: ViewId, scene: &Scene<'_>) -> Option<Composition> {
+    let Scene { bytes, anatomy, phrase, arrival } = *scene;
     let addressee = Address::parse(&arrival.envelope.addressee).map(|address| address.reveal());
     let age = vault.clock.now().since(arrival.received);
     let facts = plan::facts(bytes, anatomy, addressee.into_iter().collect(), age);
-    render(vault, policy.rules_for(&facts), view, bytes, anatomy, (arrival.message, arrival.received))
+    let about = About { message: arrival.message, received: arrival.received, phrase };
+    render(vault, policy.rules_for(&facts), view, bytes, anatomy, about)
+}
+
+/// What a rendering knows of its message besides the octets.
+pub struct About<'a> {
+    /// The message.
+    pub message: MessageId,
+    /// When it was received.
+    pub received: Timestamp,
+    /// The user's phrase against phishing, where placeholders show it.
+    pub phrase: Option<&'a str>,
 }
 
 /// Composes a view of a message under `rules`.
@@ -161,7 +177,7 @@ pub fn render(
     view: ViewId,
     bytes: &[u8],
     anatomy: &Anatomy,
-    about: (MessageId, Timestamp),
+    about: About<'_>,
 ) -> Option<Composition> {
     with_context(vault, view, about, |context| plan::compose(rules, bytes, anatomy, context))
 }
@@ -173,7 +189,7 @@ pub fn explain(
     view: ViewId,
     bytes: &[u8],
     anatomy: &Anatomy,
-    about: (MessageId, Timestamp),
+    about: About<'_>,
 ) -> Vec<plan::explain::Fate> {
     with_context(vault, view, about, |context| plan::explain::explain(rules, bytes, anatomy, context))
 }
@@ -181,14 +197,14 @@ pub fn explain(
 fn with_context<T>(
     vault: &Vault,
     view: ViewId,
-    (message, received): (MessageId, Timestamp),
+    About { message, received, phrase }: About<'_>,
     act: impl FnOnce(&plan::Context<'_>) -> T,
 ) -> T {
     let link = vault.settings.public_url.as_deref();
     act(&plan::Context {
         message,
         link: link.map(|base| format!("{}/m/{message}", base.trim_end_matches('/'))),
-        phrase: None,
+        phrase: phrase.map(str::to_owned),
         pseudonyms: &|name| pseudonym(vault, view, name),
         mail_domain: &vault.settings.hostname,
         received,

@@ -325,3 +325,26 @@ const TRIED: &[&str] = &[
     "any.thing@other.example",
     "nobody@demo.example",
 ];
+
+#[test]
+fn mail_that_is_read_while_it_is_sealed_again_is_not_called_damaged() {
+    let server = Server::demo();
+    let user = server.fact("user").to_owned();
+    server.unlock();
+    let resealed = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !resealed.load(std::sync::atomic::Ordering::Relaxed) {
+                for number in ["1", "4", "6"] {
+                    server.done(&["mail", "read", number]);
+                }
+            }
+        });
+        for _ in 0..6 {
+            assert_eq!(server.done(&["view", "reseal", &user])["damaged"], 0);
+        }
+        resealed.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let damaged = entries(&server).into_iter().filter(|entry| entry["act"]["kind"] == "message_damaged");
+    assert_eq!(damaged.count(), 0);
+}

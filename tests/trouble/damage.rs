@@ -127,7 +127,7 @@ fn a_damaged_epoch_seed_closes_its_epoch_to_its_reader_alone() {
     let before = files(&world.data().join("blobs/epochs"));
     with_a_fresh_epoch(&world);
     let seeds = newest_seeds(&world, &before);
-    assert_eq!(seeds.len(), 4, "the owner and three views");
+    assert_eq!(seeds.len(), 5, "the owner, three views and the dashboard's");
     for (reader, seed) in &seeds {
         let sound = fs::read(seed).expect("it is there");
         let spoilt = places(sound.len(), 3).into_iter().map(Some).chain([None]);

@@ -78,7 +78,7 @@ fn clients_that_vanish_in_mid_message_leave_nothing() {
     });
     // The one letter's container, and the seeds of the epoch that began with it.
     let after = super::damage::files(&world.data().join("blobs")).len();
-    assert_eq!(after - before, 1 + 4);
+    assert_eq!(after - before, 1 + 5);
     server.is_well();
 }
 

@@ -428,4 +428,5 @@ lmtp.listen = ["127.0.0.1:0"]
 pop3.listen = ["127.0.0.1:0"]
 pop3s.listen = ["127.0.0.1:0"]
 metrics.listen = ["127.0.0.1:0"]
+dashboard.listen = ["127.0.0.1:0"]
 "#;

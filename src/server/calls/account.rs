@@ -15,25 +15,6 @@ use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows;
 
-pub fn status(server: &Server) -> Answered {
-    let listening = &server.listening;
-    let tenants = registry::tenants(&server.vault.records)?.len();
-    let text =
-        |addresses: &[std::net::SocketAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
-    Ok(serde_json::json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "hostname": server.vault.settings.hostname,
-        "tenants": tenants,
-        "smtp": text(&listening.smtp),
-        "lmtp": text(&listening.lmtp),
-        "pop3": text(&listening.pop3),
-        "pop3s": text(&listening.pop3s),
-        "dashboard": text(&listening.dashboard),
-        "metrics": text(&listening.metrics),
-        "verifier_key": server.notary.verifying_key().to_string(),
-    }))
-}
-
 pub async fn tenant_create(
     server: &Server,
     name: String,
@@ -70,11 +51,23 @@ pub fn tenant_list(server: &Server) -> Answered {
             name: row.name,
             created: time(row.created),
             reason_required: row.reason_required,
+            step_up: row.step_up.unwrap_or(false),
         })
     };
     let items: Result<Vec<_>, OwnerError> =
         registry::tenants(&server.vault.records)?.into_iter().map(item).collect();
     answer(&items?)
+}
+
+pub async fn tenant_settings(
+    server: &Server,
+    name: &str,
+    (reason_required, step_up): (bool, bool),
+    by: By,
+) -> Answered {
+    let (tenant, _) = tenant_named(server, name)?;
+    account::set_settings(&server.vault, tenant, (reason_required, step_up), by).await?;
+    done()
 }
 
 pub async fn tenant_remove(server: &Server, name: &str, by: By, outlet: &Outlet) -> Answered {
@@ -110,8 +103,11 @@ pub async fn user_create(
 pub fn user_list(server: &Server, tenant: Option<&str>) -> Answered {
     let mut items = Vec::new();
     for (tenant, tenant_row) in tenants(server, tenant)? {
+        let scope = server.vault.records.tenant(tenant);
         for (user, row) in registry::users(&server.vault.records, tenant)? {
+            let signed_in: Option<rows::LastUsedRow> = scope.get(&[user.user.as_bytes()])?;
             items.push(UserItem {
+                last_sign_in: signed_in.map(|signed_in| time(signed_in.at)),
                 role: shown_role(row.role()),
                 invited: row.awaits(rows::pending::AUTHENTICATOR),
                 id: user.user.to_string(),
@@ -142,7 +138,8 @@ pub async fn user_password(
 pub async fn user_totp(server: &Server, login: &str, authority: &Authority, by: By) -> Answered {
     let (user, _) = user_named(server, login)?;
     let unlocked = own_session(authorise(server, authority, user, by).await?, user)?;
-    let enrolled = account::reset_totp(&server.vault, &server.sessions, &unlocked, user).await?;
+    let enrolled =
+        account::reset_totp(&server.vault, &server.sessions, &unlocked, user, Enrolment::Here).await?;
     answer(&shown(enrolled, Enrolment::Here))
 }
 

@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod failure;
+mod figures;
 mod mail;
 mod view;
 
@@ -56,7 +57,8 @@ impl Office for Desk {
 async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) -> Answered {
     use Request as R;
     match request {
-        R::Status {} => account::status(server),
+        R::Status {} => figures::status(server),
+        R::Storage { tenant } => figures::storage(server, tenant).await,
         R::TenantCreate { name, address, password, reason_required, escrow, enrol_at_sign_in } => {
             let enrolment = enrolment(enrol_at_sign_in);
             account::tenant_create(server, name, &address, &password, reason_required, &escrow, enrolment, by)
@@ -65,6 +67,9 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         R::TenantRecovery { session } => account::tenant_recovery(server, &session).await,
         R::TenantList {} => account::tenant_list(server),
         R::TenantRemove { tenant } => account::tenant_remove(server, &tenant, by, outlet).await,
+        R::TenantSettings { tenant, reason_required, step_up } => {
+            account::tenant_settings(server, &tenant, (reason_required, step_up), by).await
+        }
         R::UserCreate { tenant, address, password, role, enrol_at_sign_in, authority } => {
             let manner = (role, enrolment(enrol_at_sign_in));
             account::user_create(server, &tenant, &address, &password, manner, &authority, by).await

@@ -1,0 +1,279 @@
+//! What those who look after a tenant or the server may do, for programs. The rules are those of the
+//! pages: `admin::deeds`.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json, extract::State};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::House;
+use super::super::admin::deeds::{self, Added, Target};
+use super::caller::Caller;
+use super::parts::{Asked, Named, Sent};
+use super::problem::Problem;
+use crate::admin::api::{AddressItem, Request, Role, Secret, Status, Storage, TenantItem, UserItem};
+use crate::autoconfig::{dns_notes, dns_records};
+
+/// Of which tenant.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfTenant {
+    /// Its name, for operators; one's own without it.
+    tenant: Option<String>,
+}
+
+/// A user to be made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    /// Their address, which is their login.
+    address: String,
+    /// What they may do besides reading their own mail.
+    #[serde(default)]
+    role: Role,
+}
+
+/// A new user.
+#[derive(Serialize, JsonSchema)]
+pub struct UserMade {
+    login: String,
+    /// For their first sign-in, where they choose their own. Shown once.
+    initial_password: Secret,
+}
+
+/// What changes of a user.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserChange {
+    role: Option<Role>,
+    /// Shut out, or let in.
+    disabled: Option<bool>,
+}
+
+/// An address to be taken. It needs a user or an address that it stands for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAddress {
+    /// The address, or `@domain`.
+    address: String,
+    /// The login of the user whose mailbox takes the mail.
+    user: Option<String>,
+    /// Or the address that it stands for.
+    alias_of: Option<String>,
+}
+
+/// A domain with its DNS records.
+#[derive(Serialize, JsonSchema)]
+pub struct Domain {
+    domain: String,
+    records: Vec<DnsRecord>,
+    /// What the records do not say.
+    notes: Vec<String>,
+}
+
+/// A DNS record.
+#[derive(Serialize, JsonSchema)]
+pub struct DnsRecord {
+    name: String,
+    ttl: u32,
+    #[serde(rename = "type")]
+    kind: String,
+    value: String,
+    /// What it is for.
+    purpose: String,
+}
+
+/// A tenant to be made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTenant {
+    name: String,
+    /// The first user's address, which is their login.
+    address: String,
+    /// Whether an unlock needs a reason.
+    #[serde(default)]
+    reason_required: bool,
+}
+
+/// What a tenant asks of its people from now on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantChange {
+    /// Whether an unlock needs a reason.
+    reason_required: bool,
+    /// Whether every single message needs a code.
+    step_up: bool,
+}
+
+/// A policy to be loaded.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPolicy {
+    /// In TOML.
+    text: String,
+}
+
+/// A policy that was loaded.
+#[derive(Deserialize, Serialize, JsonSchema)]
+pub struct PolicyLoaded {
+    /// Its name.
+    loaded: String,
+    /// The views that follow it at once, as `login/view`.
+    views: Vec<String>,
+}
+
+type Room = State<Arc<House>>;
+type Who = Extension<Arc<Caller>>;
+
+pub async fn users(
+    State(house): Room,
+    Extension(caller): Who,
+    Asked(of): Asked<OfTenant>,
+) -> Result<Json<Vec<UserItem>>, Problem> {
+    let (_, tenant) = caller.asker.tenant(&house, of.tenant.as_deref())?;
+    Ok(Json(house.ask_by(caller.asker.by(), Request::UserList { tenant: Some(tenant.name) }).await?))
+}
+
+pub async fn create_user(
+    State(house): Room,
+    Extension(caller): Who,
+    Sent(NewUser { address, role }): Sent<NewUser>,
+) -> Result<Response, Problem> {
+    let added = deeds::add_user(&house, &caller.asker, &address, role, caller.authority()?).await?;
+    Ok(made(added))
+}
+
+pub async fn change_user(
+    State(house): Room,
+    Extension(caller): Who,
+    Named(login): Named<String>,
+    Sent(UserChange { role, disabled }): Sent<UserChange>,
+) -> Result<StatusCode, Problem> {
+    if role.is_none() && disabled.is_none() {
+        return Err(Problem::invalid("Say what changes: role or disabled."));
+    }
+    if let Some(role) = role {
+        deeds::set_role(&house, &caller.asker, &login, role).await?;
+    }
+    if let Some(disabled) = disabled {
+        deeds::set_disabled(&house, &caller.asker, &login, disabled).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn addresses(
+    State(house): Room,
+    Extension(caller): Who,
+    Asked(of): Asked<OfTenant>,
+) -> Result<Json<Vec<AddressItem>>, Problem> {
+    let (_, tenant) = caller.asker.tenant(&house, of.tenant.as_deref())?;
+    Ok(Json(house.ask_by(caller.asker.by(), Request::AddressList { tenant: Some(tenant.name) }).await?))
+}
+
+pub async fn add_address(
+    State(house): Room,
+    Extension(caller): Who,
+    Sent(NewAddress { address, user, alias_of }): Sent<NewAddress>,
+) -> Result<StatusCode, Problem> {
+    let target = match (user, alias_of) {
+        (Some(user), None) => Target::User(user),
+        (None, Some(address)) => Target::AliasOf(address),
+        _ => return Err(Problem::invalid("Say either user or alias_of.")),
+    };
+    deeds::add_address(&house, &caller.asker, &address, target).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn remove_address(
+    State(house): Room,
+    Extension(caller): Who,
+    Named(address): Named<String>,
+) -> Result<StatusCode, Problem> {
+    deeds::remove_address(&house, &caller.asker, &address).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn domains(
+    State(house): Room,
+    Extension(caller): Who,
+    Asked(of): Asked<OfTenant>,
+) -> Result<Json<Vec<Domain>>, Problem> {
+    let (tenant, _) = caller.asker.tenant(&house, of.tenant.as_deref())?;
+    let domains = deeds::domains(&house, tenant)?;
+    Ok(Json(domains.into_iter().map(|domain| described(&house, domain)).collect()))
+}
+
+pub async fn tenants(State(house): Room, Extension(caller): Who) -> Result<Json<Vec<TenantItem>>, Problem> {
+    let all: Vec<TenantItem> = house.ask_by(caller.asker.by(), Request::TenantList {}).await?;
+    let own = |item: &TenantItem| caller.asker.operates() || item.name == caller.asker.tenant;
+    Ok(Json(all.into_iter().filter(own).collect()))
+}
+
+pub async fn create_tenant(
+    State(house): Room,
+    Extension(caller): Who,
+    Sent(NewTenant { name, address, reason_required }): Sent<NewTenant>,
+) -> Result<Response, Problem> {
+    let added = deeds::create_tenant(&house, &caller.asker, &name, &address, reason_required).await?;
+    Ok(made(added))
+}
+
+pub async fn change_tenant(
+    State(house): Room,
+    Extension(caller): Who,
+    Named(tenant): Named<String>,
+    Sent(TenantChange { reason_required, step_up }): Sent<TenantChange>,
+) -> Result<StatusCode, Problem> {
+    let chosen = (reason_required, step_up);
+    if deeds::loosens(&house, &caller.asker, Some(&tenant), chosen)? {
+        caller.session()?;
+    }
+    deeds::set_settings(&house, &caller.asker, Some(&tenant), chosen).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn load_policy(
+    State(house): Room,
+    Extension(caller): Who,
+    Named(name): Named<String>,
+    Sent(NewPolicy { text }): Sent<NewPolicy>,
+) -> Result<Json<PolicyLoaded>, Problem> {
+    let (_, tenant) = caller.asker.tenant(&house, None)?;
+    let authority = caller.authority().ok();
+    let request = Request::PolicyLoad { tenant: tenant.name, name, text, authority };
+    Ok(Json(house.ask_by(caller.asker.by(), request).await?))
+}
+
+pub async fn status(State(house): Room, Extension(caller): Who) -> Result<Json<Status>, Problem> {
+    Ok(Json(house.ask_by(caller.asker.by(), Request::Status {}).await?))
+}
+
+pub async fn storage(
+    State(house): Room,
+    Extension(caller): Who,
+    Asked(of): Asked<OfTenant>,
+) -> Result<Json<Storage>, Problem> {
+    let (_, tenant) = caller.asker.tenant(&house, of.tenant.as_deref())?;
+    Ok(Json(house.ask_by(caller.asker.by(), Request::Storage { tenant: Some(tenant.name) }).await?))
+}
+
+fn made(Added { login, password }: Added) -> Response {
+    let shown = UserMade { login, initial_password: Secret::new(password.to_string()) };
+    (StatusCode::CREATED, Json(shown)).into_response()
+}
+
+fn described(house: &House, domain: String) -> Domain {
+    let records = dns_records(&house.services, &domain).unwrap_or_default().into_iter();
+    let records = records.map(|record| DnsRecord {
+        name: record.name,
+        ttl: record.ttl,
+        kind: record.kind.to_string(),
+        value: record.value,
+        purpose: record.purpose,
+    });
+    let notes = dns_notes(&house.services, &domain).unwrap_or_default();
+    Domain { records: records.collect(), notes, domain }
+}

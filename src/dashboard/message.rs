@@ -1,0 +1,539 @@
+//! One message: as the person's own list shows it while it is locked, whole while it is open; its
+//! HTML in a frame, its attachments, its source, and beside it what a mail client saw.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::House;
+use super::frame::{Frame, Place, html};
+use super::trouble::Trouble;
+use super::unlocking::refusal;
+use super::visitor::{Nothing, Posted, Visitor};
+use super::words::{self, Moment};
+use crate::audit::{Extent, PartPath, Recorded};
+use crate::names::{MessageId, ViewId};
+use crate::owner::mail::{self, OwnerReader};
+use crate::owner::unlock::step_up as owner_step_up;
+use crate::owner::{OwnerError, Unlocked, lines};
+use crate::reading::{self, Mailbox, Reading, Remote};
+use crate::tenant::registry;
+use crate::wipe::Wiped;
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Page {
+    frame: Frame,
+    uid: u32,
+    letter: Letter,
+    /// Sealed: the octets are the masked ones, or there are none.
+    masked: bool,
+    trashed: bool,
+    received: Moment,
+    size: String,
+    remote: bool,
+    thread: Vec<Neighbour>,
+}
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct ComparePage {
+    frame: Frame,
+    uid: u32,
+    view: String,
+    views: Vec<ViewName>,
+    whole: Letter,
+    seen: Option<Letter>,
+}
+
+#[derive(Template)]
+#[template(path = "print.html")]
+struct PrintPage {
+    frame: Frame,
+    letter: Letter,
+    received: Moment,
+}
+
+/// A message in words.
+struct Letter {
+    from: Vec<Shown>,
+    to: Vec<Shown>,
+    cc: Vec<Shown>,
+    subject: String,
+    sent: Option<Moment>,
+    /// Built by our own escape-first code.
+    text: String,
+    has_html: bool,
+    blocked: usize,
+    loadable: usize,
+    attachments: Vec<File>,
+    invites: Vec<reading::Invite>,
+    header: Vec<(String, String)>,
+    notes: Vec<String>,
+}
+
+struct Shown {
+    name: String,
+    address: String,
+}
+
+struct File {
+    number: usize,
+    name: String,
+    what: &'static str,
+    size: String,
+    dangerous: bool,
+}
+
+struct ViewName {
+    id: String,
+    name: String,
+    current: bool,
+}
+
+struct Neighbour {
+    uid: u32,
+    from: String,
+    subject: String,
+    received: Moment,
+    current: bool,
+}
+
+/// Whether images from elsewhere are shown.
+#[derive(Default, Deserialize)]
+pub struct Wishes {
+    #[serde(default)]
+    remote: Option<u8>,
+    #[serde(default)]
+    view: Option<String>,
+}
+
+/// `GET /mail/{uid}`.
+pub async fn page(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Path(uid): Path<u32>,
+    Query(wishes): Query<Wishes>,
+) -> Result<Response, Trouble> {
+    if visitor.open_until().is_none() {
+        return masked(&house, &visitor, uid).await;
+    }
+    let unlocked = visitor.unlocked(&house)?;
+    if !house.may_show(&visitor, uid) {
+        return Ok(html(&CodePage::new(&visitor, uid, None)));
+    }
+    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    house.sessions.count_revealed(&unlocked, 1);
+    let thread = neighbours(&house, &unlocked, whole.row.message, uid);
+    let remote = wishes.remote == Some(1);
+    let letter = letter(whole.octets, remote).await?;
+    house.remember(&visitor, whole.recorded);
+    Ok(html(&Page {
+        frame: Frame::of(&visitor, Place::Mail, &letter.subject),
+        uid,
+        masked: false,
+        trashed: whole.row.trashed,
+        received: Moment::new(whole.row.received),
+        size: words::size(whole.row.octets),
+        remote,
+        thread,
+        letter,
+    }))
+}
+
+/// The same while it is locked: what the password alone shows.
+async fn masked(house: &Arc<House>, visitor: &Visitor, uid: u32) -> Result<Response, Trouble> {
+    let (row, octets) = lines::masked_message(&house.vault, &visitor.visit, uid, visitor.by()).await?;
+    let letter = match octets {
+        Some(octets) => letter(octets, false).await?,
+        None => letter_of(Reading::default(), false),
+    };
+    Ok(html(&Page {
+        frame: Frame::of(visitor, Place::Mail, &letter.subject),
+        uid,
+        letter,
+        masked: true,
+        trashed: row.trashed,
+        received: Moment::new(row.received),
+        size: words::size(row.octets),
+        remote: false,
+        thread: Vec::new(),
+    }))
+}
+
+/// `GET /mail/{uid}/html`: the document of the frame.
+pub async fn frame(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Path(uid): Path<u32>,
+    Query(wishes): Query<Wishes>,
+) -> Result<Response, Trouble> {
+    house.must_show(&visitor, uid)?;
+    let octets = again(&house, &visitor, uid).await?;
+    let remote = if wishes.remote == Some(1) { Remote::Allowed } else { Remote::Blocked };
+    let document = aside(move || reading::read(&octets).html.map(|body| body.clean(remote).document)).await?;
+    let document = document.ok_or(Trouble::NotFound("page"))?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, remote.content_security_policy()),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    Ok((headers, document).into_response())
+}
+
+/// `GET /mail/{uid}/parts/{number}`: an attachment, to be saved. Its own entry in the audit log.
+pub async fn part(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Path((uid, number)): Path<(u32, usize)>,
+) -> Result<Response, Trouble> {
+    let unlocked = visitor.unlocked(&house)?;
+    house.must_show(&visitor, uid)?;
+    let path = PartPath::parse(&number.to_string()).ok_or(Trouble::NotFound("attachment"))?;
+    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::parts(vec![path])).await?;
+    let found = aside(move || reading::attachment(&whole.octets, number)).await?;
+    let (attachment, content) = found.ok_or(Trouble::NotFound("attachment"))?;
+    Ok(download(&house, unlocked, "application/octet-stream", &attachment.name, content))
+}
+
+/// `GET /mail/{uid}/source`: the message as it was received, to be saved.
+pub async fn source(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Path(uid): Path<u32>,
+) -> Result<Response, Trouble> {
+    let unlocked = visitor.unlocked(&house)?;
+    house.must_show(&visitor, uid)?;
+    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let name = format!("message-{uid}.eml");
+    Ok(download(&house, unlocked, "message/rfc822", &name, whole.octets))
+}
+
+/// `GET /mail/{uid}/compare`: the whole, and beside it what a view shows.
+pub async fn compare(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Path(uid): Path<u32>,
+    Query(wishes): Query<Wishes>,
+) -> Result<Response, Trouble> {
+    let unlocked = visitor.unlocked(&house)?;
+    house.must_show(&visitor, uid)?;
+    let view = chosen(&house, &visitor, wishes.view.as_deref())?;
+    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let seen = lines::as_view_shows(&house.vault, &unlocked, view, uid, &whole.recorded).await?;
+    let letter = letter(whole.octets, false).await?;
+    let seen = match seen {
+        Some(octets) => Some(self::letter(octets, false).await?),
+        None => None,
+    };
+    let views = view_names(&house, &visitor, view)?;
+    let name = views.iter().find(|name| name.current).map_or_else(String::new, |view| view.name.clone());
+    Ok(html(&ComparePage {
+        frame: Frame::of(&visitor, Place::Mail, "What your mail client saw"),
+        uid,
+        view: name,
+        views,
+        whole: letter,
+        seen,
+    }))
+}
+
+/// `GET /mail/{uid}/print`.
+pub async fn print(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Path(uid): Path<u32>,
+) -> Result<Response, Trouble> {
+    let unlocked = visitor.unlocked(&house)?;
+    house.must_show(&visitor, uid)?;
+    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let received = Moment::new(whole.row.received);
+    let letter = letter(whole.octets, false).await?;
+    Ok(html(&PrintPage { frame: Frame::of(&visitor, Place::Mail, &letter.subject), letter, received }))
+}
+
+/// `GET /m/{message}`: where placeholders lead. To the sign-in, to the unlock, then to the message.
+pub async fn link(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Path(message): Path<String>,
+) -> Result<Response, Trouble> {
+    // Unlocked first: what there is and what there is not is nobody else's to know.
+    let unlocked = visitor.unlocked(&house)?;
+    let message: MessageId = message.parse().map_err(|_| Trouble::NotFound("message"))?;
+    let vault = house.vault.clone();
+    let found = aside(move || mail::find(&vault, unlocked.user(), message)).await??;
+    let uid = found.ok_or(Trouble::NotFound("message"))?;
+    Ok(Redirect::to(&format!("/mail/{uid}")).into_response())
+}
+
+/// A code for one message.
+#[derive(Deserialize)]
+pub struct Code {
+    code: String,
+}
+
+#[derive(Template)]
+#[template(path = "step-up.html")]
+struct CodePage {
+    frame: Frame,
+    uid: u32,
+    wrong: Option<String>,
+}
+
+impl CodePage {
+    fn new(visitor: &Visitor, uid: u32, wrong: Option<String>) -> Self {
+        Self { frame: Frame::of(visitor, Place::Mail, "A code for this message"), uid, wrong }
+    }
+}
+
+/// `POST /mail/{uid}/code`: one more code, where the tenant asks for one at every message.
+pub async fn step_up(
+    State(house): State<Arc<House>>,
+    Path(uid): Path<u32>,
+    Posted { visitor, form: Code { code } }: Posted<Code>,
+) -> Result<Response, Trouble> {
+    let unlocked = visitor.unlocked(&house)?;
+    let message = OwnerReader::new(&house.vault, &unlocked)?.message(uid)?;
+    let origin = visitor.client.origin;
+    match owner_step_up(&house.vault, &visitor.visit, &code, message, origin).await {
+        Ok(()) => {
+            house.step(&visitor, uid);
+            Ok(Redirect::to(&format!("/mail/{uid}")).into_response())
+        }
+        Err(error) => {
+            let (status, wrong) = refusal(error)?;
+            Ok((status, html(&CodePage::new(&visitor, uid, Some(wrong)))).into_response())
+        }
+    }
+}
+
+/// `POST /mail/{uid}/trash`.
+pub async fn trash(
+    State(house): State<Arc<House>>,
+    Path(uid): Path<u32>,
+    Posted { visitor, .. }: Posted<Nothing>,
+) -> Result<Redirect, Trouble> {
+    mail::set_trashed(&house.vault, visitor.visit.user, uid, true).await?;
+    Ok(Redirect::to("/mail?said=trashed"))
+}
+
+/// `POST /mail/{uid}/restore`.
+pub async fn restore(
+    State(house): State<Arc<House>>,
+    Path(uid): Path<u32>,
+    Posted { visitor, .. }: Posted<Nothing>,
+) -> Result<Redirect, Trouble> {
+    mail::set_trashed(&house.vault, visitor.visit.user, uid, false).await?;
+    Ok(Redirect::to("/mail?said=restored"))
+}
+
+/// `POST /mail/{uid}/delete`: for good.
+pub async fn delete(
+    State(house): State<Arc<House>>,
+    Path(uid): Path<u32>,
+    Posted { visitor, .. }: Posted<Nothing>,
+) -> Result<Redirect, Trouble> {
+    let unlocked = visitor.unlocked(&house)?;
+    mail::delete(&house.vault, &unlocked, &uid.to_string()).await?;
+    Ok(Redirect::to("/mail?folder=trash&said=deleted"))
+}
+
+/// The octets of a message once more: on the entry of the page that was just shown, else on a new one.
+async fn again(house: &House, visitor: &Visitor, uid: u32) -> Result<Wiped, Trouble> {
+    let unlocked = visitor.unlocked(house)?;
+    let mut reader = OwnerReader::new(&house.vault, &unlocked)?;
+    if let Some(recorded) = house.remembered(visitor) {
+        match reader.again(uid, &recorded).await {
+            Err(OwnerError::NotFound(_)) => {}
+            octets => return Ok(octets?),
+        }
+    }
+    Ok(reader.reveal_uid(uid, Extent::Whole).await?.octets)
+}
+
+impl House {
+    /// Whether a message may be shown: where the tenant asks for a code at every one, after that code.
+    pub(super) fn may_show(&self, visitor: &Visitor, uid: u32) -> bool {
+        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stepped.retain(|_, until| visitor.now < *until);
+        !visitor.tenant.step_up.unwrap_or(false) || stepped.contains_key(&(visitor.visit.id, uid))
+    }
+
+    /// The same for what belongs to a message: its page asks for the code.
+    fn must_show(&self, visitor: &Visitor, uid: u32) -> Result<(), Trouble> {
+        if self.may_show(visitor, uid) { Ok(()) } else { Err(Trouble::StepUp(uid)) }
+    }
+
+    fn step(&self, visitor: &Visitor, uid: u32) {
+        let until = visitor.open_until().unwrap_or(visitor.now);
+        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stepped.insert((visitor.visit.id, uid), until.min(visitor.now.plus(STEPPED)));
+    }
+
+    /// Keeps the entry of the message that a session was just shown: its frame asks for it again.
+    fn remember(&self, visitor: &Visitor, recorded: Recorded) {
+        let mut shown = self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if shown.len() >= MOST_REMEMBERED {
+            shown.clear();
+        }
+        shown.insert(visitor.visit.id, Arc::new(recorded));
+    }
+
+    fn remembered(&self, visitor: &Visitor) -> Option<Arc<Recorded>> {
+        let shown = self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shown.get(&visitor.visit.id).cloned()
+    }
+}
+
+/// A file for the browser to save, never to show. It breaks off when the mail is locked meanwhile.
+fn download(
+    house: &Arc<House>,
+    unlocked: Unlocked,
+    kind: &'static str,
+    name: &str,
+    content: Wiped,
+) -> Response {
+    let length = content.len();
+    let content = Bytes::from_owner(content);
+    let house = house.clone();
+    let pieces = futures::stream::try_unfold((content, unlocked), move |(mut rest, unlocked)| {
+        let house = house.clone();
+        async move {
+            if rest.is_empty() {
+                return Ok(None);
+            }
+            if !house.sessions.is_open(&unlocked, house.vault.clock.now()) {
+                return Err(std::io::Error::other("locked"));
+            }
+            let piece = rest.split_to(rest.len().min(PIECE));
+            Ok(Some((piece, (rest, unlocked))))
+        }
+    });
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::CONTENT_DISPOSITION, reading::content_disposition(name)),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
+    ];
+    (headers, Body::from_stream(pieces)).into_response()
+}
+
+/// The other messages of a conversation, as far as they are indexed.
+fn neighbours(house: &House, unlocked: &Unlocked, message: MessageId, uid: u32) -> Vec<Neighbour> {
+    let found = house.indexes.open(&house.vault, unlocked).and_then(|index| Ok(index.thread(message)?));
+    let hits = found.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a conversation cannot be looked up");
+        Vec::new()
+    });
+    if hits.len() < 2 {
+        return Vec::new();
+    }
+    hits.into_iter()
+        .map(|hit| Neighbour {
+            uid: hit.uid,
+            from: words::short_name(&hit.from),
+            subject: hit.subject.iter().map(|piece| piece.text.as_str()).collect(),
+            received: Moment::new(hit.received),
+            current: hit.uid == uid,
+        })
+        .collect()
+}
+
+/// The view that is asked for, else the first that a mail client has, else the dashboard's own.
+fn chosen(house: &House, visitor: &Visitor, wanted: Option<&str>) -> Result<ViewId, Trouble> {
+    let views = registry::views(&house.vault.records, visitor.visit.user).map_err(OwnerError::from)?;
+    let named = |text: &str| views.iter().find(|(id, _)| id.to_string() == text);
+    let found = match wanted {
+        Some(text) => Some(named(text).ok_or(Trouble::NotFound("view"))?),
+        None => views.iter().find(|(id, _)| *id != visitor.visit.view).or(views.first()),
+    };
+    found.map(|(id, _)| *id).ok_or(Trouble::NotFound("view"))
+}
+
+fn view_names(house: &House, visitor: &Visitor, current: ViewId) -> Result<Vec<ViewName>, Trouble> {
+    let views = registry::views(&house.vault.records, visitor.visit.user).map_err(OwnerError::from)?;
+    let name = |(id, row): (ViewId, crate::tenant::rows::ViewRow)| ViewName {
+        id: id.to_string(),
+        name: row.name,
+        current: current == id,
+    };
+    Ok(views.into_iter().map(name).collect())
+}
+
+/// Reads a message where it holds up nobody: a large one takes a while.
+async fn letter(octets: Wiped, remote: bool) -> Result<Letter, Trouble> {
+    aside(move || letter_of(reading::read(&octets), remote)).await
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| OwnerError::Stopping.into())
+}
+
+fn letter_of(reading: Reading, remote: bool) -> Letter {
+    let wanted = if remote { Remote::Allowed } else { Remote::Blocked };
+    let cleaned = reading.html.as_ref().map(|body| body.clean(wanted));
+    let text = match (&reading.text, &reading.html) {
+        (Some(text), _) => reading::text_to_html(text),
+        (None, Some(body)) => reading::text_to_html(&body.to_text()),
+        (None, None) => String::new(),
+    };
+    Letter {
+        from: people(&reading.from),
+        to: people(&reading.to),
+        cc: people(&reading.cc),
+        subject: if reading.subject.is_empty() { "(no subject)".to_owned() } else { reading.subject },
+        sent: reading.date.map(Moment::new),
+        text,
+        has_html: cleaned.is_some(),
+        blocked: cleaned.as_ref().map_or(0, |cleaned| cleaned.blocked),
+        loadable: cleaned.as_ref().map_or(0, |cleaned| cleaned.loadable),
+        attachments: reading.attachments.iter().map(file).collect(),
+        invites: reading.invites,
+        header: reading.header,
+        notes: reading.notes.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn people(mailboxes: &[Mailbox]) -> Vec<Shown> {
+    let shown = |mailbox: &Mailbox| Shown { name: mailbox.name.clone(), address: mailbox.address.clone() };
+    mailboxes.iter().map(shown).collect()
+}
+
+fn file(attachment: &reading::Attachment) -> File {
+    use reading::Kind;
+    let what = match attachment.kind {
+        Kind::Image => "Picture",
+        Kind::Pdf => "PDF",
+        Kind::Document => "Document",
+        Kind::Spreadsheet => "Table",
+        Kind::Archive => "Archive",
+        Kind::Audio => "Sound",
+        Kind::Video => "Film",
+        Kind::Calendar => "Calendar",
+        Kind::Contact => "Contact",
+        Kind::Message => "Message",
+        Kind::Text => "Text",
+        _ => "File",
+    };
+    File {
+        number: attachment.number,
+        name: attachment.name.clone(),
+        what,
+        size: words::size(attachment.octets),
+        dangerous: attachment.dangerous,
+    }
+}
+
+/// How long a code for one message holds, at most.
+const STEPPED: std::time::Duration = std::time::Duration::from_secs(300);
+/// Octets of a download between two looks at the lock.
+const PIECE: usize = 64 * 1024;
+/// Sessions whose last message is remembered.
+const MOST_REMEMBERED: usize = 1024;

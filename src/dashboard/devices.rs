@@ -159,7 +159,7 @@ pub async fn revoke(
     let (located, _) = locate(&house, &visitor, &view, &device)?;
     let request = Request::CredentialRevoke { credential: located.credential.to_string() };
     let _: serde_json::Value = house.ask(&visitor, request).await?;
-    Ok(Redirect::to(&format!("/views/{}?said=revoked", located.view)).into_response())
+    Ok(Redirect::to(&format!("/views/{}?said=device-revoked", located.view)).into_response())
 }
 
 /// The device, if it is one of the visitor's own view.

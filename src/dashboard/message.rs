@@ -360,7 +360,7 @@ async fn again(house: &House, visitor: &Visitor, uid: u32) -> Result<Wiped, Trou
 
 impl House {
     /// Whether a message may be shown: where the tenant asks for a code at every one, after that code.
-    fn may_show(&self, visitor: &Visitor, uid: u32) -> bool {
+    pub(super) fn may_show(&self, visitor: &Visitor, uid: u32) -> bool {
         let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         stepped.retain(|_, until| visitor.now < *until);
         !visitor.tenant.step_up.unwrap_or(false) || stepped.contains_key(&(visitor.visit.id, uid))

@@ -91,6 +91,11 @@ pub async fn pane(
     view: ViewId,
 ) -> Result<Pane, Trouble> {
     let unlocked = visitor.unlocked(house)?;
+    if !house.may_show(visitor, uid) {
+        return Ok(Pane::without(
+            "Every message asks for a code of its own here. Open this one under Mail, then come back.",
+        ));
+    }
     match sample(&house.vault, &unlocked, uid).await {
         Ok(sample) => {
             house.sessions.count_revealed(&unlocked, 1);

@@ -88,6 +88,7 @@ const NOTICES: &[(&str, &str)] = &[
     ("removing", "The tenant is being removed. Its keys go first, so nothing opens its mail any more."),
     ("passkey-added", "Your passkey is added. From now on it unlocks your mail."),
     ("passkey-removed", "The passkey is removed. It opens nothing any more."),
+    ("device-revoked", "Revoked. That device gets nothing any more."),
     ("tightened", "The view shows less from now on, of old mail too."),
     ("loosened", "New mail follows the new policy. Of older mail the view shows what both policies allow."),
 ];

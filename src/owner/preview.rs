@@ -41,7 +41,7 @@ pub struct Sides {
 /// Reveals a message to its owner for a preview. Too large a message is refused before it is read.
 pub async fn sample(vault: &Vault, unlocked: &Unlocked, uid: u32) -> Result<Sample, OwnerError> {
     let mut reader = OwnerReader::new(vault, unlocked)?;
-    let (_, row) = reader.find(&uid.to_string())?;
+    let (uid, row) = reader.find(&uid.to_string())?;
     if row.octets > MAX_OCTETS {
         let why = format!("a preview takes at most {} MB", MAX_OCTETS / 1_000_000);
         return Err(OwnerError::Invalid { what: "message", why });
@@ -67,9 +67,9 @@ impl Sample {
         let facts = plan::facts(&self.octets, &anatomy, addressee.into_iter().collect(), age);
         let rules = policy.rules_for(&facts);
         let exception = policy.when.iter().find(|when| when.matcher.holds(&facts));
-        let composed = render(vault, rules, view, &self.octets, &anatomy, about);
+        let composed = render(vault, rules, view, &self.octets, &anatomy, about());
         let view_octets = composed.map(|composition| Wiped::from(composition.render(&self.octets, &anatomy)));
-        let fates = explain(vault, rules, view, &self.octets, &anatomy, about);
+        let fates = explain(vault, rules, view, &self.octets, &anatomy, about());
         Sides {
             exception: exception.map(|when| when.matcher.to_string()),
             client: view_octets.map(|octets| sides::shown(&octets)),

@@ -48,7 +48,7 @@ fn a_mail_client_is_connected_reads_and_is_revoked() {
     assert!(locked.shows("Unlock to see their subjects"), "{}", locked.text());
     // To show less needs no unlock.
     let revoked = browser.post(&page, &format!("{page}/revoke"), &[]);
-    assert_eq!((revoked.status, revoked.to), (303, format!("{view}?said=revoked")));
+    assert_eq!((revoked.status, revoked.to), (303, format!("{view}?said=device-revoked")));
     assert!(Pop3::open(&server, &device).is_err());
     assert_eq!(browser.get(&page).status, 404);
 }

@@ -356,6 +356,12 @@ pub enum Request {
         /// The user's login.
         user: String,
     },
+    /// What a credential has fetched so far, as `credential.revoke` would list it.
+    #[serde(rename = "credential.fetched")]
+    CredentialFetched {
+        /// The credential's identifier.
+        credential: String,
+    },
     /// Revokes a credential; the answer lists what it has fetched.
     #[serde(rename = "credential.revoke")]
     CredentialRevoke {
@@ -629,9 +635,9 @@ pub struct CredentialItem {
     pub last_used: Option<String>,
 }
 
-/// The answer to `credential.revoke`: what the device has seen.
+/// The answer to `credential.revoke` and `credential.fetched`: what the device has seen.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-pub struct CredentialRevoked {
+pub struct CredentialFetched {
     /// The credential's identifier.
     pub credential: String,
     /// The messages that were fetched with it.

@@ -75,6 +75,12 @@ pub enum Act {
         /// Why.
         cause: Refusal,
     },
+    /// One more code was right, for one message: the tenant asks for that. It may be shown now.
+    SteppedUp {
+        /// The message.
+        #[serde(with = "text")]
+        message: MessageId,
+    },
     /// The owner key was wiped.
     UnlockEnded {
         /// Why.

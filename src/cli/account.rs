@@ -47,7 +47,9 @@ pub enum Tenant {
         unlocking: super::unlock::Unlocking,
     },
     /// Change what the tenant asks of its people
-    #[command(after_help = "Example:\n  veilpost tenant settings firm --reason-required true --step-up false")]
+    #[command(
+        after_help = "Example:\n  veilpost tenant settings firm --reason-required true --step-up false"
+    )]
     Settings {
         /// The tenant's name
         name: String,

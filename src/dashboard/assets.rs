@@ -27,6 +27,7 @@ const ASSETS: &[Asset] = assets![
     "print.js" as "text/javascript; charset=utf-8",
     "live.js" as "text/javascript; charset=utf-8",
     "passkey.js" as "text/javascript; charset=utf-8",
+    "preview.js" as "text/javascript; charset=utf-8",
     "mark.svg" as "image/svg+xml",
 ];
 

@@ -140,7 +140,7 @@ pub async fn list(
         Ok(sieve) => audit_walk::page(house.vault.audit.store(), tenant, (sieve, &scope.names), before)
             .await
             .map_err(OwnerError::from)?,
-        Err(_) => Found { rows: Vec::new(), size: 0, next: None, full: false },
+        Err(_) => Found { rows: Vec::new(), next: None, full: false },
     };
     let mark = house.marks.of(tenant);
     let verified = match mark.last.as_ref().map(|last| &last.outcome) {

@@ -30,8 +30,6 @@ pub struct Sieve {
 pub struct Found {
     /// Numbers and entries; none for an entry that does not read.
     pub rows: Vec<(u64, Option<Entry>)>,
-    /// Entries in the log.
-    pub size: u64,
     /// Where the next page begins; none at the beginning of what was asked for.
     pub next: Option<u64>,
     /// Whether the page is full. If not, and there is a next one, the walk ended because it was long.
@@ -100,7 +98,7 @@ pub async fn page<S: AuditStore>(
         // A stretch takes a millisecond or two; others have their turn in between.
         tokio::task::yield_now().await;
     }
-    Ok(Found { full: rows.len() == PAGE, rows, size, next: (end > low).then_some(end) })
+    Ok(Found { full: rows.len() == PAGE, rows, next: (end > low).then_some(end) })
 }
 
 /// The number of the first entry at or after a time: a dozen and a half reads in a long log. The

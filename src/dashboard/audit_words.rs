@@ -91,6 +91,7 @@ impl Matter {
         match act {
             A::ListRead { .. }
             | A::SearchMade { .. }
+            | A::SteppedUp { .. }
             | A::MessageRevealed { .. }
             | A::MessageExported { .. }
             | A::ResealBegun { .. }
@@ -103,7 +104,8 @@ impl Matter {
             A::SignedIn
             | A::SignInEnded
             | A::SignInEndedFor { .. }
-            | A::UnlockBegun { .. } | A::UnlockEnded { .. } => Self::SignIns,
+            | A::UnlockBegun { .. }
+            | A::UnlockEnded { .. } => Self::SignIns,
             A::SignInRefused { .. }
             | A::UnlockRefused { .. }
             | A::MessageDamaged { .. }
@@ -206,6 +208,7 @@ impl Concerned {
             | A::UnlockBegun { .. }
             | A::UnlockRefused { .. }
             | A::UnlockEnded { .. }
+            | A::SteppedUp { .. }
             | A::MessageRevealed { .. }
             | A::MessageExported { .. }
             | A::IndexExtended { .. }
@@ -364,6 +367,7 @@ impl Names {
                 };
                 plain(format!("{}; {opened}", locked(*cause)))
             }
+            A::SteppedUp { message } => about("gave a code for ".to_owned(), *message, ""),
             A::MessageRevealed { message, extent } => {
                 about(format!("opened {}", part_of(extent)), *message, "")
             }
@@ -485,6 +489,7 @@ pub fn message_of(act: &Act) -> Option<MessageId> {
         Act::MessageFetched { message, .. }
         | Act::MessagePushed { message, .. }
         | Act::MessageRevealed { message, .. }
+        | Act::SteppedUp { message }
         | Act::MessageExported { message }
         | Act::MessageReleased { message }
         | Act::MessageRemoved { message }

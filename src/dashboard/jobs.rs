@@ -62,6 +62,15 @@ impl Jobs {
         self.held().get(&(user, kind)).cloned()
     }
 
+    /// The same for a page that tells the end of a job: it is told once.
+    pub fn seen(&self, user: UserRef, kind: Kind) -> Option<Progress> {
+        let mut jobs = self.held();
+        match jobs.get(&(user, kind)) {
+            Some(running @ Progress::Running(..)) => Some(running.clone()),
+            _ => jobs.remove(&(user, kind)),
+        }
+    }
+
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<(UserRef, Kind), Progress>> {
         // Nothing panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -128,5 +137,9 @@ mod tests {
         running.finish(Ok("7 messages".to_owned()));
         assert_eq!(jobs.state(user, Kind::Index), Some(Progress::Done("7 messages".to_owned())));
         assert!(matches!(jobs.state(user, Kind::Reseal), Some(Progress::Failed(_))));
+        assert!(jobs.seen(user, Kind::Reseal).is_some() && jobs.seen(user, Kind::Reseal).is_none());
+        let running = jobs.begin(user, Kind::Reseal).expect("none runs");
+        assert!(jobs.seen(user, Kind::Reseal).is_some() && jobs.seen(user, Kind::Reseal).is_some());
+        drop(running);
     }
 }

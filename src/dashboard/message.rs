@@ -13,11 +13,13 @@ use serde::Deserialize;
 use super::House;
 use super::frame::{Frame, Place, html};
 use super::trouble::Trouble;
+use super::unlocking::refusal;
 use super::visitor::{Nothing, Posted, Visitor};
 use super::words::{self, Moment};
 use crate::audit::{Extent, PartPath, Recorded};
 use crate::names::{MessageId, ViewId};
 use crate::owner::mail::{self, OwnerReader};
+use crate::owner::unlock::step_up as owner_step_up;
 use crate::owner::{OwnerError, Unlocked, lines};
 use crate::reading::{self, Mailbox, Reading, Remote};
 use crate::tenant::registry;
@@ -122,6 +124,9 @@ pub async fn page(
         return masked(&house, &visitor, uid).await;
     }
     let unlocked = visitor.unlocked(&house)?;
+    if !house.may_show(&visitor, uid) {
+        return Ok(html(&CodePage::new(&visitor, uid, None)));
+    }
     let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
     house.sessions.count_revealed(&unlocked, 1);
     let thread = neighbours(&house, &unlocked, whole.row.message, uid);
@@ -168,6 +173,7 @@ pub async fn frame(
     Path(uid): Path<u32>,
     Query(wishes): Query<Wishes>,
 ) -> Result<Response, Trouble> {
+    house.must_show(&visitor, uid)?;
     let octets = again(&house, &visitor, uid).await?;
     let remote = if wishes.remote == Some(1) { Remote::Allowed } else { Remote::Blocked };
     let document = aside(move || reading::read(&octets).html.map(|body| body.clean(remote).document)).await?;
@@ -188,6 +194,7 @@ pub async fn part(
     Path((uid, number)): Path<(u32, usize)>,
 ) -> Result<Response, Trouble> {
     let unlocked = visitor.unlocked(&house)?;
+    house.must_show(&visitor, uid)?;
     let path = PartPath::parse(&number.to_string()).ok_or(Trouble::NotFound("attachment"))?;
     let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::parts(vec![path])).await?;
     let found = aside(move || reading::attachment(&whole.octets, number)).await?;
@@ -202,6 +209,7 @@ pub async fn source(
     Path(uid): Path<u32>,
 ) -> Result<Response, Trouble> {
     let unlocked = visitor.unlocked(&house)?;
+    house.must_show(&visitor, uid)?;
     let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
     let name = format!("message-{uid}.eml");
     Ok(download(&house, unlocked, "message/rfc822", &name, whole.octets))
@@ -215,6 +223,7 @@ pub async fn compare(
     Query(wishes): Query<Wishes>,
 ) -> Result<Response, Trouble> {
     let unlocked = visitor.unlocked(&house)?;
+    house.must_show(&visitor, uid)?;
     let view = chosen(&house, &visitor, wishes.view.as_deref())?;
     let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
     let seen = lines::as_view_shows(&house.vault, &unlocked, view, uid, &whole.recorded).await?;
@@ -242,6 +251,7 @@ pub async fn print(
     Path(uid): Path<u32>,
 ) -> Result<Response, Trouble> {
     let unlocked = visitor.unlocked(&house)?;
+    house.must_show(&visitor, uid)?;
     let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
     let received = Moment::new(whole.row.received);
     let letter = letter(whole.octets, false).await?;
@@ -261,6 +271,47 @@ pub async fn link(
     let found = aside(move || mail::find(&vault, unlocked.user(), message)).await??;
     let uid = found.ok_or(Trouble::NotFound("message"))?;
     Ok(Redirect::to(&format!("/mail/{uid}")).into_response())
+}
+
+/// A code for one message.
+#[derive(Deserialize)]
+pub struct Code {
+    code: String,
+}
+
+#[derive(Template)]
+#[template(path = "step-up.html")]
+struct CodePage {
+    frame: Frame,
+    uid: u32,
+    wrong: Option<String>,
+}
+
+impl CodePage {
+    fn new(visitor: &Visitor, uid: u32, wrong: Option<String>) -> Self {
+        Self { frame: Frame::of(visitor, Place::Mail, "A code for this message"), uid, wrong }
+    }
+}
+
+/// `POST /mail/{uid}/code`: one more code, where the tenant asks for one at every message.
+pub async fn step_up(
+    State(house): State<Arc<House>>,
+    Path(uid): Path<u32>,
+    Posted { visitor, form: Code { code } }: Posted<Code>,
+) -> Result<Response, Trouble> {
+    let unlocked = visitor.unlocked(&house)?;
+    let message = OwnerReader::new(&house.vault, &unlocked)?.message(uid)?;
+    let origin = visitor.client.origin;
+    match owner_step_up(&house.vault, &visitor.visit, &code, message, origin).await {
+        Ok(()) => {
+            house.step(&visitor, uid);
+            Ok(Redirect::to(&format!("/mail/{uid}")).into_response())
+        }
+        Err(error) => {
+            let (status, wrong) = refusal(error)?;
+            Ok((status, html(&CodePage::new(&visitor, uid, Some(wrong)))).into_response())
+        }
+    }
 }
 
 /// `POST /mail/{uid}/trash`.
@@ -308,6 +359,24 @@ async fn again(house: &House, visitor: &Visitor, uid: u32) -> Result<Wiped, Trou
 }
 
 impl House {
+    /// Whether a message may be shown: where the tenant asks for a code at every one, after that code.
+    pub(super) fn may_show(&self, visitor: &Visitor, uid: u32) -> bool {
+        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stepped.retain(|_, until| visitor.now < *until);
+        !visitor.tenant.step_up.unwrap_or(false) || stepped.contains_key(&(visitor.visit.id, uid))
+    }
+
+    /// The same for what belongs to a message: its page asks for the code.
+    fn must_show(&self, visitor: &Visitor, uid: u32) -> Result<(), Trouble> {
+        if self.may_show(visitor, uid) { Ok(()) } else { Err(Trouble::StepUp(uid)) }
+    }
+
+    fn step(&self, visitor: &Visitor, uid: u32) {
+        let until = visitor.open_until().unwrap_or(visitor.now);
+        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stepped.insert((visitor.visit.id, uid), until.min(visitor.now.plus(STEPPED)));
+    }
+
     /// Keeps the entry of the message that a session was just shown: its frame asks for it again.
     fn remember(&self, visitor: &Visitor, recorded: Recorded) {
         let mut shown = self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -462,6 +531,8 @@ fn file(attachment: &reading::Attachment) -> File {
     }
 }
 
+/// How long a code for one message holds, at most.
+const STEPPED: std::time::Duration = std::time::Duration::from_secs(300);
 /// Octets of a download between two looks at the lock.
 const PIECE: usize = 64 * 1024;
 /// Sessions whose last message is remembered.

@@ -6,28 +6,35 @@
 //! `owner`; and what the administration socket can do too, it asks of an [`Office`]. Templates are in
 //! `templates/`, stylesheet and scripts in `assets/`.
 
+mod account;
 mod account_tokens;
 mod admin;
 mod api;
 mod asker;
-mod account;
 mod assets;
 mod audit;
 mod audit_mark;
 mod audit_walk;
 mod audit_words;
 mod client;
+mod connect;
 mod cookie;
+mod devices;
 mod entrance;
 mod frame;
 mod gate;
 mod jobs;
 mod mail;
 mod message;
-mod search;
 mod passkeys;
+mod policies;
+mod policy_words;
+mod search;
+mod sides;
 mod trouble;
 mod unlocking;
+mod views;
+mod views_new;
 mod visitor;
 mod welcome;
 mod words;
@@ -44,6 +51,7 @@ use crate::admin::api::{Failure, Request};
 use crate::admin::socket::Outlet;
 use crate::audit::{Notary, Recorded};
 use crate::autoconfig::{self, Services};
+use crate::clock::Timestamp;
 use crate::owner::By;
 use crate::owner::index::Indexes;
 use crate::owner::sessions::{SessionId, Sessions};
@@ -78,6 +86,8 @@ pub struct House {
     pub indexes: Arc<Indexes>,
     /// Work that takes longer than a page.
     jobs: Arc<jobs::Jobs>,
+    /// Messages that a code of their own has opened, in which session, until when.
+    stepped: Mutex<HashMap<(SessionId, u32), Timestamp>>,
     /// The entry of the message that each session was shown last.
     shown: Mutex<HashMap<SessionId, Arc<Recorded>>>,
     /// Held while somebody's role or right to be here changes: a tenant keeps an administrator.
@@ -106,6 +116,7 @@ impl House {
             services,
             indexes,
             jobs: Arc::default(),
+            stepped: Mutex::default(),
             shown: Mutex::default(),
             standing: tokio::sync::Mutex::default(),
             knocks: api::caller::Knocks::default(),
@@ -135,6 +146,7 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail", get(mail::list))
         .route("/m/{message}", get(message::link))
         .route("/mail/{uid}", get(message::page))
+        .route("/mail/{uid}/code", post(message::step_up))
         .route("/mail/{uid}/html", get(message::frame))
         .route("/mail/{uid}/parts/{number}", get(message::part))
         .route("/mail/{uid}/source", get(message::source))
@@ -165,6 +177,20 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/account/tokens/revoke", post(account_tokens::revoke))
         // Programs.
         .nest("/api", api::router(&house))
+        // Views, devices, policies.
+        .route("/views", get(views::list))
+        .route("/views/new", get(views_new::page).post(views_new::create))
+        .route("/views/reseal", post(views::reseal))
+        .route("/views/{id}", get(views::view))
+        .route("/views/{id}/policy", get(views::compare).post(views::set_policy))
+        .route("/views/{id}/remove", post(views::remove))
+        .route("/views/{id}/profile", post(connect::profile))
+        .route("/views/{id}/devices", post(devices::add))
+        .route("/views/{id}/devices/{device}", get(devices::page))
+        .route("/views/{id}/devices/{device}/rotate", post(devices::rotate))
+        .route("/views/{id}/devices/{device}/revoke", post(devices::revoke))
+        .route("/policies", get(policies::list))
+        .route("/policies/{name}", get(policies::page).post(policies::act))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))

@@ -14,7 +14,7 @@ use webauthn_rs::prelude::{PublicKeyCredential, RegisterPublicKeyCredential};
 use super::House;
 use super::frame::{Frame, Place, html};
 use super::trouble::{Told, Trouble, local, with_return};
-use super::unlocking::refusal;
+use super::unlocking::{enter, refusal};
 use super::visitor::{Nothing, Posted, PostedJson, Visitor};
 use super::words::Moment;
 use crate::admin::api::Secret;
@@ -146,8 +146,7 @@ pub async fn unlock(
     let proof = Proof { credential, prf: output(prf)? };
     match passkey::unlock(&house.vault, &house.sessions, &visitor.visit, proof, why, origin).await {
         Ok(opened) => {
-            house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
-            house.notary.attend(visitor.visit.user.tenant);
+            enter(&house, &visitor, &opened)?;
             Ok(Json(json!({ "to": local(&to) })).into_response())
         }
         Err(error) => {

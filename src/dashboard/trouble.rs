@@ -17,6 +17,8 @@ pub enum Trouble {
     Welcome,
     /// The whole is locked: unlock, and come back here.
     Unlock(String),
+    /// The tenant asks for a code at every message, and this one has had none.
+    StepUp(u32),
     /// There is no such thing.
     NotFound(&'static str),
     /// The person may not do this.
@@ -35,7 +37,7 @@ impl Trouble {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::SignIn(_) | Self::Welcome | Self::Unlock(_) => StatusCode::SEE_OTHER,
+            Self::SignIn(_) | Self::Welcome | Self::Unlock(_) | Self::StepUp(_) => StatusCode::SEE_OTHER,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Forbidden | Self::ForeignForm => StatusCode::FORBIDDEN,
             Self::Failed(failure) => status(failure.code),
@@ -58,7 +60,7 @@ impl Trouble {
                 let hint = failure.hint.as_deref().filter(|hint| !hint.contains('`')).unwrap_or_default();
                 return (sentence(&failure.message), sentence(hint));
             }
-            Self::SignIn(_) | Self::Welcome | Self::Unlock(_) => ("", ""),
+            Self::SignIn(_) | Self::Welcome | Self::Unlock(_) | Self::StepUp(_) => ("", ""),
         };
         (title.to_owned(), text.to_owned())
     }
@@ -90,6 +92,7 @@ impl IntoResponse for Trouble {
         match &self {
             Self::SignIn(back) => return Redirect::to(&with_return("/sign-in", back)).into_response(),
             Self::Unlock(back) => return Redirect::to(&with_return("/unlock", back)).into_response(),
+            Self::StepUp(uid) => return Redirect::to(&format!("/mail/{uid}")).into_response(),
             Self::Welcome => return Redirect::to("/welcome").into_response(),
             _ => {}
         }
@@ -130,6 +133,12 @@ impl From<OwnerError> for Trouble {
             OwnerError::NotFound(what) => Self::NotFound(what),
             error => Self::Failed(error.into()),
         }
+    }
+}
+
+impl From<crate::records::RecordError> for Trouble {
+    fn from(error: crate::records::RecordError) -> Self {
+        OwnerError::from(error).into()
     }
 }
 

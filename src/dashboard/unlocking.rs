@@ -14,7 +14,7 @@ use super::search;
 use super::trouble::{Trouble, local};
 use super::visitor::{Posted, Visitor};
 use crate::audit::LockCause;
-use crate::owner::unlock::{record_ends, unlock_signed_in};
+use crate::owner::unlock::{Opened, record_ends, unlock_signed_in};
 use crate::owner::{OwnerError, passkey};
 
 /// Where to go afterwards.
@@ -63,9 +63,7 @@ pub async fn unlock(
     let why = Some(reason.trim()).filter(|reason| !reason.is_empty());
     match unlock_signed_in(&house.vault, &house.sessions, &visitor.visit, &code, why, origin).await {
         Ok(opened) => {
-            house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
-            house.notary.attend(visitor.visit.user.tenant);
-            search::keep_up(&house, house.sessions.resume(&opened.token, house.vault.clock.now())?);
+            enter(&house, &visitor, &opened)?;
             Ok(Redirect::to(local(&to)).into_response())
         }
         Err(error) => {
@@ -73,6 +71,15 @@ pub async fn unlock(
             Ok((status, html(&form(&house, &visitor, &to, reason, Some(wrong)))).into_response())
         }
     }
+}
+
+/// Puts an unlock into the session that it was asked for in, and begins to index what is new.
+pub(super) fn enter(house: &Arc<House>, visitor: &Visitor, opened: &Opened) -> Result<(), Trouble> {
+    let origin = visitor.client.origin;
+    house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
+    house.notary.attend(visitor.visit.user.tenant);
+    search::keep_up(house, house.sessions.resume(&opened.token, house.vault.clock.now())?);
+    Ok(())
 }
 
 /// `POST /lock`.

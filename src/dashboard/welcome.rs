@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::House;
 use super::frame::{Frame, html};
 use super::trouble::Trouble;
-use super::unlocking::refusal;
+use super::unlocking::{enter, refusal};
 use super::visitor::{Newcomer, Posted, PostedByNewcomer, Visitor};
 use crate::keyring::Passphrase;
 use crate::owner::{account, enrol};
@@ -101,8 +101,7 @@ pub async fn confirm(
     let visit = &visitor.visit;
     match enrol::confirm_authenticator(&house.vault, &house.sessions, visit, &form.code, origin).await {
         Ok(opened) => {
-            house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
-            house.notary.attend(visit.user.tenant);
+            enter(&house, &visitor, &opened)?;
             Ok(Redirect::to("/welcome").into_response())
         }
         Err(error) => {

@@ -75,6 +75,12 @@ pub fn short_name(from: &str) -> String {
     if shown.is_empty() { "(no sender)".to_owned() } else { shown.to_owned() }
 }
 
+/// A text that begins with a capital letter.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// What a page says at its top, by the word in its address. Only these words have a meaning, so that
 /// nobody puts words into our mouth by a link.
 pub fn notice(word: Option<&str>) -> Option<&'static str> {
@@ -114,6 +120,9 @@ const NOTICES: &[(&str, &str)] = &[
     ("removing", "The tenant is being removed. Its keys go first, so nothing opens its mail any more."),
     ("passkey-added", "Your passkey is added. From now on it unlocks your mail."),
     ("passkey-removed", "The passkey is removed. It opens nothing any more."),
+    ("device-revoked", "Revoked. That device gets nothing any more."),
+    ("tightened", "The view shows less from now on, of old mail too."),
+    ("loosened", "New mail follows the new policy. Of older mail the view shows what both policies allow."),
 ];
 
 #[cfg(test)]

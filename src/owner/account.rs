@@ -147,7 +147,7 @@ pub async fn set_password(
         let slot_key = key.user_slot_key(&share);
         row.owner_slot = KeySlot::wrap(&unlocked.key.0, &slot_key, &binding(user)).to_bytes();
         row.totp = enrolment.expose();
-        row.pending = row.pending.map(|steps| steps & !pending::PASSWORD);
+        row.pending = row.pending.map(|steps| steps & !pending::PASSWORD).filter(|steps| *steps != 0);
         if let Some(access) = &mut row.dashboard {
             let view: ViewRow =
                 registry::view(&vault.records, user, access.view)?.ok_or(OwnerError::NotFound("view"))?;

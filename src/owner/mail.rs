@@ -208,7 +208,7 @@ impl<'a> OwnerReader<'a> {
     }
 
     /// The message called `name`: its UID, or its identifier.
-    fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
+    pub(super) fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
         if let Ok(uid) = name.parse::<u32>() {
             return Ok((uid, self.row(uid)?));
         }
@@ -217,6 +217,11 @@ impl<'a> OwnerReader<'a> {
             .into_iter()
             .find(|(_, row)| row.message == message)
             .ok_or(OwnerError::NotFound("message"))
+    }
+
+    /// The identifier of a message; it is in the row, and opens nothing.
+    pub fn message(&self, uid: u32) -> Result<MessageId, OwnerError> {
+        Ok(self.row(uid)?.message)
     }
 
     fn row(&self, uid: u32) -> Result<MessageRow, OwnerError> {

@@ -6,10 +6,12 @@
 pub mod account;
 pub mod enrol;
 pub mod failure;
+pub mod fetched;
 pub mod index;
 pub mod lines;
 pub mod mail;
 pub mod passkey;
+pub mod preview;
 pub mod remove;
 pub mod reseal;
 pub mod sessions;

@@ -15,9 +15,8 @@ use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
-    CredentialListRow, CredentialRow,
-    HiddenRow, LastUsedRow, MailboxRow, MessageRow, PasskeyRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
-    StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
+    CredentialListRow, CredentialRow, HiddenRow, LastUsedRow, MailboxRow, MessageRow, PasskeyRow, PolicyRow,
+    RecipientRow, SeedRow, SoftlockRow, StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 

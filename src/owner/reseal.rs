@@ -35,6 +35,17 @@ pub struct Resealed {
 pub async fn reseal(
     vault: &Arc<Vault>,
     unlocked: &Unlocked,
+    progress: impl FnMut(u64, u64),
+) -> Result<Resealed, OwnerError> {
+    reseal_while(vault, unlocked, || true, progress).await
+}
+
+/// The same, for as long as `live` says so: it is asked before every message, and when it says no,
+/// the job ends there with [`OwnerError::SessionEnded`].
+pub async fn reseal_while(
+    vault: &Arc<Vault>,
+    unlocked: &Unlocked,
+    live: impl Fn() -> bool,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Resealed, OwnerError> {
     let user = unlocked.user;
@@ -46,6 +57,10 @@ pub async fn reseal(
     let total = rows.len() as u64;
     let mut done = Resealed::default();
     for (uid, _) in rows {
+        if !live() {
+            end(vault, unlocked, &views, done).await?;
+            return Err(OwnerError::SessionEnded);
+        }
         match one(vault, unlocked, &mut reader, uid, &recorded).await {
             Ok(()) => done.resealed += 1,
             Err(OwnerError::Damaged(_)) => done.damaged += 1,
@@ -55,11 +70,17 @@ pub async fn reseal(
         }
         progress(done.resealed + done.damaged, total);
     }
-    for view in views {
-        let act = Act::ResealEnded { view, resealed: done.resealed, failed: done.damaged };
-        record(vault, user.tenant, unlocked.by(), act).await?;
-    }
+    end(vault, unlocked, &views, done).await?;
     Ok(done)
+}
+
+/// Records how far the job came.
+async fn end(vault: &Vault, unlocked: &Unlocked, views: &[ViewId], done: Resealed) -> Result<(), OwnerError> {
+    for view in views {
+        let act = Act::ResealEnded { view: *view, resealed: done.resealed, failed: done.damaged };
+        record(vault, unlocked.user.tenant, unlocked.by(), act).await?;
+    }
+    Ok(())
 }
 
 /// Records the job, durably, then moves every view to a new generation.

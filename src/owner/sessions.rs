@@ -198,10 +198,13 @@ mod tests {
     fn a_token_opens_its_session_until_its_end() {
         let (sessions, token, text) = session();
         let token = Token::parse(&token.reveal()).expect("a token is read as it is printed");
-        assert_eq!(*sessions.resume(&token, NOW).expect("live").key.0.reveal(), text);
+        let unlocked = sessions.resume(&token, NOW).expect("live");
+        assert_eq!(*unlocked.key.0.reveal(), text);
+        assert!(sessions.is_open(&unlocked, NOW) && !sessions.is_open(&unlocked, LATER));
         assert!(matches!(sessions.resume(&token, LATER), Err(OwnerError::SessionEnded)));
         assert_eq!(sessions.expire(LATER).len(), 1);
         assert!(matches!(sessions.resume(&token, NOW), Err(OwnerError::SessionEnded)));
+        assert!(!sessions.is_open(&unlocked, NOW));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::audit::{Act, Actor, Draft, LockCause, Origin, Reason, Recorded, Refus
 use crate::keyring::{
     KeySlot, Passphrase, PasswordHashing, PasswordKey, RecoveryCode, SlotBinding, TotpEnrolment,
 };
-use crate::names::TenantId;
+use crate::names::{MessageId, TenantId};
 use crate::net::metrics::Outcome;
 use crate::records::Versioned;
 use crate::store::blobs::{BlobError, BlobName};
@@ -79,6 +79,29 @@ pub async fn unlock_signed_in(
         by_code(vault, user, &row, &password, code).await
     };
     admit(vault, sessions, knock, proof).await
+}
+
+/// Checks one more code of an unlocked person, for one message, where their tenant asks for that.
+/// It counts, burns and is recorded as an unlock is, and opens no session.
+pub async fn step_up(
+    vault: &Vault,
+    visit: &Visit,
+    code: &str,
+    message: MessageId,
+    origin: Origin,
+) -> Result<(), OwnerError> {
+    let user = visit.user;
+    let row = registry::user(&vault.records, user)?.ok_or(OwnerError::Refused)?;
+    count_attempt(vault, user, Door::Unlock).await?;
+    let by = By { actor: Actor::User { user: user.user }, origin };
+    if let Err((cause, error)) = by_code(vault, user, &row, &visit.password()?, code).await {
+        vault.metrics.unlock(Outcome::failed);
+        return Err(refuse(vault, user, by, Act::UnlockRefused { cause }, error).await);
+    }
+    clear_attempts(vault, user, Door::Unlock).await?;
+    let draft = Draft::new(by.actor, origin, Act::SteppedUp { message });
+    let _recorded = vault.audit.record(user.tenant, draft).await?;
+    Ok(())
 }
 
 /// An attempt to unlock, whatever it brings as proof.

@@ -17,6 +17,7 @@ mod headers;
 mod html;
 mod node;
 mod placeholder;
+pub mod sides;
 mod strata;
 #[cfg(test)]
 mod tests;

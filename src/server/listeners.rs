@@ -79,6 +79,17 @@ pub async fn open(
     Ok((listening, tls))
 }
 
+/// What mail clients are told: the ports that are bound, where the configuration leaves them open.
+fn services(config: &Config, listening: &Listening) -> Services {
+    let told = Services::of(config);
+    let bound = |port: Option<u16>, bound: &[SocketAddr]| match port {
+        Some(0) => bound.first().map(SocketAddr::port),
+        port => port,
+    };
+    let (pop3, pop3s) = (bound(told.pop3, &listening.pop3), bound(told.pop3s, &listening.pop3s));
+    Services { pop3, pop3s, ..told }
+}
+
 /// Opens the dashboard: it needs the whole server.
 pub fn open_dashboard(
     config: &Config,
@@ -91,7 +102,7 @@ pub fn open_dashboard(
         server.sessions.clone(),
         server.notary.clone(),
         Arc::new(CallDesk::new(server)),
-        Arc::new(Services::of(config)),
+        Arc::new(services(config, &server.listening)),
         server.indexes.clone(),
     );
     let router = dashboard::router(house);

@@ -115,15 +115,8 @@ impl Server {
         let sessions = Arc::new(Sessions::default());
         let (mut listening, tls) = listeners::open(config, &vault, life).await?;
         listening.dashboard = dashboard.iter().filter_map(Listener::local_addr).collect();
-        let server = Arc::new(Self {
-            vault,
-            sessions,
-            indexes: Arc::default(),
-            notary,
-            listening,
-            tls,
-            folder,
-        });
+        let server =
+            Arc::new(Self { vault, sessions, indexes: Arc::default(), notary, listening, tls, folder });
         listeners::open_dashboard(config, &server, dashboard, life)?;
         listeners::open_admin(config, &server, life)?;
         upkeep::start(config, &server, life);

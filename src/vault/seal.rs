@@ -161,6 +161,7 @@ fn compose(vault: &Vault, policy: &Policy, view: ViewId, scene: &Scene<'_>) -> O
 }
 
 /// What a rendering knows of its message besides the octets.
+#[derive(Clone, Copy)]
 pub struct About<'a> {
     /// The message.
     pub message: MessageId,
@@ -177,18 +178,38 @@ pub fn render(
     view: ViewId,
     bytes: &[u8],
     anatomy: &Anatomy,
-    About { message, received, phrase }: About<'_>,
+    about: About<'_>,
 ) -> Option<Composition> {
+    with_context(vault, view, about, |context| plan::compose(rules, bytes, anatomy, context))
+}
+
+/// What becomes of every atom of a message in a view under `rules`.
+pub fn explain(
+    vault: &Vault,
+    rules: &crate::policy::Rules,
+    view: ViewId,
+    bytes: &[u8],
+    anatomy: &Anatomy,
+    about: About<'_>,
+) -> Vec<plan::explain::Fate> {
+    with_context(vault, view, about, |context| plan::explain::explain(rules, bytes, anatomy, context))
+}
+
+fn with_context<T>(
+    vault: &Vault,
+    view: ViewId,
+    About { message, received, phrase }: About<'_>,
+    act: impl FnOnce(&plan::Context<'_>) -> T,
+) -> T {
     let link = vault.settings.public_url.as_deref();
-    let context = plan::Context {
+    act(&plan::Context {
         message,
         link: link.map(|base| format!("{}/m/{message}", base.trim_end_matches('/'))),
         phrase: phrase.map(str::to_owned),
         pseudonyms: &|name| pseudonym(vault, view, name),
         mail_domain: &vault.settings.hostname,
         received,
-    };
-    plan::compose(rules, bytes, anatomy, &context)
+    })
 }
 
 /// A stable token for a name, another one in each view, so that views cannot be joined by it.

@@ -189,6 +189,8 @@ fn addresses_sessions_and_settings_change_at_once_and_are_in_the_log() {
     assert_eq!(saved.status, 303);
     let code = server.code();
     assert_eq!(alice.post("/unlock", "/unlock", &[("code", &code)]).status, 422, "a reason is asked for");
+    let loosened = alice.post("/admin/settings", "/admin/settings", &[("reason_required", "on")]);
+    assert!(loosened.to.starts_with("/unlock"), "asking for less needs an unlock: {}", loosened.to);
     let kinds: Vec<String> = entries(&server)
         .iter()
         .map(|entry| entry["act"]["kind"].as_str().unwrap_or_default().to_owned())

@@ -10,6 +10,7 @@ mod dashboard_api;
 mod dashboard_audit;
 mod dashboard_passkeys;
 mod dashboard_security;
+mod dashboard_views;
 mod dashboard_walk;
 mod lmtp;
 mod mail_folder;

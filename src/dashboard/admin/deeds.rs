@@ -118,6 +118,17 @@ pub async fn set_settings(
     done(house, asker, Request::TenantSettings { tenant: row.name, reason_required, step_up }).await
 }
 
+/// Whether settings ask less of a tenant's people than those of now: then it takes an unlock (law 7).
+pub fn loosens(
+    house: &House,
+    asker: &Asker,
+    tenant: Option<&str>,
+    (reason_required, step_up): (bool, bool),
+) -> Result<bool, Trouble> {
+    let (_, row) = asker.tenant(house, tenant)?;
+    Ok((row.reason_required && !reason_required) || (row.step_up.unwrap_or(false) && !step_up))
+}
+
 /// Makes a tenant with its first user, for those who look after the server.
 pub async fn create_tenant(
     house: &House,

@@ -103,6 +103,10 @@ pub async fn set_settings(
     Posted { visitor, form }: Posted<Settings>,
 ) -> Result<Response, Trouble> {
     let chosen = (form.reason_required.is_some(), form.step_up.is_some());
+    if deeds::loosens(&house, &visitor.asker(), Some(&form.tenant), chosen)? && visitor.open_until().is_none()
+    {
+        return Err(Trouble::Unlock("/admin/settings".to_owned()));
+    }
     deeds::set_settings(&house, &visitor.asker(), Some(&form.tenant), chosen).await?;
     Ok(back(&visitor, "settings", &form.tenant, "saved").into_response())
 }

@@ -227,7 +227,11 @@ pub async fn change_tenant(
     Named(tenant): Named<String>,
     Sent(TenantChange { reason_required, step_up }): Sent<TenantChange>,
 ) -> Result<StatusCode, Problem> {
-    deeds::set_settings(&house, &caller.asker, Some(&tenant), (reason_required, step_up)).await?;
+    let chosen = (reason_required, step_up);
+    if deeds::loosens(&house, &caller.asker, Some(&tenant), chosen)? {
+        caller.session()?;
+    }
+    deeds::set_settings(&house, &caller.asker, Some(&tenant), chosen).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -89,6 +89,11 @@ pub async fn remove(
 }
 
 async fn whole(house: &House, caller: &Caller, uid: u32) -> Result<MailWhole, Problem> {
+    // Where every message needs a code of its own, a session that opens many is not enough.
+    if caller.bearer.tenant.step_up == Some(true) {
+        let detail = "This tenant asks for a code for every single message: read it in the dashboard.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "refused", detail));
+    }
     let request = Request::MailRead { session: caller.session()?, message: uid.to_string() };
     Ok(house.ask_by(caller.asker.by(), request).await?)
 }

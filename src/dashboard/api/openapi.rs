@@ -75,7 +75,7 @@ fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value> {
     parameters.extend(route.query.iter().flat_map(|query| in_query(*query, generator)));
     if route.opening != Opening::Never {
         let says = match route.opening {
-            Opening::IfItReveals => "An unlock session, if this shows more than before.",
+            Opening::IfItReveals => "An unlock session, if this shows more, or asks less, than before.",
             _ => "An unlock session from `POST /unlock`.",
         };
         let required = route.opening == Opening::Always;

@@ -16,7 +16,7 @@ use super::caller::Caller;
 use super::parts::{Asked, Named, Sent};
 use super::problem::Problem;
 use crate::admin::api::{
-    AuditReport, CredentialCreated, CredentialItem, CredentialRevoked, PolicyItem, Request, Role, Secret,
+    AuditReport, CredentialCreated, CredentialFetched, CredentialItem, PolicyItem, Request, Role, Secret,
     ViewItem,
 };
 use crate::audit::LockCause;
@@ -223,7 +223,7 @@ pub async fn revoke_credential(
     State(house): Room,
     Extension(caller): Who,
     Named((view, credential)): Named<(String, String)>,
-) -> Result<Json<CredentialRevoked>, Problem> {
+) -> Result<Json<CredentialFetched>, Problem> {
     // The call takes any credential: this one has to be of this view of theirs.
     let found = devices(&house, &caller, &view).await?.into_iter().find(|device| device.id == credential);
     let credential = found.ok_or_else(|| Problem::not_found("credential"))?.id;

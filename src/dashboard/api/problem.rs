@@ -117,7 +117,7 @@ impl From<Trouble> for Problem {
         match trouble {
             Trouble::NotFound(what) => Self::not_found(what),
             Trouble::Failed(failure) => failure.into(),
-            Trouble::Unlock(_) => Self::locked(),
+            Trouble::Unlock(_) | Trouble::StepUp(_) => Self::locked(),
             Trouble::SignIn(_) | Trouble::Welcome => Self::unknown(),
             Trouble::Forbidden | Trouble::ForeignForm => {
                 Self::new(StatusCode::FORBIDDEN, "refused", "This is for administrators.")

@@ -10,7 +10,7 @@ use super::super::House;
 use super::scope::Scope;
 use super::{deeds, mail, own};
 use crate::admin::api::{
-    AddressItem, AuditReport, CredentialCreated, CredentialItem, CredentialRevoked, MailWhole, PolicyItem,
+    AddressItem, AuditReport, CredentialCreated, CredentialFetched, CredentialItem, MailWhole, PolicyItem,
     Status, Storage, TenantItem, UserItem, ViewItem,
 };
 
@@ -226,7 +226,7 @@ pub static ROUTES: &[Route] = &[
         id: "revokeCredential",
         says: "Revoke an app password; the answer lists the messages that it has fetched",
         scope: Some(Scope::ViewsWrite),
-        answer: Answer::Found(of::<CredentialRevoked>),
+        answer: Answer::Found(of::<CredentialFetched>),
         serve: || delete(own::revoke_credential),
         ..PLAIN
     },
@@ -386,8 +386,9 @@ pub static ROUTES: &[Route] = &[
         method: Method::PATCH,
         path: "/tenants/{tenant}",
         id: "changeTenant",
-        says: "Change what a tenant asks of its people",
+        says: "Change what a tenant asks of its people; asking less needs an unlock",
         scope: Some(Scope::TenantsWrite),
+        opening: Opening::IfItReveals,
         body: Some(of::<deeds::TenantChange>),
         serve: || patch(deeds::change_tenant),
         ..PLAIN

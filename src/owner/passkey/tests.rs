@@ -419,6 +419,7 @@ fn open(folder: &std::path::Path) -> Vault {
         settings: vault::Settings {
             hostname: "vault.example".to_owned(),
             public_url: Some("https://vault.example".to_owned()),
+            indexes: folder.join("search"),
             unlock_lasts: Duration::from_secs(600),
             reason_required: false,
         },

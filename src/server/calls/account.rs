@@ -138,7 +138,8 @@ pub async fn user_password(
 pub async fn user_totp(server: &Server, login: &str, authority: &Authority, by: By) -> Answered {
     let (user, _) = user_named(server, login)?;
     let unlocked = own_session(authorise(server, authority, user, by).await?, user)?;
-    let enrolled = account::reset_totp(&server.vault, &server.sessions, &unlocked, user, Enrolment::Here).await?;
+    let enrolled =
+        account::reset_totp(&server.vault, &server.sessions, &unlocked, user, Enrolment::Here).await?;
     answer(&shown(enrolled, Enrolment::Here))
 }
 

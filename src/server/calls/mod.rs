@@ -99,6 +99,7 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
             view::credential_create(server, &user, &view, &label, &authority, by).await
         }
         R::CredentialList { user } => view::credential_list(server, &user),
+        R::CredentialFetched { credential } => view::credential_fetched(server, &credential).await,
         R::CredentialRevoke { credential } => view::credential_revoke(server, &credential, by).await,
         R::CredentialRotate { credential, authority } => {
             view::credential_rotate(server, &credential, &authority, by).await

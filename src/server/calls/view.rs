@@ -5,8 +5,8 @@ use crate::admin::api::{
     Authority, CredentialCreated, CredentialItem, CredentialRevoked, PolicyItem, Secret, ViewItem,
 };
 use crate::admin::socket::Outlet;
-use crate::audit::{Act, Actor};
 use crate::names::{CredentialId, TenantId, ViewId};
+use crate::owner::fetched::fetched;
 use crate::owner::view::{Issued, Located};
 use crate::owner::{By, OwnerError, reseal as owner_reseal, view};
 use crate::policy;
@@ -117,8 +117,17 @@ pub fn credential_list(server: &Server, login: &str) -> Answered {
 pub async fn credential_revoke(server: &Server, credential: &str, by: By) -> Answered {
     let located = locate(server, credential)?;
     view::revoke(&server.vault, &located, by).await?;
-    let fetched = fetched(server, &located).await?;
-    answer(&CredentialRevoked { credential: credential.to_owned(), fetched })
+    answer_fetched(server, &located).await
+}
+
+pub async fn credential_fetched(server: &Server, credential: &str) -> Answered {
+    answer_fetched(server, &locate(server, credential)?).await
+}
+
+async fn answer_fetched(server: &Server, located: &Located) -> Answered {
+    let fetched = fetched(&server.vault, located).await?;
+    let fetched = fetched.into_keys().map(|message| message.to_string()).collect();
+    answer(&CredentialRevoked { credential: located.credential.to_string(), fetched })
 }
 
 pub async fn credential_rotate(server: &Server, credential: &str, authority: &Authority, by: By) -> Answered {
@@ -192,24 +201,6 @@ fn policy_item(
     Ok(PolicyItem { name: name.to_owned(), description, shipped, views: used })
 }
 
-/// The messages that were fetched with a credential, as the audit log has them.
-async fn fetched(server: &Server, located: &Located) -> Result<Vec<String>, OwnerError> {
-    let wanted = Actor::View { view: located.view, credential: located.credential };
-    let mut messages = std::collections::BTreeSet::new();
-    let mut from = 0;
-    loop {
-        let entries = server.vault.audit.read(located.user.tenant, from, PAGE).await?;
-        let Some(last) = entries.last().and_then(|entry| entry.as_ref().ok()) else { break };
-        from = last.sequence + 1;
-        for entry in entries.into_iter().flatten().filter(|entry| entry.draft.actor == wanted) {
-            if let Act::MessageFetched { message, .. } = entry.draft.act {
-                messages.insert(message);
-            }
-        }
-    }
-    Ok(messages.into_iter().map(|message| message.to_string()).collect())
-}
-
 fn users(server: &Server, login: Option<&str>) -> Result<Vec<(UserRef, String)>, OwnerError> {
     if let Some(login) = login {
         let (user, row) = user_named(server, login)?;
@@ -244,6 +235,3 @@ fn shown(issued: &Issued) -> Answered {
         app_password: Secret::new(issued.app_password.reveal().to_string()),
     })
 }
-
-/// Audit entries read at once.
-const PAGE: usize = 1000;

@@ -16,7 +16,7 @@ use super::unlocking::{enter, refusal};
 use super::visitor::{Newcomer, Posted, PostedByNewcomer, Visitor};
 use crate::keyring::Passphrase;
 use crate::owner::{account, enrol};
-use crate::tenant::rows::pending;
+use crate::tenant::rows::{UserRow, pending};
 
 /// The first code of an authenticator.
 #[derive(Deserialize)]
@@ -43,6 +43,7 @@ pub struct Kept {
 struct AuthenticatorPage {
     frame: Frame,
     csrf: String,
+    steps: Vec<Step>,
     qr: Qr,
     seed: String,
     wrong: Option<String>,
@@ -53,6 +54,7 @@ struct AuthenticatorPage {
 struct PasswordPage {
     frame: Frame,
     csrf: String,
+    steps: Vec<Step>,
     wrong: Option<String>,
 }
 
@@ -61,8 +63,15 @@ struct PasswordPage {
 struct RecoveryPage {
     frame: Frame,
     csrf: String,
+    steps: Vec<Step>,
     code: String,
     wrong: Option<String>,
+}
+
+/// A step of the first sign-in, as the page lists it.
+struct Step {
+    name: &'static str,
+    current: bool,
 }
 
 /// `GET /welcome`: the step that is next.
@@ -170,7 +179,8 @@ fn authenticator(house: &House, visitor: &Visitor, wrong: Option<String>) -> Res
     let seed = enrolled.seed.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
     let frame = Frame::bare("Set up your authenticator");
     let csrf = visitor.visit.csrf.clone();
-    Ok(html(&AuthenticatorPage { frame, csrf, qr: Qr::of(&enrolled.uri), seed, wrong }))
+    let steps = steps(&visitor.row, pending::AUTHENTICATOR);
+    Ok(html(&AuthenticatorPage { frame, csrf, steps, qr: Qr::of(&enrolled.uri), seed, wrong }))
 }
 
 fn unlock_first(visitor: &Visitor, wrong: Option<String>) -> Result<Response, Trouble> {
@@ -186,11 +196,22 @@ fn unlock_first(visitor: &Visitor, wrong: Option<String>) -> Result<Response, Tr
 }
 
 fn password_page(visitor: &Visitor, wrong: Option<String>) -> PasswordPage {
-    PasswordPage { frame: Frame::bare("Choose your password"), csrf: visitor.visit.csrf.clone(), wrong }
+    let (frame, csrf) = (Frame::bare("Choose your password"), visitor.visit.csrf.clone());
+    PasswordPage { frame, csrf, steps: steps(&visitor.row, pending::PASSWORD), wrong }
 }
 
 fn recovery_page(visitor: &Visitor, code: String, wrong: Option<String>) -> RecoveryPage {
-    RecoveryPage { frame: Frame::bare("Your recovery code"), csrf: visitor.visit.csrf.clone(), code, wrong }
+    let (frame, csrf) = (Frame::bare("Your recovery code"), visitor.visit.csrf.clone());
+    RecoveryPage { frame, csrf, steps: steps(&visitor.row, pending::RECOVERY), code, wrong }
+}
+
+/// All steps of this first sign-in, those behind and those ahead; none where there is but one.
+fn steps(row: &UserRow, current: u8) -> Vec<Step> {
+    let now = STEPS.iter().position(|(step, _)| *step == current);
+    let (before, after) = STEPS.split_at(now.unwrap_or(0));
+    let ahead = after.iter().filter(|(step, _)| row.awaits(*step));
+    let all = before.iter().chain(ahead).map(|(step, name)| Step { name, current: *step == current });
+    Some(all.collect()).filter(|all: &Vec<Step>| all.len() > 1).unwrap_or_default()
 }
 
 /// A QR code as one SVG path: a page without inline style can show it.
@@ -213,6 +234,12 @@ impl Qr {
     }
 }
 
+/// In this order.
+const STEPS: [(u8, &str); 3] = [
+    (pending::AUTHENTICATOR, "Authenticator"),
+    (pending::PASSWORD, "Password"),
+    (pending::RECOVERY, "Recovery code"),
+];
 /// The quiet zone around a QR code, in modules.
 const QUIET: usize = 4;
 /// Letters of the recovery code that are asked for again.

@@ -1,6 +1,9 @@
 //! Times, sizes and notices in the words that people see.
 
+use jiff::civil::{Date, DateTime};
+
 use crate::clock::Timestamp;
+use crate::reading;
 
 /// A time as a page shows it: for machines (RFC 3339), and for people without scripts, in UTC.
 /// `live.js` turns it into the person's own.
@@ -23,6 +26,30 @@ impl From<Timestamp> for Moment {
     fn from(time: Timestamp) -> Self {
         Self::new(time.unix())
     }
+}
+
+/// From when to when, in the words of the invitation's own time zone. The day stands there once if it
+/// is one; what is no date stays as the sender wrote it.
+pub fn span(start: &reading::Moment, end: Option<&reading::Moment>) -> String {
+    let begins = [spoken(&start.text, DAY_AND_TIME), start.zone.clone()];
+    let Some(end) = end else { return join(&begins) };
+    let same_day = start.text.get(..DATE) == end.text.get(..DATE) && end.text.len() > DATE;
+    let ends = spoken(&end.text, if same_day { TIME } else { DAY_AND_TIME });
+    if start.zone == end.zone {
+        return join(&[format!("{} to {ends}", begins[0]), end.zone.clone()]);
+    }
+    format!("{} to {}", join(&begins), join(&[ends, end.zone.clone()]))
+}
+
+fn spoken(text: &str, style: &str) -> String {
+    if let Ok(time) = DateTime::strptime("%Y-%m-%d %H:%M", text) {
+        return time.strftime(style).to_string();
+    }
+    Date::strptime("%Y-%m-%d", text).map_or_else(|_| text.to_owned(), |day| day.strftime(DAY).to_string())
+}
+
+fn join(words: &[String]) -> String {
+    words.join(" ").trim_end().to_owned()
 }
 
 /// Octets in the unit that fits.
@@ -61,6 +88,11 @@ pub fn notice(word: Option<&str>) -> Option<&'static str> {
     Some(text)
 }
 
+/// Octets of a date in an invitation.
+const DATE: usize = 10;
+const TIME: &str = "%H:%M";
+const DAY: &str = "%A %-d %b %Y";
+const DAY_AND_TIME: &str = "%A %-d %b %Y, %H:%M";
 const NOTICES: &[(&str, &str)] = &[
     ("locked", "Locked. Everything is sealed again."),
     ("trashed", "Moved to the trash."),
@@ -110,6 +142,33 @@ mod tests {
         ] {
             assert_eq!(size(octets), text);
         }
+    }
+
+    #[test]
+    fn invitations_tell_the_day_once() {
+        let moment = |text: &str, zone: &str| reading::Moment {
+            text: text.to_owned(),
+            zone: zone.to_owned(),
+            unix: None,
+        };
+        let start = moment("2026-11-12 16:00", "UTC");
+        for (end, words) in [
+            (None, "Thursday 12 Nov 2026, 16:00 UTC"),
+            (Some(moment("2026-11-12 17:30", "UTC")), "Thursday 12 Nov 2026, 16:00 to 17:30 UTC"),
+            (
+                Some(moment("2026-11-13 01:00", "UTC")),
+                "Thursday 12 Nov 2026, 16:00 to Friday 13 Nov 2026, 01:00 UTC",
+            ),
+            (Some(moment("2026-11-12 18:00", "Paris")), "Thursday 12 Nov 2026, 16:00 UTC to 18:00 Paris"),
+            (Some(moment("é soon", "")), "Thursday 12 Nov 2026, 16:00 UTC to é soon"),
+        ] {
+            assert_eq!(span(&start, end.as_ref()), words);
+        }
+        let day = moment("2026-12-24", "");
+        assert_eq!(
+            span(&day, Some(&moment("2026-12-26", ""))),
+            "Thursday 24 Dec 2026 to Saturday 26 Dec 2026"
+        );
     }
 
     #[test]

@@ -121,7 +121,8 @@ impl Pop3 {
     }
 }
 
-fn trusting(ca_file: &str) -> ClientConfig {
+/// A client that trusts the certificate of a file and no other.
+pub fn trusting(ca_file: &str) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_file_iter(ca_file).expect("certificates");
     roots.add_parsable_certificates(certificates.map(|certificate| certificate.expect("a certificate")));

@@ -1,0 +1,22 @@
+// The link in a placeholder, out of a mail client that fetched it by POP3: through sign-in and unlock
+// to this message and no other.
+
+import assert from "node:assert/strict";
+import { signIn } from "./doors.mjs";
+import { retrieve } from "./pop3.mjs";
+
+export async function link(stage, page, authenticator) {
+  const { login, password, device } = stage.facts.reader;
+  const message = await retrieve(stage.facts, device, 1);
+  const [url] = message.replaceAll("=\r\n", "").match(/https:\/\/localhost:\d+\/m\/\w+/);
+  assert.ok(!message.includes("85,000"));
+  await page.goto(url);
+  assert.match(page.url(), /\/sign-in\?to=/);
+  await signIn(page, login, password);
+  await page.getByRole("heading", { name: "Unlock your mail" }).waitFor();
+  await page.getByLabel("Code from your authenticator").fill(await authenticator.code());
+  await page.getByRole("main").getByRole("button", { name: "Unlock" }).click();
+  await page.getByText("85,000 euros").waitFor();
+  assert.match(new URL(page.url()).pathname, /^\/mail\/\d+$/);
+  stage.quiet(page, "the link of a placeholder");
+}

@@ -6,7 +6,7 @@ use super::Common;
 use super::terminal::{Bar, Failed, Style, confirm, print, styled, table};
 use super::unlock::{Authorising, Unlocking};
 use crate::admin::api::{
-    CredentialCreated, CredentialItem, CredentialRevoked, FailureCode, Request, ViewItem,
+    CredentialCreated, CredentialFetched, CredentialItem, FailureCode, Request, ViewItem,
 };
 
 /// Commands on views.
@@ -191,7 +191,7 @@ pub fn credential(command: Credential, common: &Common) -> Result<(), Failed> {
             })
         }
         Credential::Revoke { id } => {
-            let revoked: CredentialRevoked = client.call(Request::CredentialRevoke { credential: id })?;
+            let revoked: CredentialFetched = client.call(Request::CredentialRevoke { credential: id })?;
             print(common.json, &revoked, |revoked| {
                 let count = revoked.fetched.len();
                 let list = revoked.fetched.iter().map(|id| format!("  {id}\n")).collect::<String>();

@@ -67,9 +67,9 @@ impl Sample {
         let facts = plan::facts(&self.octets, &anatomy, addressee.into_iter().collect(), age);
         let rules = policy.rules_for(&facts);
         let exception = policy.when.iter().find(|when| when.matcher.holds(&facts));
-        let composed = render(vault, rules, view, &self.octets, &anatomy, about());
+        let composed = render(vault, rules, view, &self.octets, &anatomy, about);
         let view_octets = composed.map(|composition| Wiped::from(composition.render(&self.octets, &anatomy)));
-        let fates = explain(vault, rules, view, &self.octets, &anatomy, about());
+        let fates = explain(vault, rules, view, &self.octets, &anatomy, about);
         Sides {
             exception: exception.map(|when| when.matcher.to_string()),
             client: view_octets.map(|octets| sides::shown(&octets)),

@@ -2,7 +2,7 @@
 
 use super::{Answered, Server, answer, authorise, done, resume, tenant_named, time, user_named};
 use crate::admin::api::{
-    Authority, CredentialCreated, CredentialItem, CredentialRevoked, PolicyItem, Secret, ViewItem,
+    Authority, CredentialCreated, CredentialFetched, CredentialItem, PolicyItem, Secret, ViewItem,
 };
 use crate::admin::socket::Outlet;
 use crate::names::{CredentialId, TenantId, ViewId};
@@ -127,7 +127,7 @@ pub async fn credential_fetched(server: &Server, credential: &str) -> Answered {
 async fn answer_fetched(server: &Server, located: &Located) -> Answered {
     let fetched = fetched(&server.vault, located).await?;
     let fetched = fetched.into_keys().map(|message| message.to_string()).collect();
-    answer(&CredentialRevoked { credential: located.credential.to_string(), fetched })
+    answer(&CredentialFetched { credential: located.credential.to_string(), fetched })
 }
 
 pub async fn credential_rotate(server: &Server, credential: &str, authority: &Authority, by: By) -> Answered {

@@ -2,13 +2,14 @@
 // to this message and no other.
 
 import assert from "node:assert/strict";
-import { signIn } from "./doors.mjs";
+import { lock, signIn, unlock } from "./doors.mjs";
 import { retrieve } from "./pop3.mjs";
+import { linkIn } from "./views.mjs";
 
 export async function link(stage, page, authenticator) {
   const { login, password, device } = stage.facts.reader;
   const message = await retrieve(stage.facts, device, 1);
-  const [url] = message.replaceAll("=\r\n", "").match(/https:\/\/localhost:\d+\/m\/\w+/);
+  const url = linkIn(message);
   assert.ok(!message.includes("85,000"));
   await page.goto(url);
   assert.match(page.url(), /\/sign-in\?to=/);
@@ -19,4 +20,13 @@ export async function link(stage, page, authenticator) {
   await page.getByText("85,000 euros").waitFor();
   assert.match(new URL(page.url()).pathname, /^\/mail\/\d+$/);
   stage.quiet(page, "the link of a placeholder");
+}
+
+/** While somebody is signed in, the link asks for the code alone. */
+export async function again(stage, page, authenticator, url) {
+  await lock(page);
+  await page.goto(url);
+  await unlock(page, authenticator);
+  await page.getByText("85,000 euros").waitFor();
+  stage.quiet(page, "the link once more");
 }

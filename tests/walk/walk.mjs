@@ -8,12 +8,13 @@ import * as desk from "./desk.mjs";
 import * as ears from "./ear.mjs";
 import { firstSignIn } from "./first.mjs";
 import { keyboard } from "./keyboard.mjs";
-import { link } from "./link.mjs";
+import { again, link } from "./link.mjs";
 import passkeys from "./passkey.mjs";
 import { plain } from "./plain.mjs";
 import * as reading from "./reading.mjs";
 import { record } from "./record.mjs";
 import * as stages from "./stage.mjs";
+import * as views from "./views.mjs";
 
 const facts = JSON.parse(readFileSync(0, "utf8"));
 const ear = await ears.listen(facts);
@@ -41,9 +42,16 @@ try {
   await chapter("trash", () => reading.trash(stage, page));
   await chapter("nowhere", () => reading.nowhere(stage, page));
   await chapter("keyboard", () => keyboard(stage, page));
+  let device;
+  let address;
+  await chapter("new view", async () => void (device = await views.create(stage, page)));
+  await chapter("POP3", async () => void (address = await views.fetch(stage, page, device)));
+  await chapter("revoke", () => views.revoke(stage, page, device));
+  await chapter("policies", () => views.policies(stage, page));
   await chapter("audit", () => record(stage, page));
   await chapter("account", () => desk.account(stage, page));
   await chapter("administration", () => desk.administration(stage, page));
+  await chapter("lock, and the link", () => again(stage, page, phone, address));
 
   const reader = new Authenticator(facts.reader.seed);
   await chapter("link", async () => link(stage, await stage.person(), reader));

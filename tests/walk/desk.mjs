@@ -8,7 +8,7 @@ const ADMINISTRATION = ["admin", "admin/users", "admin/addresses", "admin/domain
 export async function account(stage, page) {
   for (const path of ACCOUNT) await open(stage, page, path);
   await page.goto("/account");
-  await page.getByLabel("Phrase").fill("blue heron at noon");
+  await page.getByRole("textbox", { name: "Phrase" }).fill("blue heron at noon");
   await page.getByRole("button", { name: "Save" }).click();
   await page.locator(".notice.done").waitFor();
 }

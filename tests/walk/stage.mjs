@@ -128,4 +128,4 @@ const FLAGS = [
   "--disable-sync",
 ];
 /** Milliseconds: far more than any page takes on a busy machine. */
-const PATIENCE = 30_000;
+const PATIENCE = 15_000;

@@ -11,7 +11,7 @@ export async function create(stage, page) {
   await stage.look(page, "views-none");
   await page.getByRole("link", { name: "Connect a mail client" }).first().click();
   await page.locator("input[name=policy][value=headers-only]").check();
-  const message = page.getByLabel("Message", { exact: true });
+  const message = page.locator("select[name=message]");
   const settlement = message.locator("option", { hasText: "Settlement" }).last();
   await message.selectOption(await settlement.getAttribute("value"));
   const client = page.locator("#preview .client");

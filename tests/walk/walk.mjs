@@ -57,6 +57,11 @@ try {
   await chapter("link", async () => link(stage, await stage.person(), reader));
   await chapter("without scripts", () => plain(stage, reader));
   await chapter("attacks", () => attacks(stage, ear, reader));
+
+  // Last, since it needs many codes and each has its half minute.
+  const { login, own } = facts.newcomer;
+  const newcomer = { login, password: own, code: () => phone.code() };
+  await chapter("passkeys", () => passkeys(page, new URL(facts.dashboard).origin, newcomer));
 } catch (error) {
   await stage.last();
   console.error(error);

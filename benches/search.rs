@@ -126,7 +126,7 @@ impl Source {
         while plain.len() < self.text {
             let word = self.zipf();
             plain.push_str(&self.words[word]);
-            plain.push_str(if plain.len() % 13 == 0 { ".\r\n" } else { " " });
+            plain.push_str(if plain.len().is_multiple_of(13) { ".\r\n" } else { " " });
         }
         let subject = [self.zipf(), self.zipf(), self.zipf()].map(|word| self.words[word].as_str()).join(" ");
         let mut mail = format!(

@@ -435,7 +435,12 @@ fn neighbours(house: &House, unlocked: &Unlocked, message: MessageId, uid: u32) 
     if hits.len() < 2 {
         return Vec::new();
     }
+    // Those around this one: a list that goes on for years is no conversation any more.
+    let here = hits.iter().position(|hit| hit.uid == uid).unwrap_or(0);
+    let first = here.saturating_sub(NEIGHBOURS / 2).min(hits.len().saturating_sub(NEIGHBOURS));
     hits.into_iter()
+        .skip(first)
+        .take(NEIGHBOURS)
         .map(|hit| Neighbour {
             uid: hit.uid,
             from: words::short_name(&hit.from),
@@ -535,5 +540,7 @@ fn file(attachment: &reading::Attachment) -> File {
 const STEPPED: std::time::Duration = std::time::Duration::from_secs(300);
 /// Octets of a download between two looks at the lock.
 const PIECE: usize = 64 * 1024;
+/// Messages of a conversation on one page.
+const NEIGHBOURS: usize = 40;
 /// Sessions whose last message is remembered.
 const MOST_REMEMBERED: usize = 1024;

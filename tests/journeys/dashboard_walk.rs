@@ -51,7 +51,7 @@ fn newcomer(server: &Server) -> Value {
     let made = ["tenant", "create", "chambers", "--address", NEWCOMER, "--enrol-at-sign-in"];
     server.run_with(&made, &[("VEILPOST_NEW_PASSWORD", PASSWORD)]).expect("a tenant");
     // No multiple of three, so that the last octets are padded in transfer.
-    let noise = (0..50_000_u32).map(|place| (place * place >> 7) as u8);
+    let noise = (0..50_000_u32).map(|place| ((place * place) >> 7) as u8);
     let content = BASE64.encode(&b"%PDF-1.7\n".iter().copied().chain(noise).collect::<Vec<_>>());
     let lines: Vec<&str> = (0..content.len()).step_by(76).map(|at| line(&content, at)).collect();
     let letter = mail("tests/walk/mail/results.eml").replace("{content}", &lines.join("\n"));

@@ -20,9 +20,8 @@ pub async fn tenant_create(
     name: String,
     address: &str,
     password: &Secret,
-    reason_required: bool,
+    (reason_required, enrolment): (bool, Enrolment),
     escrow: &[String],
-    enrolment: Enrolment,
     by: By,
 ) -> Answered {
     let founding = Founding {

@@ -60,9 +60,8 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         R::Status {} => figures::status(server),
         R::Storage { tenant } => figures::storage(server, tenant).await,
         R::TenantCreate { name, address, password, reason_required, escrow, enrol_at_sign_in } => {
-            let enrolment = enrolment(enrol_at_sign_in);
-            account::tenant_create(server, name, &address, &password, reason_required, &escrow, enrolment, by)
-                .await
+            let manner = (reason_required, enrolment(enrol_at_sign_in));
+            account::tenant_create(server, name, &address, &password, manner, &escrow, by).await
         }
         R::TenantRecovery { session } => account::tenant_recovery(server, &session).await,
         R::TenantList {} => account::tenant_list(server),

@@ -107,7 +107,7 @@ fn nothing_is_unsealed_that_cannot_be_audited() {
 }
 
 /// No page is left, in the ledger's own file neither: it has free pages of its own until it is used up.
-fn fill(disk: &PowerCut, world: &World, server: &Server) {
+pub fn fill(disk: &PowerCut, world: &World, server: &Server) {
     disk.leave_room(Some(0));
     let mut sender = server.sender(Way::Lmtp);
     for number in 0.. {

@@ -13,6 +13,7 @@ mod hostile;
 mod keys;
 mod kill;
 mod letters;
+mod pages;
 mod policies;
 mod power;
 #[path = "../support/powercut/mod.rs"]

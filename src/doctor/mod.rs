@@ -118,7 +118,8 @@ mod testing {
             let mut config = init::run(&mut Nobody, &file, given, now, key).expect("sets up").config;
             let free = vec!["127.0.0.1:0".parse().expect("an address")];
             (config.smtp.listen, config.pop3.listen, config.pop3s.listen) =
-                (free.clone(), free.clone(), free);
+                (free.clone(), free.clone(), free.clone());
+            config.dashboard.listen = free;
             Self { folder, config, now }
         }
 

@@ -30,6 +30,7 @@ fn wanted(case: &Case<'_>) -> Vec<(&'static str, SocketAddr)> {
         ("lmtp", &lmtp),
         ("pop3", &config.pop3.listen),
         ("pop3s", &config.pop3s.listen),
+        ("dashboard", &config.dashboard.listen),
         ("metrics", &config.metrics.listen),
         ("tls.acme", acme),
     ];
@@ -116,7 +117,7 @@ mod tests {
         fresh.config.lmtp.listen =
             vec![Endpoint::Unix("x".into()), Endpoint::Tcp("127.0.0.1:0".parse().expect("an address"))];
         let findings = fresh.look(listeners);
-        assert_eq!(findings.len(), 4, "{findings:?}");
+        assert_eq!(findings.len(), 5, "{findings:?}");
         assert!(findings.iter().all(|finding| finding.state == State::Ok), "{findings:?}");
     }
 

@@ -150,7 +150,7 @@ fn read(
 }
 
 fn documents(
-    vault: &Vault,
+    vault: &Arc<Vault>,
     unlocked: &Unlocked,
     recorded: &Recorded,
     rows: &[(u32, MessageRow)],

@@ -61,7 +61,7 @@ pub async fn masked(
     limit: usize,
 ) -> Result<Vec<Line>, OwnerError> {
     let rows = rows(vault, visit.user, folder, start, limit).await?;
-    let mut reader = ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?);
+    let reader = ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?);
     let mut batch = Batch::new();
     let mut lines = Vec::with_capacity(rows.len());
     for (uid, row) in rows {
@@ -112,8 +112,8 @@ pub async fn masked_message(
     let row = row.ok_or(OwnerError::NotFound("message"))?;
     let act = Act::MessageFetched { message: row.message, extent: Extent::Whole };
     let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
-    let mut reader = ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?);
-    let octets = rendered(&mut reader, uid, &row, &recorded).await?;
+    let reader = ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?);
+    let octets = rendered(&reader, uid, &row, &recorded).await?;
     Ok((row, octets))
 }
 
@@ -137,7 +137,7 @@ pub async fn as_view_shows(
 }
 
 async fn rendered(
-    reader: &mut ViewReader,
+    reader: &ViewReader,
     uid: u32,
     row: &MessageRow,
     recorded: &Recorded,

@@ -354,7 +354,7 @@ impl OpenView {
 
 impl MessageStream for Masked {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, MaildropError> {
-        self.next_window().map_err(told)
+        self.next_window_aside().await.map_err(told)
     }
 }
 

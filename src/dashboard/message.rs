@@ -149,10 +149,9 @@ pub async fn page(
 /// The same while it is locked: what the password alone shows.
 async fn masked(house: &Arc<House>, visitor: &Visitor, uid: u32) -> Result<Response, Trouble> {
     let (row, octets) = lines::masked_message(&house.vault, &visitor.visit, uid, visitor.by()).await?;
-    let letter = match octets {
-        Some(octets) => letter(octets, false).await?,
-        None => letter_of(Reading::default(), false),
-    };
+    // Of the masked octets: the whole's would tell how much is left out.
+    let size = words::size(octets.len() as u64);
+    let letter = letter(octets, false).await?;
     Ok(html(&Page {
         frame: Frame::of(visitor, Place::Mail, &letter.subject),
         uid,
@@ -160,7 +159,7 @@ async fn masked(house: &Arc<House>, visitor: &Visitor, uid: u32) -> Result<Respo
         masked: true,
         trashed: row.trashed,
         received: Moment::new(row.received),
-        size: words::size(row.octets),
+        size,
         remote: false,
         thread: Vec::new(),
     }))
@@ -314,24 +313,18 @@ pub async fn step_up(
     }
 }
 
-/// `POST /mail/{uid}/trash`.
-pub async fn trash(
+/// `POST /mail/{uid}/trash`, and back again by `/mail/{uid}/restore`. It reveals nothing and needs no
+/// unlock; without one there are only the messages of the dashboard's view.
+pub async fn throw<const AWAY: bool>(
     State(house): State<Arc<House>>,
     Path(uid): Path<u32>,
     Posted { visitor, .. }: Posted<Nothing>,
 ) -> Result<Redirect, Trouble> {
-    mail::set_trashed(&house.vault, visitor.visit.user, uid, true).await?;
-    Ok(Redirect::to("/mail?said=trashed"))
-}
-
-/// `POST /mail/{uid}/restore`.
-pub async fn restore(
-    State(house): State<Arc<House>>,
-    Path(uid): Path<u32>,
-    Posted { visitor, .. }: Posted<Nothing>,
-) -> Result<Redirect, Trouble> {
-    mail::set_trashed(&house.vault, visitor.visit.user, uid, false).await?;
-    Ok(Redirect::to("/mail?said=restored"))
+    if visitor.open_until().is_none() {
+        lines::in_view(&house.vault, &visitor.visit, uid).await?;
+    }
+    mail::set_trashed(&house.vault, visitor.visit.user, uid, AWAY).await?;
+    Ok(Redirect::to(if AWAY { "/mail?said=trashed" } else { "/mail?said=restored" }))
 }
 
 /// `POST /mail/{uid}/delete`: for good.

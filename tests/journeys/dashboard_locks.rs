@@ -1,0 +1,138 @@
+//! What the dashboard tells while it is locked, and what each unlock begins anew: messages that the
+//! view leaves out are not there, reasons are given, codes and audit entries are not used twice.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::browser::{Browser, Page};
+use crate::promise::entries;
+use crate::smtp::{Smtp, deliver};
+use crate::support::Server;
+
+#[test]
+fn what_the_view_leaves_out_is_not_there_while_it_is_locked() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    assert_eq!(uids(&browser.get("/mail")).len(), SAMPLES, "everything is in the view");
+    hide_the_gazette(&server);
+    deliver(&server, server.fact("address"), &letter("The Gazette <letters@gazette.example>", "Two"));
+    browser.unlock(&server.code(), "");
+    let whole = browser.get("/mail");
+    let hidden = [uid_of(&whole, "The week in five minutes"), uid_of(&whole, "Two")];
+    browser.post("/mail", "/lock", &[]);
+
+    let list = browser.get("/mail");
+    assert_eq!(uids(&list).len(), SAMPLES - 1, "{}", list.text());
+    assert!(!list.shows("Sealed: unlock"), "{}", list.text());
+    let nowhere = browser.get("/mail/999").body;
+    for uid in hidden {
+        assert!(!uids(&list).contains(&uid), "{}", list.text());
+        let page = browser.get(&format!("/mail/{uid}"));
+        assert_eq!((page.status, page.body), (404, nowhere.clone()));
+        for act in ["trash", "restore"] {
+            assert_eq!(browser.post("/account", &format!("/mail/{uid}/{act}"), &[]).status, 404);
+        }
+    }
+    assert_eq!(of_kind(&server, "message_fetched").len(), 0, "nothing was fetched");
+    let seen = *uids(&list).first().expect("a message");
+    let page = format!("/mail/{seen}");
+    assert_eq!(browser.post(&page, &format!("{page}/trash"), &[]).to, "/mail?said=trashed");
+    assert_eq!(browser.post(&page, &format!("{page}/restore"), &[]).to, "/mail?said=restored");
+
+    browser.unlock(&server.code(), "");
+    for uid in hidden {
+        assert_eq!(browser.get(&format!("/mail/{uid}")).status, 200, "the owner has it");
+        assert_eq!(browser.post("/mail", &format!("/mail/{uid}/trash"), &[]).status, 303);
+    }
+    browser.post("/mail", "/lock", &[]);
+    assert!(browser.get("/mail?folder=trash").shows("The trash is empty"));
+}
+
+#[test]
+fn pages_of_the_locked_list_are_full_and_lead_to_every_message() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    hide_the_gazette(&server);
+    let mut session = Smtp::connect(&server);
+    for number in 0..2 * SHOWN {
+        let from = if number % 2 == 0 { "letters@gazette.example" } else { "post@firm.example" };
+        let letter = letter(from, &format!("Number {number}")).replace('\n', "\r\n");
+        session.deliver(server.fact("address"), letter.as_bytes());
+    }
+    let mut pages = vec![browser.get("/mail")];
+    while let Some(older) = pager(pages.last().expect("a page"), "next") {
+        pages.push(browser.get(&older));
+    }
+    let lengths: Vec<usize> = pages.iter().map(|page| uids(page).len()).collect();
+    assert_eq!(lengths, [50, SHOWN + SAMPLES - 1 - 50], "no page has gaps");
+    let all: BTreeSet<u32> = pages.iter().flat_map(uids).collect();
+    assert_eq!(all.len(), SHOWN + SAMPLES - 1);
+    let back = browser.get(&pager(pages.last().expect("a page"), "prev").expect("a way back"));
+    assert_eq!(uids(&back), uids(&pages[0]));
+    assert!(pager(&back, "prev").is_none(), "there is nothing newer");
+}
+
+#[test]
+fn the_locked_page_tells_the_size_of_what_it_shows() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    let long = letter("post@firm.example", "Long") + &"a line of a long letter\n".repeat(8_000);
+    deliver(&server, server.fact("address"), &long);
+    let locked = size(&browser.get("/mail/7"));
+    browser.unlock(&server.code(), "");
+    let whole = size(&browser.get("/mail/7"));
+    assert!(whole.ends_with(" KB") && locked.ends_with(" B"), "{whole} {locked}");
+}
+
+/// From now on the dashboard's view leaves out the demo's newsletter.
+fn hide_the_gazette(server: &Server) {
+    let shipped = veilpost::policy::shipped().iter().find(|(name, _)| *name == "headers-only");
+    let text = format!(
+        "{}\n[[when]]\nfrom = [\"*@gazette.example\"]\nshow = \"nothing\"\n",
+        shipped.expect("a policy").1
+    );
+    server.load_policy("no-gazette", &text, None).expect("a policy of our own");
+    server.done(&["view", "policy", server.fact("user"), "dashboard", "no-gazette", "--recovery"]);
+}
+
+fn letter(from: &str, subject: &str) -> String {
+    format!("From: {from}\nTo: alice@demo.example\nSubject: {subject}\n\nGood morning.\n")
+}
+
+/// The acts of this kind in the audit log, oldest first.
+fn of_kind(server: &Server, kind: &str) -> Vec<Value> {
+    let acts = entries(server).into_iter().map(|mut entry| entry["act"].take());
+    acts.filter(|act| act["kind"] == kind).collect()
+}
+
+/// The messages on a page of the list.
+fn uids(page: &Page) -> Vec<u32> {
+    let links = page.body.split("<a href=\"/mail/").skip(1);
+    links.filter_map(|rest| rest.split('"').next()?.parse().ok()).collect()
+}
+
+#[track_caller]
+fn uid_of(page: &Page, subject: &str) -> u32 {
+    let (before, _) = page.body.split_once(subject).unwrap_or_else(|| panic!("no {subject}: {}", page.text()));
+    let (_, link) = before.rsplit_once("<a href=\"/mail/").expect("a link");
+    link.split('"').next().and_then(|uid| uid.parse().ok()).expect("a number")
+}
+
+/// Where the pager leads.
+fn pager(page: &Page, to: &str) -> Option<String> {
+    let (_, rest) = page.body.split_once(&format!("rel=\"{to}\" href=\""))?;
+    rest.split('"').next().map(|link| link.replace("&amp;", "&"))
+}
+
+/// What stands at the foot of a message.
+#[track_caller]
+fn size(page: &Page) -> String {
+    let (_, rest) = page.body.split_once("Received <time").expect("a foot");
+    rest.split("</time>, ").nth(1).and_then(|rest| rest.split('<').next()).expect("a size").to_owned()
+}
+
+/// Messages of the demo, one of them a newsletter.
+const SAMPLES: usize = 6;
+/// Letters that stay, between as many that do not.
+const SHOWN: usize = 60;

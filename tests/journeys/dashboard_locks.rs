@@ -85,6 +85,21 @@ fn the_locked_page_tells_the_size_of_what_it_shows() {
     assert!(whole.ends_with(" KB") && locked.ends_with(" B"), "{whole} {locked}");
 }
 
+#[test]
+fn the_form_of_the_first_sign_in_unlocks_nobody_later() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    server.done(&["tenant", "settings", "demo", "--reason-required", "true", "--step-up", "false"]);
+    let code = server.code();
+    let sent = browser.post("/unlock", "/welcome", &[("code", &code)]);
+    assert_eq!((sent.status, sent.to.as_str()), (303, "/unlock"));
+    assert!(browser.get("/mail/1/source").to.starts_with("/unlock"), "it is still locked");
+    // The code was not used for it, and the reason is asked for.
+    let sent = browser.post("/unlock", "/unlock", &[("code", &code), ("reason", "")]);
+    assert_eq!(sent.status, 422, "{}", sent.text());
+    browser.unlock(&code, "the tax office asks");
+}
+
 /// From now on the dashboard's view leaves out the demo's newsletter.
 fn hide_the_gazette(server: &Server) {
     let shipped = veilpost::policy::shipped().iter().find(|(name, _)| *name == "headers-only");

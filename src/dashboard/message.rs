@@ -19,6 +19,7 @@ use super::words::{self, Moment};
 use crate::audit::{Extent, PartPath, Recorded};
 use crate::names::{MessageId, ViewId};
 use crate::owner::mail::{self, OwnerReader};
+use crate::owner::sessions::SessionId;
 use crate::owner::unlock::step_up as owner_step_up;
 use crate::owner::{OwnerError, Unlocked, lines};
 use crate::reading::{self, Mailbox, Reading, Remote};
@@ -377,6 +378,14 @@ impl House {
             shown.clear();
         }
         shown.insert(visitor.visit.id, Arc::new(recorded));
+    }
+
+    /// A new unlock begins with nothing of the one before: no code, no entry.
+    pub(super) fn forget(&self, session: &SessionId) {
+        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stepped.retain(|(of, _), _| of != session);
+        drop(stepped);
+        self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(session);
     }
 
     fn remembered(&self, visitor: &Visitor) -> Option<Arc<Recorded>> {

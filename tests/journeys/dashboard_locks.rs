@@ -100,6 +100,22 @@ fn the_form_of_the_first_sign_in_unlocks_nobody_later() {
     browser.unlock(&code, "the tax office asks");
 }
 
+#[test]
+fn a_new_unlock_writes_a_new_entry() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    let revealed = || of_kind(&server, "message_revealed").len();
+    deliver(&server, server.fact("address"), HTML);
+    browser.unlock(&server.code(), "");
+    assert_eq!(browser.get("/mail/7").status, 200);
+    assert_eq!(browser.get("/mail/7/html").status, 200);
+    assert_eq!(revealed(), 1, "page and frame are one");
+    browser.post("/mail", "/lock", &[]);
+    browser.unlock(&server.code(), "");
+    assert_eq!(browser.get("/mail/7/html").status, 200);
+    assert_eq!(revealed(), 2, "the entry of the unlock before stands for nothing now");
+}
+
 /// From now on the dashboard's view leaves out the demo's newsletter.
 fn hide_the_gazette(server: &Server) {
     let shipped = veilpost::policy::shipped().iter().find(|(name, _)| *name == "headers-only");
@@ -151,3 +167,12 @@ fn size(page: &Page) -> String {
 const SAMPLES: usize = 6;
 /// Letters that stay, between as many that do not.
 const SHOWN: usize = 60;
+const HTML: &str = "\
+From: post@firm.example
+To: alice@demo.example
+Subject: With a picture
+MIME-Version: 1.0
+Content-Type: text/html; charset=utf-8
+
+<p>Hello</p><img src=\"https://tracker.example/pixel.png\" width=\"600\" height=\"400\" alt=\"a picture\">
+";

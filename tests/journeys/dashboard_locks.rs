@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use veilpost::clock::{Clock, Timestamp};
+use veilpost::keyring::totp;
 
 use crate::browser::{Browser, Page};
 use crate::promise::entries;
 use crate::smtp::{Smtp, deliver};
-use crate::support::Server;
+use crate::support::{Server, poll};
 
 #[test]
 fn what_the_view_leaves_out_is_not_there_while_it_is_locked() {
@@ -114,6 +116,40 @@ fn a_new_unlock_writes_a_new_entry() {
     browser.unlock(&server.code(), "");
     assert_eq!(browser.get("/mail/7/html").status, 200);
     assert_eq!(revealed(), 2, "the entry of the unlock before stands for nothing now");
+}
+
+#[test]
+fn where_every_message_needs_a_code_nothing_shows_its_text_without() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    server.done(&["tenant", "settings", "demo", "--reason-required", "false", "--step-up", "true"]);
+    // Early in a step, so that three codes are good at once.
+    let now = poll("the beginning of a step", || {
+        let now = Clock::system().now().unix();
+        (now % 30 < 20).then_some(now)
+    });
+    let code = |skew: i64| {
+        totp::code_for(server.fact("totp_seed"), Timestamp::from_unix(now + skew)).expect("a seed")
+    };
+    browser.unlock(&code(-30), "");
+    let list = browser.get("/mail");
+    let letter = format!("/mail/{}", uid_of(&list, "Settlement in Lindqvist"));
+    let found = poll("the index", || {
+        let page = browser.get("/search?q=euros");
+        page.shows("Settlement in Lindqvist").then_some(page)
+    });
+    assert!(!found.shows("85,000"), "{}", found.text());
+
+    assert!(browser.get(&letter).shows("A code for this message"));
+    assert_eq!(browser.post("/mail", &format!("{letter}/code"), &[("code", &code(0))]).to, letter);
+    assert!(browser.get(&letter).shows("85,000 euros"));
+    browser.post("/mail", "/lock", &[]);
+    browser.unlock(&code(30), "");
+    let asked = browser.get(&letter);
+    assert!(asked.shows("A code for this message") && !asked.shows("85,000"), "{}", asked.text());
+    for of_it in ["html", "source", "print", "compare", "parts/1"] {
+        assert_eq!(browser.get(&format!("{letter}/{of_it}")).to, letter, "{of_it}");
+    }
 }
 
 /// From now on the dashboard's view leaves out the demo's newsletter.

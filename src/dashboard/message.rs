@@ -18,7 +18,7 @@ use super::visitor::{Nothing, Posted, Visitor};
 use super::words::{self, Moment};
 use crate::audit::{Extent, PartPath, Recorded};
 use crate::names::{MessageId, ViewId};
-use crate::owner::mail::{self, OwnerReader};
+use crate::owner::mail::{self, OwnerReader, Whole};
 use crate::owner::sessions::SessionId;
 use crate::owner::unlock::step_up as owner_step_up;
 use crate::owner::{OwnerError, Unlocked, lines};
@@ -124,12 +124,10 @@ pub async fn page(
     if visitor.open_until().is_none() {
         return masked(&house, &visitor, uid).await;
     }
-    let unlocked = visitor.unlocked(&house)?;
-    if !house.may_show(&visitor, uid) {
-        return Ok(html(&CodePage::new(&visitor, uid, None)));
-    }
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
-    house.sessions.count_revealed(&unlocked, 1);
+    let (unlocked, whole) = match reveal(&house, &visitor, uid, Extent::Whole).await {
+        Err(Trouble::StepUp(_)) => return Ok(html(&CodePage::new(&visitor, uid, None))),
+        revealed => revealed?,
+    };
     let thread = neighbours(&house, &unlocked, whole.row.message, uid);
     let remote = wishes.remote == Some(1);
     let letter = letter(whole.octets, remote).await?;
@@ -173,7 +171,6 @@ pub async fn frame(
     Path(uid): Path<u32>,
     Query(wishes): Query<Wishes>,
 ) -> Result<Response, Trouble> {
-    house.must_show(&visitor, uid)?;
     let octets = again(&house, &visitor, uid).await?;
     let remote = if wishes.remote == Some(1) { Remote::Allowed } else { Remote::Blocked };
     let document = aside(move || reading::read(&octets).html.map(|body| body.clean(remote).document)).await?;
@@ -193,10 +190,8 @@ pub async fn part(
     visitor: Visitor,
     Path((uid, number)): Path<(u32, usize)>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    house.must_show(&visitor, uid)?;
     let path = PartPath::parse(&number.to_string()).ok_or(Trouble::NotFound("attachment"))?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::parts(vec![path])).await?;
+    let (unlocked, whole) = reveal(&house, &visitor, uid, Extent::parts(vec![path])).await?;
     let found = aside(move || reading::attachment(&whole.octets, number)).await?;
     let (attachment, content) = found.ok_or(Trouble::NotFound("attachment"))?;
     Ok(download(&house, unlocked, "application/octet-stream", &attachment.name, content))
@@ -208,9 +203,7 @@ pub async fn source(
     visitor: Visitor,
     Path(uid): Path<u32>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    house.must_show(&visitor, uid)?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let (unlocked, whole) = reveal(&house, &visitor, uid, Extent::Whole).await?;
     let name = format!("message-{uid}.eml");
     Ok(download(&house, unlocked, "message/rfc822", &name, whole.octets))
 }
@@ -222,10 +215,8 @@ pub async fn compare(
     Path(uid): Path<u32>,
     Query(wishes): Query<Wishes>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    house.must_show(&visitor, uid)?;
     let view = chosen(&house, &visitor, wishes.view.as_deref())?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let (unlocked, whole) = reveal(&house, &visitor, uid, Extent::Whole).await?;
     let seen = lines::as_view_shows(&house.vault, &unlocked, view, uid, &whole.recorded).await?;
     let letter = letter(whole.octets, false).await?;
     let seen = match seen {
@@ -250,9 +241,7 @@ pub async fn print(
     visitor: Visitor,
     Path(uid): Path<u32>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    house.must_show(&visitor, uid)?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let (_, whole) = reveal(&house, &visitor, uid, Extent::Whole).await?;
     let received = Moment::new(whole.row.received);
     let letter = letter(whole.octets, false).await?;
     Ok(html(&PrintPage { frame: Frame::of(&visitor, Place::Mail, &letter.subject), letter, received }))
@@ -339,17 +328,35 @@ pub async fn delete(
     Ok(Redirect::to("/mail?folder=trash&said=deleted"))
 }
 
+/// Opens a message for its owner, `extent` of which is going to be shown: unlocked, after a code of
+/// its own where each takes one, written down and counted. Every page that shows one comes by here.
+async fn reveal(
+    house: &House,
+    visitor: &Visitor,
+    uid: u32,
+    extent: Extent,
+) -> Result<(Unlocked, Whole), Trouble> {
+    let unlocked = may_open(house, visitor, uid)?;
+    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, extent).await?;
+    house.sessions.count_revealed(&unlocked, 1);
+    Ok((unlocked, whole))
+}
+
 /// The octets of a message once more: on the entry of the page that was just shown, else on a new one.
 async fn again(house: &House, visitor: &Visitor, uid: u32) -> Result<Wiped, Trouble> {
-    let unlocked = visitor.unlocked(house)?;
-    let mut reader = OwnerReader::new(&house.vault, &unlocked)?;
+    let unlocked = may_open(house, visitor, uid)?;
     if let Some(recorded) = house.remembered(visitor) {
-        match reader.again(uid, &recorded).await {
+        match OwnerReader::new(&house.vault, &unlocked)?.again(uid, &recorded).await {
             Err(OwnerError::NotFound(_)) => {}
             octets => return Ok(octets?),
         }
     }
-    Ok(reader.reveal_uid(uid, Extent::Whole).await?.octets)
+    Ok(reveal(house, visitor, uid, Extent::Whole).await?.1.octets)
+}
+
+fn may_open(house: &House, visitor: &Visitor, uid: u32) -> Result<Unlocked, Trouble> {
+    let unlocked = visitor.unlocked(house)?;
+    if house.may_show(visitor, uid) { Ok(unlocked) } else { Err(Trouble::StepUp(uid)) }
 }
 
 impl House {
@@ -358,11 +365,6 @@ impl House {
         let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         stepped.retain(|_, until| visitor.now < *until);
         !visitor.tenant.step_up.unwrap_or(false) || stepped.contains_key(&(visitor.visit.id, uid))
-    }
-
-    /// The same for what belongs to a message: its page asks for the code.
-    fn must_show(&self, visitor: &Visitor, uid: u32) -> Result<(), Trouble> {
-        if self.may_show(visitor, uid) { Ok(()) } else { Err(Trouble::StepUp(uid)) }
     }
 
     fn step(&self, visitor: &Visitor, uid: u32) {

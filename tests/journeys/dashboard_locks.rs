@@ -152,6 +152,28 @@ fn where_every_message_needs_a_code_nothing_shows_its_text_without() {
     }
 }
 
+#[test]
+fn the_end_of_an_unlock_counts_every_way_to_open_a_message() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    deliver(&server, server.fact("address"), HTML);
+    let revealed = |paths: &[&str]| {
+        browser.unlock(&server.code(), "");
+        let results = uid_of(&browser.get("/mail"), "Your blood test of 28 October");
+        for path in paths {
+            let path = path.replace("{results}", &results.to_string());
+            assert_eq!(browser.get(&path).status, 200, "{path}");
+        }
+        browser.post("/mail", "/lock", &[]);
+        let ended = of_kind(&server, "unlock_ended");
+        ended.last().and_then(|act| act["revealed"].as_u64()).expect("an entry that counts")
+    };
+    let ways =
+        ["/mail/7/source", "/mail/7/print", "/mail/7/compare", "/mail/7/html", "/mail/{results}/parts/1"];
+    assert_eq!(revealed(&ways), 5);
+    assert_eq!(revealed(&["/mail/7", "/mail/7/html"]), 1, "page and frame are one");
+}
+
 /// From now on the dashboard's view leaves out the demo's newsletter.
 fn hide_the_gazette(server: &Server) {
     let shipped = veilpost::policy::shipped().iter().find(|(name, _)| *name == "headers-only");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -114,12 +114,22 @@ pub struct Wishes {
     view: Option<String>,
 }
 
+impl Wishes {
+    /// Whether pictures from elsewhere are asked for by a page of ours (Fetch Metadata): a link in
+    /// another page would have them tell the sender that the message was read.
+    fn remote(&self, headers: &HeaderMap) -> bool {
+        let ours = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+        ours && self.remote == Some(1)
+    }
+}
+
 /// `GET /mail/{uid}`.
 pub async fn page(
     State(house): State<Arc<House>>,
     visitor: Visitor,
     Path(uid): Path<u32>,
     Query(wishes): Query<Wishes>,
+    headers: HeaderMap,
 ) -> Result<Response, Trouble> {
     if visitor.open_until().is_none() {
         return masked(&house, &visitor, uid).await;
@@ -129,7 +139,7 @@ pub async fn page(
         revealed => revealed?,
     };
     let thread = neighbours(&house, &unlocked, whole.row.message, uid);
-    let remote = wishes.remote == Some(1);
+    let remote = wishes.remote(&headers);
     let letter = letter(whole.octets, remote).await?;
     house.remember(&visitor, whole.recorded);
     Ok(html(&Page {
@@ -170,9 +180,10 @@ pub async fn frame(
     visitor: Visitor,
     Path(uid): Path<u32>,
     Query(wishes): Query<Wishes>,
+    headers: HeaderMap,
 ) -> Result<Response, Trouble> {
     let octets = again(&house, &visitor, uid).await?;
-    let remote = if wishes.remote == Some(1) { Remote::Allowed } else { Remote::Blocked };
+    let remote = if wishes.remote(&headers) { Remote::Allowed } else { Remote::Blocked };
     let document = aside(move || reading::read(&octets).html.map(|body| body.clean(remote).document)).await?;
     let document = document.ok_or(Trouble::NotFound("page"))?;
     let headers = [

@@ -10,6 +10,7 @@ use veilpost::keyring::totp;
 use crate::browser::{Browser, Page};
 use crate::promise::entries;
 use crate::smtp::{Smtp, deliver};
+use crate::stranger::Stranger;
 use crate::support::{Server, poll};
 
 #[test]
@@ -172,6 +173,38 @@ fn the_end_of_an_unlock_counts_every_way_to_open_a_message() {
         ["/mail/7/source", "/mail/7/print", "/mail/7/compare", "/mail/7/html", "/mail/{results}/parts/1"];
     assert_eq!(revealed(&ways), 5);
     assert_eq!(revealed(&["/mail/7", "/mail/7/html"]), 1, "page and frame are one");
+}
+
+#[test]
+fn pictures_from_outside_are_loaded_for_our_own_link_only() {
+    let server = Server::demo();
+    let Some(browser) = Stranger::open(&server, "alice") else { return };
+    deliver(&server, server.fact("address"), HTML);
+    browser.sign_in(server.fact("user"), server.fact("password"));
+    assert_eq!(browser.unlock(&server.code()).status, 303);
+    let frame = "src=\"/mail/7/html?remote=1\"";
+    let ours = browser.get_with("/mail/7?remote=1", &["Sec-Fetch-Site: same-origin"]);
+    assert!(ours.body.contains(frame), "{}", ours.body);
+    let loads = |headers: &[&str]| {
+        let answer = browser.get_with("/mail/7/html?remote=1", headers);
+        answer.header("content-security-policy").contains("img-src data: https:")
+            || answer.body.contains("https://tracker.example")
+    };
+    assert!(loads(&["Sec-Fetch-Site: same-origin"]));
+    for foreign in [
+        &["Sec-Fetch-Site: cross-site"][..],
+        &["Sec-Fetch-Site: same-site"],
+        &["Sec-Fetch-Site: none"],
+        &[],
+    ] {
+        let page = browser.get_with("/mail/7?remote=1", foreign);
+        assert!(page.status == 200 && !page.body.contains(frame), "{foreign:?}: {}", page.body);
+        assert!(!loads(foreign), "{foreign:?}");
+    }
+    // Nor by a link to the sign-in that leads on to it.
+    let fields =
+        [("login", server.fact("user")), ("password", server.fact("password")), ("to", "/mail/7?remote=1")];
+    assert_eq!(browser.post("/sign-in", &fields).header("location"), "/mail/7");
 }
 
 /// From now on the dashboard's view leaves out the demo's newsletter.

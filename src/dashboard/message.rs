@@ -23,6 +23,7 @@ use crate::owner::sessions::SessionId;
 use crate::owner::unlock::step_up as owner_step_up;
 use crate::owner::{OwnerError, Unlocked, lines};
 use crate::reading::{self, Mailbox, Reading, Remote};
+use crate::search::Hit;
 use crate::tenant::registry;
 use crate::wipe::Wiped;
 
@@ -138,7 +139,7 @@ pub async fn page(
         Err(Trouble::StepUp(_)) => return Ok(html(&CodePage::new(&visitor, uid, None))),
         revealed => revealed?,
     };
-    let thread = neighbours(&house, &unlocked, whole.row.message, uid);
+    let thread = neighbours(&house, unlocked, whole.row.message, uid).await?;
     let remote = wishes.remote(&headers);
     let letter = letter(whole.octets, remote).await?;
     house.remember(&visitor, whole.recorded);
@@ -441,16 +442,27 @@ fn download(
 }
 
 /// The other messages of a conversation, as far as they are indexed.
-fn neighbours(house: &House, unlocked: &Unlocked, message: MessageId, uid: u32) -> Vec<Neighbour> {
-    let found = house.indexes.open(&house.vault, unlocked).and_then(|index| Ok(index.thread(message)?));
-    let hits = found.unwrap_or_else(|error| {
+async fn neighbours(
+    house: &Arc<House>,
+    unlocked: Unlocked,
+    message: MessageId,
+    uid: u32,
+) -> Result<Vec<Neighbour>, Trouble> {
+    let house = house.clone();
+    let find = move || house.indexes.open(&house.vault, &unlocked).and_then(|open| Ok(open.thread(message)?));
+    // The index reads files and unseals them: not where other sessions wait.
+    let hits = aside(find).await?.unwrap_or_else(|error| {
         tracing::warn!(%error, "a conversation cannot be looked up");
         Vec::new()
     });
+    Ok(around(hits, uid))
+}
+
+/// Those around this one: a list that goes on for years is no conversation any more.
+fn around(hits: Vec<Hit>, uid: u32) -> Vec<Neighbour> {
     if hits.len() < 2 {
         return Vec::new();
     }
-    // Those around this one: a list that goes on for years is no conversation any more.
     let here = hits.iter().position(|hit| hit.uid == uid).unwrap_or(0);
     let first = here.saturating_sub(NEIGHBOURS / 2).min(hits.len().saturating_sub(NEIGHBOURS));
     hits.into_iter()
@@ -492,7 +504,10 @@ async fn letter(octets: Wiped, remote: bool) -> Result<Letter, Trouble> {
     aside(move || letter_of(reading::read(&octets), remote)).await
 }
 
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+/// Blocking work where it holds up nobody.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Trouble> {
     tokio::task::spawn_blocking(work).await.map_err(|_| OwnerError::Stopping.into())
 }
 

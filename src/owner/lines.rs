@@ -227,7 +227,8 @@ async fn rows(
     limit: usize,
 ) -> Result<Rows, OwnerError> {
     let vault = vault.clone();
-    let has = move |row: &MessageRow| view.is_none_or(|view| row.views.iter().any(|entry| entry.view == view));
+    let has =
+        move |row: &MessageRow| view.is_none_or(|view| row.views.iter().any(|entry| entry.view == view));
     let in_folder = move |row: &MessageRow| row.trashed == (folder == Folder::Trash);
     let read = move || pages::page(&vault, user, start, limit, |row| in_folder(row) && has(row));
     // A page of the trash may walk the whole mailbox: not where other sessions wait.

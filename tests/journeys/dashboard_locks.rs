@@ -191,12 +191,9 @@ fn pictures_from_outside_are_loaded_for_our_own_link_only() {
             || answer.body.contains("https://tracker.example")
     };
     assert!(loads(&["Sec-Fetch-Site: same-origin"]));
-    for foreign in [
-        &["Sec-Fetch-Site: cross-site"][..],
-        &["Sec-Fetch-Site: same-site"],
-        &["Sec-Fetch-Site: none"],
-        &[],
-    ] {
+    for foreign in
+        [&["Sec-Fetch-Site: cross-site"][..], &["Sec-Fetch-Site: same-site"], &["Sec-Fetch-Site: none"], &[]]
+    {
         let page = browser.get_with("/mail/7?remote=1", foreign);
         assert!(page.status == 200 && !page.body.contains(frame), "{foreign:?}: {}", page.body);
         assert!(!loads(foreign), "{foreign:?}");
@@ -236,7 +233,8 @@ fn uids(page: &Page) -> Vec<u32> {
 
 #[track_caller]
 fn uid_of(page: &Page, subject: &str) -> u32 {
-    let (before, _) = page.body.split_once(subject).unwrap_or_else(|| panic!("no {subject}: {}", page.text()));
+    let (before, _) =
+        page.body.split_once(subject).unwrap_or_else(|| panic!("no {subject}: {}", page.text()));
     let (_, link) = before.rsplit_once("<a href=\"/mail/").expect("a link");
     link.split('"').next().and_then(|uid| uid.parse().ok()).expect("a number")
 }

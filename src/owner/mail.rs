@@ -174,7 +174,7 @@ impl<'a> OwnerReader<'a> {
         recorded: &Recorded,
     ) -> Result<OpenedOriginal, OwnerError> {
         let tenant = self.unlocked.user.tenant;
-        if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
+        if recorded.tenant() != tenant || !recorded.covers(row.message) {
             return Err(OwnerError::OtherTenant);
         }
         let read = match read::container(self.vault, self.unlocked.user, uid, row).await {

@@ -121,9 +121,12 @@ impl ViewReader {
     /// Says that the audit log has what lets `row` be opened: its own fetch, one that names it among
     /// others, or the view's opening where it leaves as part of a list.
     pub fn proof(&self, row: &MessageRow, recorded: &Recorded) -> Result<Proof, MaskError> {
-        let covers = recorded.message().is_none_or(|message| message == row.message);
         let ours = recorded.tenant() == self.shelf().user.tenant;
-        if ours && covers { Ok(Proof(row.message)) } else { Err(MaskError::Unavailable) }
+        if ours && recorded.covers(row.message) {
+            Ok(Proof(row.message))
+        } else {
+            Err(MaskError::Unavailable)
+        }
     }
 
     /// A message as the view shows it today. Blocks, and may hash and decrypt much: for threads of the

@@ -81,7 +81,7 @@ impl Door {
             credential: row.credential,
             lookup,
             origin,
-            opening,
+            opening: Arc::new(opening),
         })
     }
 }
@@ -92,7 +92,7 @@ pub(super) struct Session {
     pub(super) reader: ViewReader,
     pub(super) origin: Origin,
     /// The proof that the opening was recorded.
-    pub(super) opening: Recorded,
+    pub(super) opening: Arc<Recorded>,
     credential: CredentialId,
     lookup: [u8; 32],
 }
@@ -112,6 +112,11 @@ impl Session {
     /// Where the view's messages stand.
     pub(super) fn shelf(&self) -> &Shelf {
         self.reader.shelf()
+    }
+
+    /// Under what the credential's row lies.
+    pub(super) fn lookup(&self) -> &[u8; 32] {
+        &self.lookup
     }
 
     /// Who acts, for the audit log.

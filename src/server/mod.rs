@@ -3,6 +3,7 @@
 
 pub mod calls;
 mod door;
+pub mod imap_room;
 mod imap_stub;
 mod listeners;
 pub mod mailroom;

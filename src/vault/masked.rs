@@ -218,6 +218,17 @@ impl Masked {
         }
     }
 
+    /// Its structure as it was sealed; none if it has to be found from its octets.
+    pub fn structure(&self) -> Option<Bytes> {
+        match self {
+            Self::Sealed { opened, .. } => {
+                let structure = &opened.manifest().listing.structure;
+                (!structure.is_empty()).then(|| Bytes::from_owner(Wiped::from(structure.clone())))
+            }
+            Self::Rendered(_) => None,
+        }
+    }
+
     /// The next octets; none after the last ones.
     pub fn next_window(&mut self) -> Result<Option<Bytes>, MaskError> {
         match self {

@@ -2,6 +2,8 @@
 //! seals; it goes out through `server::mailroom` (masked) and `owner::mail` (whole).
 
 pub mod audit_rows;
+pub mod bulk;
+pub mod listings;
 pub mod mailboxes;
 pub mod masked;
 pub mod pages;

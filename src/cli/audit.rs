@@ -195,8 +195,16 @@ fn phrase(value: &serde_json::Value) -> String {
             serde_json::Value::String(text) => text.replace('_', " "),
             serde_json::Value::Object(_) => phrase(field),
             serde_json::Value::Number(number) => format!("{name} {number}"),
+            // Sixty-four identifiers are no sentence; --json and `audit export` have them.
+            serde_json::Value::Array(many) if many.len() > MOST_NAMED => format!("{} {name}", many.len()),
+            serde_json::Value::Array(few) => {
+                few.iter().filter_map(|one| one.as_str()).collect::<Vec<_>>().join(" ")
+            }
             other => other.to_string(),
         });
     }
     words.join(" ")
 }
+
+/// Identifiers in one line.
+const MOST_NAMED: usize = 3;

@@ -192,14 +192,7 @@ pub fn credential(command: Credential, common: &Common) -> Result<(), Failed> {
         }
         Credential::Revoke { id } => {
             let revoked: CredentialFetched = client.call(Request::CredentialRevoke { credential: id })?;
-            print(common.json, &revoked, |revoked| {
-                let count = revoked.fetched.len();
-                let list = revoked.fetched.iter().map(|id| format!("  {id}\n")).collect::<String>();
-                format!(
-                    "Revoked. With it {count} messages were fetched{}\n{list}",
-                    if count == 0 { "." } else { ":" }
-                )
-            })
+            print(common.json, &revoked, revocation)
         }
         Credential::Rotate { id, authorising } => {
             let made: CredentialCreated = authorising.with_authority(&mut client, |client, authority| {
@@ -208,6 +201,26 @@ pub fn credential(command: Credential, common: &Common) -> Result<(), Failed> {
             print(common.json, &made, app_password)
         }
     }
+}
+
+/// What a device that was shut out has seen.
+fn revocation(revoked: &CredentialFetched) -> String {
+    let count = revoked.fetched.len();
+    let list = revoked.fetched.iter().map(|id| format!("  {id}\n")).collect::<String>();
+    let end = if count == 0 { "." } else { ":" };
+    let mut text = format!("Revoked. With it {count} messages were fetched{end}\n{list}");
+    let listed = revoked.listed.len();
+    if listed > 0 || revoked.listed_gone > 0 {
+        let gone = match revoked.listed_gone {
+            0 => String::new(),
+            gone => format!(", and {gone} that have been deleted since"),
+        };
+        text.push_str(&format!(
+            "Of {listed} more{gone}, lists showed what the view has for sender, subject, size and first words \
+             (--json names them).\n"
+        ));
+    }
+    text
 }
 
 fn app_password(made: &CredentialCreated) -> String {

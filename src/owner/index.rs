@@ -157,7 +157,7 @@ fn read(
 }
 
 fn documents(
-    vault: &Vault,
+    vault: &Arc<Vault>,
     unlocked: &Unlocked,
     recorded: &Recorded,
     rows: &[(u32, MessageRow)],

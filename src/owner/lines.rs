@@ -59,7 +59,7 @@ pub async fn masked(
     mut start: Start,
     limit: usize,
 ) -> Result<Vec<Line>, OwnerError> {
-    let mut reader = view_reader(vault, visit)?;
+    let reader = view_reader(vault, visit)?;
     let (mut batch, mut lines) = (Batch::new(), Vec::new());
     loop {
         let missing = limit - lines.len();
@@ -68,7 +68,7 @@ pub async fn masked(
         let (newest, oldest) = (rows.first().map(|(uid, _)| *uid), rows.last().map(|(uid, _)| *uid));
         let mut found = Vec::with_capacity(rows.len());
         for (uid, row) in rows {
-            let shown = masked_line(vault, &mut reader, &mut batch, (uid, &row), &visit.recorded).await?;
+            let shown = masked_line(vault, &reader, &mut batch, (uid, &row), &visit.recorded).await?;
             found.extend(shown.map(|shown| line(uid, &row, shown)));
         }
         match (start, newest, oldest) {
@@ -94,7 +94,7 @@ pub async fn masked(
 /// What the view shows of a message; none if it leaves it out.
 async fn masked_line(
     vault: &Vault,
-    reader: &mut ViewReader,
+    reader: &ViewReader,
     batch: &mut Batch,
     (uid, row): (u32, &MessageRow),
     recorded: &Recorded,
@@ -138,7 +138,7 @@ pub async fn masked_message(
     let row = in_view(vault, visit, uid).await?;
     let act = Act::MessageFetched { message: row.message, extent: Extent::Whole };
     let recorded = vault.audit.record(visit.user.tenant, Draft::new(by.actor, by.origin, act)).await?;
-    let octets = rendered(&mut view_reader(vault, visit)?, uid, &row, &recorded).await?;
+    let octets = rendered(&view_reader(vault, visit)?, uid, &row, &recorded).await?;
     Ok((row, octets.ok_or(OwnerError::NotFound("message"))?))
 }
 
@@ -146,7 +146,7 @@ pub async fn masked_message(
 pub async fn in_view(vault: &Arc<Vault>, visit: &Visit, uid: u32) -> Result<MessageRow, OwnerError> {
     let missing = || OwnerError::NotFound("message");
     let row = row(vault, visit.user, uid)?;
-    let mut reader = view_reader(vault, visit)?;
+    let reader = view_reader(vault, visit)?;
     let entry = reader.shelf().entry(&row).ok_or_else(missing)?;
     if reader.shelf().is_stale(entry) {
         // What today's policy makes of it shows only once it is open, for which the entry of the
@@ -178,7 +178,7 @@ pub async fn as_view_shows(
 }
 
 async fn rendered(
-    reader: &mut ViewReader,
+    reader: &ViewReader,
     uid: u32,
     row: &MessageRow,
     recorded: &Recorded,

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::gateway::mailroom::{Entry, Extent, Maildrop, MaildropError, Mailroom, MessageStream, OpenError};
 use crate::keyring::{AppPassword, Identity, KeySlot, SlotBinding};
 use crate::names::{Address, CredentialId};
-use crate::net::metrics::{Metrics, Outcome, Protocol};
+use crate::net::metrics::{Outcome, Protocol};
 use crate::policy::OnDelete;
 use crate::records::RecordError;
 use crate::store::ledger::Batch;
@@ -61,11 +61,6 @@ impl Desk {
     /// A mailroom over this vault.
     pub fn new(vault: Arc<Vault>) -> Self {
         Self { vault, refused: Refusals::default() }
-    }
-
-    /// What counts its sessions.
-    pub fn metrics(&self) -> &Metrics {
-        &self.vault.metrics
     }
 
     /// Records the opening, durably, and hands out the view.
@@ -354,7 +349,7 @@ impl OpenView {
 
 impl MessageStream for Masked {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, MaildropError> {
-        self.next_window().map_err(told)
+        self.next_window_aside().await.map_err(told)
     }
 }
 

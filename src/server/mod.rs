@@ -2,6 +2,7 @@
 //! background. What administrators may ask of it is in [`calls`].
 
 pub mod calls;
+mod imap_stub;
 mod listeners;
 pub mod mailroom;
 mod upkeep;

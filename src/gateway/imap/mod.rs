@@ -1,0 +1,3 @@
+//! IMAP sessions: IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051).
+
+pub mod room;

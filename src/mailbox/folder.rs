@@ -1,0 +1,142 @@
+//! Folders: the six that every mailbox has (RFC 6154 §2) and the user's own, named by paths.
+
+/// A folder of one user. The numbers of the six that every mailbox has are fixed; a folder of the user's
+/// own has a number that is never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FolderId(pub u32);
+
+impl FolderId {
+    /// `INBOX`.
+    pub const INBOX: Self = Self(0);
+    /// `Sent`.
+    pub const SENT: Self = Self(1);
+    /// `Drafts`.
+    pub const DRAFTS: Self = Self(2);
+    /// `Junk`.
+    pub const JUNK: Self = Self(3);
+    /// `Trash`.
+    pub const TRASH: Self = Self(4);
+    /// `Archive`.
+    pub const ARCHIVE: Self = Self(5);
+    /// The first number of a folder of the user's own.
+    pub const FIRST_OWN: u32 = 256;
+    /// The folders that every mailbox has, with their names and their use, INBOX first.
+    pub const GIVEN: [(Self, &'static str, Option<SpecialUse>); 6] = [
+        (Self::INBOX, "INBOX", None),
+        (Self::SENT, "Sent", Some(SpecialUse::Sent)),
+        (Self::DRAFTS, "Drafts", Some(SpecialUse::Drafts)),
+        (Self::JUNK, "Junk", Some(SpecialUse::Junk)),
+        (Self::TRASH, "Trash", Some(SpecialUse::Trash)),
+        (Self::ARCHIVE, "Archive", Some(SpecialUse::Archive)),
+    ];
+
+    /// Whether every mailbox has it.
+    pub fn is_given(self) -> bool {
+        self.0 < Self::FIRST_OWN
+    }
+}
+
+/// What a folder is for (RFC 6154 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpecialUse {
+    /// `\Sent`
+    Sent,
+    /// `\Drafts`
+    Drafts,
+    /// `\Junk`
+    Junk,
+    /// `\Trash`
+    Trash,
+    /// `\Archive`
+    Archive,
+}
+
+impl SpecialUse {
+    /// The attribute in LIST.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Sent => "\\Sent",
+            Self::Drafts => "\\Drafts",
+            Self::Junk => "\\Junk",
+            Self::Trash => "\\Trash",
+            Self::Archive => "\\Archive",
+        }
+    }
+}
+
+/// A folder in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Which one.
+    pub id: FolderId,
+    /// Its path, the names of the folders above it before its own, [`SEPARATOR`] between them.
+    pub path: String,
+    /// What it is for.
+    pub special: Option<SpecialUse>,
+    /// Whether clients are to show it.
+    pub subscribed: bool,
+}
+
+/// Why a path names no folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FolderNameError {
+    /// Empty, or with an empty name in it.
+    #[error("a folder needs a name")]
+    Empty,
+    /// Longer than [`MAX_PATH`] octets, or deeper than [`MAX_DEPTH`].
+    #[error("the folder's name is too long")]
+    TooLong,
+    /// It holds control characters, or wildcards.
+    #[error("the folder's name has characters that names cannot have")]
+    Characters,
+}
+
+/// The path as folders have it: `INBOX` in capitals whatever its case (RFC 9051 §5.1), no separator at the
+/// end, nothing that LIST patterns or terminals could misread.
+pub fn folder_name(path: &str) -> Result<String, FolderNameError> {
+    let path = path.strip_suffix(SEPARATOR).unwrap_or(path);
+    let mut names = path.split(SEPARATOR).peekable();
+    if path.len() > MAX_PATH || names.clone().count() > MAX_DEPTH {
+        return Err(FolderNameError::TooLong);
+    }
+    if names.clone().any(|name| name.trim().is_empty()) {
+        return Err(FolderNameError::Empty);
+    }
+    if path.chars().any(|c| c.is_control() || matches!(c, '%' | '*') || misleads(c)) {
+        return Err(FolderNameError::Characters);
+    }
+    match names.next_if(|first| first.eq_ignore_ascii_case("INBOX")) {
+        Some(_) => Ok(["INBOX"].into_iter().chain(names).collect::<Vec<_>>().join("/")),
+        None => Ok(path.to_owned()),
+    }
+}
+
+/// Characters that change how the rest of a line is shown (Unicode TR 9) or show nothing.
+fn misleads(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Between the names of a path.
+pub const SEPARATOR: char = '/';
+/// Octets of a path.
+pub const MAX_PATH: usize = 512;
+/// Names in a path.
+pub const MAX_DEPTH: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        assert_eq!(folder_name("inbox/Work").as_deref(), Ok("INBOX/Work"));
+        assert_eq!(folder_name("Arbeit/Müller/").as_deref(), Ok("Arbeit/Müller"));
+        assert_eq!(folder_name("inboxes").as_deref(), Ok("inboxes"));
+        assert_eq!(folder_name("a//b"), Err(FolderNameError::Empty));
+        assert_eq!(folder_name(""), Err(FolderNameError::Empty));
+        assert_eq!(folder_name("a*"), Err(FolderNameError::Characters));
+        assert_eq!(folder_name("a\u{202e}b"), Err(FolderNameError::Characters));
+        assert_eq!(folder_name("a\nb"), Err(FolderNameError::Characters));
+        assert_eq!(folder_name(&"a/".repeat(17)), Err(FolderNameError::TooLong));
+    }
+}

@@ -174,7 +174,7 @@ pub async fn as_view_shows(
     let view_row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
     let identity = view_identity(&unlocked.key, &view_row)?;
     let shelf = Shelf { user, view, generation: view_row.generation, policy: view_row.policy };
-    rendered(&mut ViewReader::new(vault.clone(), shelf, identity), uid, &row, recorded).await
+    rendered(&ViewReader::new(vault.clone(), shelf, identity), uid, &row, recorded).await
 }
 
 async fn rendered(

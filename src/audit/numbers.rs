@@ -202,7 +202,7 @@ mod tests {
             let sets = MessageNumbers::sets(numbers.iter().copied());
             for set in &sets {
                 prop_assert!(set.as_str().len() <= MessageNumbers::MAX_OCTETS);
-                prop_assert_eq!(MessageNumbers::parse(set.as_str()).as_ref(), Some(set));
+                prop_assert_eq!(MessageNumbers::parse(set.as_str()), Some(set.clone()));
             }
             numbers.sort_unstable();
             numbers.dedup();

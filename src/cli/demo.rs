@@ -233,7 +233,7 @@ impl Facts {
             std::env::current_exe().map_or_else(|_| "veilpost".to_owned(), |path| path.display().to_string());
         let mut text = format!("{}\n\n{}\n", head("Veilpost demo"), qr(&self.totp_uri));
         let mut row =
-            |name: &str, value: &str| text.push_str(&format!("  {}{value}\n", dim(&format!("{name:<15}"))));
+            |name: &str, value: &str| text.push_str(&format!("  {}{value}\n", dim(&format!("{name:<16}"))));
         row("user", ADDRESS);
         row("dashboard", self.server.vault.settings.public_url.as_deref().unwrap_or("off"));
         row("password", &self.password);

@@ -98,11 +98,10 @@ pub async fn list(
 fn row(line: Line) -> Row {
     let (state, summary) = match line.shown {
         Known::Summary(summary) => ("", summary),
-        Known::Sealed => ("sealed", Default::default()),
-        Known::Damaged => ("damaged", Default::default()),
+        // No list here has lines without a key.
+        Known::Sealed | Known::Damaged => ("damaged", Default::default()),
     };
     let subject = match (state, summary.subject.is_empty()) {
-        ("sealed", _) => "Sealed: unlock to read it".to_owned(),
         ("damaged", _) => "This message is damaged".to_owned(),
         (_, true) => "(no subject)".to_owned(),
         (_, false) => summary.subject,

@@ -68,7 +68,11 @@ pub async fn rows_of(vault: &Arc<Vault>, user: UserRef, seen: Arc<Seen>) -> Resu
 
 /// These rows as lines of a list: with senders and subjects for an unlocked owner (one audit entry,
 /// durable first), without them for anybody else.
-pub async fn lines(vault: &Vault, unlocked: Option<&Unlocked>, rows: Rows) -> Result<Vec<Line>, OwnerError> {
+pub async fn lines(
+    vault: &Arc<Vault>,
+    unlocked: Option<&Unlocked>,
+    rows: Rows,
+) -> Result<Vec<Line>, OwnerError> {
     match unlocked {
         Some(unlocked) => OwnerReader::new(vault, unlocked)?.lines(rows).await,
         None => Ok(rows.iter().map(|(uid, row)| line(*uid, row, Known::Sealed)).collect()),

@@ -43,10 +43,17 @@ impl Indexes {
         Ok(index)
     }
 
-    /// Closes the indexes of everybody who has locked.
+    /// Closes the indexes of everybody who has locked, except where a job still holds one: an
+    /// index opened beside it would not see what the job adds, and add it once more. The job ends
+    /// soon after the lock, and the next call closes its index.
     pub fn close_locked(&self, vault: &Vault, sessions: &Sessions) {
         let now = vault.clock.now();
-        self.held().retain(|user, _| sessions.has_any(*user, now));
+        self.close(|user| !sessions.has_any(user, now));
+    }
+
+    fn close(&self, is_locked: impl Fn(UserRef) -> bool) {
+        // Under the lock nobody takes a clone from here, and who has one makes the index shared.
+        self.held().retain(|user, index| index.is_shared() || !is_locked(*user));
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<UserRef, Index>> {
@@ -150,7 +157,7 @@ fn read(
 }
 
 fn documents(
-    vault: &Vault,
+    vault: &Arc<Vault>,
     unlocked: &Unlocked,
     recorded: &Recorded,
     rows: &[(u32, MessageRow)],
@@ -174,3 +181,28 @@ fn documents(
 const ROUND: usize = 256;
 /// Messages that share a commit.
 const COMMIT_EVERY: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::IndexKey;
+    use crate::names::{TenantId, UserId};
+
+    #[test]
+    fn an_index_at_work_stays_open_until_the_work_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
+        let index = Index::open(&folder.path().join("index"), IndexKey::from_bytes(&[7; 32])).unwrap();
+        let indexes = Indexes::default();
+        indexes.held().insert(user, index.clone());
+        let writer = index.writer().unwrap();
+        drop(index);
+        indexes.close(|_| true);
+        assert!(indexes.held().contains_key(&user), "a job writes to it");
+        drop(writer);
+        indexes.close(|_| false);
+        assert!(indexes.held().contains_key(&user), "it is not locked");
+        indexes.close(|_| true);
+        assert!(indexes.held().is_empty());
+    }
+}

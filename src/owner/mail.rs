@@ -2,6 +2,7 @@
 //! `open` asks for an audit entry that is already durable.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::lines::{Known, Line, keep, line};
 use super::{OwnerError, Unlocked};
@@ -44,14 +45,14 @@ pub struct Whole {
 
 /// Opens messages of an unlocked user.
 pub struct OwnerReader<'a> {
-    vault: &'a Vault,
+    vault: &'a Arc<Vault>,
     unlocked: &'a Unlocked,
     keys: ReaderKeys,
 }
 
 impl<'a> OwnerReader<'a> {
     /// Reads the mail of the unlocked user.
-    pub fn new(vault: &'a Vault, unlocked: &'a Unlocked) -> Result<Self, OwnerError> {
+    pub fn new(vault: &'a Arc<Vault>, unlocked: &'a Unlocked) -> Result<Self, OwnerError> {
         let reader = Reader::Owner(unlocked.user.tenant);
         let identity = crate::keyring::Identity::parse(&unlocked.key.0.reveal())?;
         Ok(Self { vault, unlocked, keys: ReaderKeys::new(reader, identity) })
@@ -173,7 +174,7 @@ impl<'a> OwnerReader<'a> {
         recorded: &Recorded,
     ) -> Result<OpenedOriginal, OwnerError> {
         let tenant = self.unlocked.user.tenant;
-        if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
+        if recorded.tenant() != tenant || !recorded.covers(row.message) {
             return Err(OwnerError::OtherTenant);
         }
         let read = match read::container(self.vault, self.unlocked.user, uid, row).await {
@@ -185,7 +186,7 @@ impl<'a> OwnerReader<'a> {
             Err(ReadError::Stopping) => return Err(OwnerError::Stopping),
             Ok(read) => read,
         };
-        match self.open_manifest(row, read.container).await {
+        match self.open_manifest(row, read.container) {
             Ok(opened) => Ok(opened),
             Err(SeedError::Blobs(error)) => Err(error.into()),
             Err(SeedError::Records(error)) => Err(error.into()),
@@ -196,15 +197,11 @@ impl<'a> OwnerReader<'a> {
         }
     }
 
-    async fn open_manifest(
-        &mut self,
-        row: &MessageRow,
-        container: Container,
-    ) -> Result<OpenedOriginal, SeedError> {
+    fn open_manifest(&self, row: &MessageRow, container: Container) -> Result<OpenedOriginal, SeedError> {
         let tenant = self.unlocked.user.tenant;
         let manifest = container.manifest_of(Reader::Owner(tenant)).ok_or(UnsealError::NoManifest)?;
-        let key = self.keys.message_key(self.vault, manifest).await?;
-        Ok(OpenedOriginal::open(container, tenant, row.message, key)?)
+        let key = self.keys.message_key(self.vault, manifest)?;
+        Ok(OpenedOriginal::open(container, tenant, row.message, &key)?)
     }
 
     /// The message called `name`: its UID, or its identifier.
@@ -257,7 +254,7 @@ pub async fn set_trashed(vault: &Vault, user: UserRef, uid: u32, trashed: bool) 
 
 /// Removes a message for good: its row, so that nothing refers to it, then its container with every
 /// manifest in it.
-pub async fn delete(vault: &Vault, unlocked: &Unlocked, name: &str) -> Result<MessageId, OwnerError> {
+pub async fn delete(vault: &Arc<Vault>, unlocked: &Unlocked, name: &str) -> Result<MessageId, OwnerError> {
     let reader = OwnerReader::new(vault, unlocked)?;
     let (uid, row) = reader.find(name)?;
     let _recorded = reader.record(Act::MessageRemoved { message: row.message }).await?;

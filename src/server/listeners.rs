@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::calls::Desk as CallDesk;
 use super::imap_stub as imap;
 use super::mailroom::Desk;
-use super::{Server, StartError};
+use super::{Door, Server, StartError};
 use crate::admin::socket;
 use crate::autoconfig::Services;
 use crate::config::{Config, Endpoint, Tls};
@@ -82,8 +82,9 @@ pub async fn open(
         listening.lmtp.extend(listener.local_addr());
         receive(config, life, listener, lmtp.clone(), vault, Protocol::lmtp);
     }
-    open_imap(config, vault, &tls, life, &mut listening)?;
-    open_pop3(config, vault, &tls, life, &mut listening)?;
+    let door = Arc::new(Door::new(vault.clone()));
+    open_imap(config, vault, &door, &tls, life, &mut listening)?;
+    open_pop3(config, vault, &door, &tls, life, &mut listening)?;
     open_metrics(config, vault, &tls, memory, life, &mut listening)?;
     Ok((listening, tls))
 }
@@ -205,6 +206,7 @@ fn receive(
 fn open_imap(
     config: &Config,
     vault: &Arc<Vault>,
+    door: &Arc<Door>,
     tls: &ServerTls,
     life: &Lifecycle,
     listening: &mut Listening,
@@ -215,7 +217,7 @@ fn open_imap(
         append_limit: u32::try_from(config.smtp.max_message_size).unwrap_or(u32::MAX),
         ..imap::Settings::new(config.hostname.clone())
     });
-    let desk = Arc::new(Desk::new(vault.clone()));
+    let desk = Arc::new(Desk::new(door.clone()));
     let doors = Doors {
         clear: &config.imap.listen,
         secure: &config.imaps.listen,
@@ -236,6 +238,7 @@ fn open_imap(
 fn open_pop3(
     config: &Config,
     vault: &Arc<Vault>,
+    door: &Arc<Door>,
     tls: &ServerTls,
     life: &Lifecycle,
     listening: &mut Listening,
@@ -245,7 +248,7 @@ fn open_pop3(
         inactivity: config.limits.idle.max(pop3::MIN_INACTIVITY),
         ..pop3::Settings::new(config.hostname.clone())
     });
-    let desk = Arc::new(Desk::new(vault.clone()));
+    let desk = Arc::new(Desk::new(door.clone()));
     let doors = Doors {
         clear: &config.pop3.listen,
         secure: &config.pop3s.listen,

@@ -2,6 +2,8 @@
 //! background. What administrators may ask of it is in [`calls`].
 
 pub mod calls;
+mod door;
+pub mod imap_room;
 mod imap_stub;
 mod listeners;
 pub mod mailroom;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+pub use door::Door;
 pub use listeners::Listening;
 
 use crate::audit::{CheckpointError, CheckpointKey, Log, Notary, Sink, SyslogSocket};

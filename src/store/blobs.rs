@@ -9,8 +9,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -93,6 +95,25 @@ impl Blobs {
         }
     }
 
+    /// A whole blob of at most `limit` bytes. Blocks: for small ones, and for threads that may wait.
+    pub fn read(&self, name: &BlobName, limit: u64) -> Result<Bytes, BlobError> {
+        let blob = self.open_blob(name)?;
+        let size = blob.0.metadata()?.len();
+        match size > limit {
+            true => Err(BlobError::TooLarge { size }),
+            false => Ok(blob.read(0..size)?),
+        }
+    }
+
+    /// A blob that is kept open, to be read by ranges. What is deleted meanwhile stays readable here. Blocks.
+    pub fn open_blob(&self, name: &BlobName) -> Result<OpenBlob, BlobError> {
+        match File::open(self.folder.join(name.0.as_ref())) {
+            Ok(file) => Ok(OpenBlob(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::NotFound),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Deletes a blob; a missing one is no error. Not synced.
     pub async fn delete(&self, name: &BlobName) -> Result<(), BlobError> {
         match self.store.delete(&name.0).await.map_err(BlobError::from) {
@@ -122,6 +143,19 @@ impl Blobs {
         let folder = self.folder.join(MESSAGES).join(shard);
         let removal = tokio::task::spawn_blocking(move || remove_unfinished(&folder, written_before));
         Ok(removal.await.map_err(io::Error::other)??)
+    }
+}
+
+/// A blob that is read by ranges.
+pub struct OpenBlob(File);
+
+impl OpenBlob {
+    /// The octets in `range`, all of them. Blocks.
+    pub fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+        let mut octets = vec![0; length];
+        self.0.read_exact_at(&mut octets, range.start)?;
+        Ok(octets.into())
     }
 }
 

@@ -3,3 +3,8 @@
 //!
 //! It is made once, from the octets of a *rendered view*, when the message is sealed, and lies in the
 //! view's manifest. So it is a function of the view alone (law 2), and serving parses no mail.
+
+/// The structure of a view's octets, encoded: what a manifest keeps.
+pub fn structure_of(octets: &[u8]) -> Vec<u8> {
+    octets.get(..0).unwrap_or_default().to_vec()
+}

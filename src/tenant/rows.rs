@@ -28,7 +28,7 @@ rows! {
     b'y' => PasskeyRow,
     b'C' => CredentialRow, b'c' => CredentialListRow, b'u' => LastUsedRow, b'P' => PolicyRow,
     b'M' => MessageRow, b'K' => MailboxRow, b'H' => HiddenRow,
-    b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow,
+    b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow, b'i' => ListingRow,
     b'L' => AuditEntryRow, b'n' => AuditHeadRow, b'k' => CheckpointRow,
     b'X' => ApiTokenRow, b'x' => ApiTokenListRow,
 }
@@ -440,6 +440,16 @@ pub struct SummaryRow {
     #[n(0)]
     #[cbor(with = "minicbor::bytes")]
     pub summary: Vec<u8>,
+}
+
+/// What IMAP lists of messages whose numbers are neighbours, sealed once more under a key that only the
+/// reader's identity yields; under reader and number divided by the messages of a page.
+#[derive(Clone, Encode, Decode)]
+pub struct ListingRow {
+    /// The sealed structures.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub page: Vec<u8>,
 }
 
 /// The size of an old message under a newer policy than it was sealed for, under view and UID.

@@ -2,7 +2,9 @@
 //! seals; it goes out through `server::mailroom` (masked) and `owner::mail` (whole).
 
 pub mod audit_rows;
-pub mod mailbox;
+pub mod bulk;
+pub mod listings;
+pub mod mailboxes;
 pub mod masked;
 pub mod pages;
 mod policies;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use audit_rows::AuditRows;
-pub use mailbox::Mailboxes;
+pub use mailboxes::Mailboxes;
 pub use policies::{Policies, PolicyUnavailable};
 
 use crate::audit::Log;

@@ -1,3 +1,5 @@
 //! IMAP sessions: IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051).
 
 pub mod room;
+pub mod sets;
+pub mod thread;

@@ -9,6 +9,7 @@ mod cursor;
 mod fetch;
 mod folders;
 pub mod framing;
+pub mod listing;
 mod mailbox_name;
 mod parse;
 mod search;

@@ -102,9 +102,16 @@ enum Rest {
     /// So many octets of a literal, then text.
     Literal(u64),
     /// Text up to the end of its line.
-    Text,
+    Text(Quotes),
     /// Nothing.
     Nothing,
+}
+
+/// Where a line of text stands with regard to quoted strings.
+#[derive(Clone, Copy, Default)]
+struct Quotes {
+    open: bool,
+    escaped: bool,
 }
 
 /// What a line of a command ends with.
@@ -156,7 +163,7 @@ impl Framing {
         let long = self.text + end.unwrap_or(buffer.len()) - self.line > self.limits.text;
         let Some(end) = end else {
             return if long {
-                self.refuse(buffer, buffer.len(), RefusalReason::TextTooLong, Rest::Text)
+                self.refuse(buffer, self.line, RefusalReason::TextTooLong, Rest::Text(Quotes::default()))
             } else {
                 Next::More(1)
             };
@@ -168,7 +175,7 @@ impl Framing {
             (false, true) => Some(RefusalReason::TextTooLong),
             (false, false) => None,
         };
-        self.end_line(buffer, end, line_end(line), refused)
+        self.end_line(buffer, end, line_end(line, Quotes::default()), refused)
     }
 
     fn end_line(
@@ -237,7 +244,7 @@ impl Framing {
             Rest::Literal(octets) if octets > self.limits.dropped => Next::HangUp(refusal),
             _ => {
                 self.stage = Stage::Dropping { refusal, rest, spare: self.limits.dropped };
-                Next::Drop(held)
+                if held > 0 { Next::Drop(held) } else { self.drop_rest(buffer) }
             }
         }
     }
@@ -252,7 +259,8 @@ impl Framing {
                 self.restart();
                 return Next::Refused(refusal);
             }
-            Rest::Text | Rest::Literal(0) => drop_line(buffer),
+            Rest::Text(quotes) => drop_line(buffer, quotes),
+            Rest::Literal(0) => drop_line(buffer, Quotes::default()),
             Rest::Literal(octets) => drop_literal(buffer, octets),
         };
         let owed = if let Rest::Literal(octets) = after { octets } else { 0 };
@@ -292,6 +300,20 @@ impl<'a> Head<'a> {
     }
 }
 
+impl Quotes {
+    fn after(mut self, text: &[u8]) -> Self {
+        for octet in text {
+            match octet {
+                _ if self.escaped => self.escaped = false,
+                b'"' => self.open = !self.open,
+                b'\\' => self.escaped = self.open,
+                _ => {}
+            }
+        }
+        self
+    }
+}
+
 impl std::fmt::Debug for Refusal {
     /// Without the tag, which is the client's text.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -311,7 +333,7 @@ pub(super) fn texts(command: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let end = line_length(rest).unwrap_or(rest.len());
         let (line, after) = rest.split_at_checked(end).filter(|(line, _)| !line.is_empty())?;
-        let literal = match line_end(line.strip_suffix(CRLF).unwrap_or(line)) {
+        let literal = match line_end(line.strip_suffix(CRLF).unwrap_or(line), Quotes::default()) {
             LineEnd::Literal { octets, .. } => usize::try_from(octets).unwrap_or(usize::MAX),
             LineEnd::Command => 0,
         };
@@ -320,10 +342,10 @@ pub(super) fn texts(command: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A line, given without its CRLF.
-fn line_end(line: &[u8]) -> LineEnd {
+/// What a line ends with, given without its CRLF, or its end from where quotes are as said.
+fn line_end(line: &[u8], quotes: Quotes) -> LineEnd {
     match literal_head(line) {
-        Some((at, end)) if !ends_in_quotes(&line[..at]) => end,
+        Some((at, end)) if !quotes.after(&line[..at]).open => end,
         _ => LineEnd::Command,
     }
 }
@@ -341,27 +363,14 @@ fn literal_head(line: &[u8]) -> Option<(usize, LineEnd)> {
     Some((at, LineEnd::Literal { octets, waits }))
 }
 
-fn ends_in_quotes(text: &[u8]) -> bool {
-    let (mut quoted, mut escaped) = (false, false);
-    for octet in text {
-        match octet {
-            _ if escaped => escaped = false,
-            b'"' => quoted = !quoted,
-            b'\\' => escaped = quoted,
-            _ => {}
-        }
-    }
-    quoted
-}
-
 /// How much of a refused command's text can be dropped, and what is left of the command then.
-fn drop_line(buffer: &[u8]) -> (usize, Rest) {
+fn drop_line(buffer: &[u8], quotes: Quotes) -> (usize, Rest) {
     let Some(end) = line_length(buffer) else {
         // What may be the head of a literal stays until its line ends.
         let dropped = if buffer.len() > 2 * MAX_TAIL { buffer.len() - MAX_TAIL } else { 0 };
-        return (dropped, Rest::Text);
+        return (dropped, Rest::Text(quotes.after(&buffer[..dropped])));
     };
-    match line_end(&buffer[..end - CRLF.len()]) {
+    match line_end(&buffer[..end - CRLF.len()], quotes) {
         LineEnd::Literal { octets, waits: false } => (end, Rest::Literal(octets)),
         LineEnd::Literal { waits: true, .. } | LineEnd::Command => (end, Rest::Nothing),
     }

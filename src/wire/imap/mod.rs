@@ -3,12 +3,21 @@
 //!
 //! Knows no sockets, no states, no mailboxes: which command is allowed when is the session's affair.
 
+mod append;
 mod command;
+mod cursor;
+mod fetch;
+mod folders;
 pub mod framing;
+mod mailbox_name;
+mod parse;
+mod search;
 pub mod text;
+mod translate;
 
 pub use command::{
     AppendMessage, Command, CommandBody, FetchItem, FetchModifiers, FetchSection, Key, ListReturn,
     ListSelection, Numbers, Qresync, Returns, SelectMode, SetElement, SortCriterion, SortKey, StatusItem,
     Threading,
 };
+pub use parse::{CommandError, CommandErrorKind, Modes, parse};

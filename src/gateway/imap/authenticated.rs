@@ -14,7 +14,8 @@ use super::selected::{Expunges, Own, Selected};
 use super::{SessionEnd, Settings};
 use crate::mailbox::{Folder, folder_name};
 use crate::wire::imap::response::{Code, put_bye, put_capability, put_enabled, put_id, put_namespace};
-use crate::wire::imap::{Command, CommandBody, Limits, Modes, Qresync, SelectMode};
+use crate::wire::imap::framing::Limits;
+use crate::wire::imap::{Command, CommandBody, Modes, Qresync, SelectMode};
 
 /// A session that is logged in.
 pub(super) struct Authenticated<A> {

@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::fault::{Conduct, Fault};
+use super::fetch::Sink;
 use super::{Protection, SessionEnd};
 use crate::net::lines::{LineError, Lines};
 use crate::net::stream::Connection;
 use crate::wire::imap::response::{Code, put_bye, put_continuation, put_status, Status};
-use crate::wire::imap::{Command, Framing, Limits, Modes, Next, parse};
+use crate::wire::imap::framing::{Framing, Limits, Next};
+use crate::wire::imap::{Command, Modes, parse};
 
 pub(super) struct Channel {
     lines: Lines,
@@ -136,11 +138,6 @@ impl Channel {
         }
     }
 
-    /// Where the octets of responses are put, to be sent later.
-    pub(super) fn out(&mut self) -> &mut Vec<u8> {
-        &mut self.out
-    }
-
     /// Puts a tagged OK.
     pub(super) fn done(&mut self, tag: &str, code: Option<Code<'_>>, text: &str) {
         put_status(&mut self.out, Some(tag), Status::Ok, code.as_ref(), text);
@@ -149,17 +146,6 @@ impl Channel {
     /// Puts an untagged OK with a code.
     pub(super) fn note(&mut self, code: Code<'_>, text: &str) {
         put_status(&mut self.out, None, Status::Ok, Some(&code), text);
-    }
-
-    /// Sends what was put once it is a large piece. To be called every so often while putting much.
-    pub(super) async fn relieve(&mut self) -> Result<(), Fault> {
-        if self.out.len() < PIECE {
-            return Ok(());
-        }
-        self.lines.set_wait(self.patience);
-        self.lines.write(&self.out).await.map_err(Fault::Line)?;
-        self.out.clear();
-        Ok(())
     }
 
     /// Sends what was put, and lets go of the room it took.
@@ -229,6 +215,24 @@ impl Channel {
             self.lines.close().await;
         }
         end
+    }
+}
+
+impl Sink for Channel {
+    type Fault = Fault;
+
+    fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    async fn relieve(&mut self) -> Result<(), Fault> {
+        if self.out.len() < PIECE {
+            return Ok(());
+        }
+        self.lines.set_wait(self.patience);
+        self.lines.write(&self.out).await.map_err(Fault::Line)?;
+        self.out.clear();
+        Ok(())
     }
 }
 

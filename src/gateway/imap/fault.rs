@@ -8,7 +8,8 @@ use crate::gateway::mailroom::OpenError;
 use crate::mailbox::FolderNameError;
 use crate::net::lines::LineError;
 use crate::wire::imap::response::Code;
-use crate::wire::imap::{CommandErrorKind, RefusalReason};
+use crate::wire::imap::CommandErrorKind;
+use crate::wire::imap::framing::RefusalReason;
 use crate::wire::sasl::SaslError;
 
 /// What went wrong.
@@ -208,6 +209,9 @@ fn command(kind: CommandErrorKind) -> Conduct {
     match kind {
         CommandErrorKind::Unknown => Bad(None, "unknown command"),
         CommandErrorKind::Charset => No(Some(Code::BadCharset), "US-ASCII and UTF-8 it can be"),
+        CommandErrorKind::Unsupported => No(Some(Code::Cannot), "not supported, or not enabled"),
+        CommandErrorKind::TooMany => No(Some(Code::Limit), "too much at once"),
+        // Whatever else there will be is the client's doing too.
         _ => Bad(None, "the arguments are not as they should be"),
     }
 }

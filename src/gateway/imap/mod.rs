@@ -12,6 +12,7 @@ mod authenticated;
 mod capabilities;
 mod channel;
 mod fault;
+mod fetch;
 mod folders;
 mod idle;
 mod list;
@@ -93,3 +94,6 @@ pub async fn serve<R: ImapRoom>(
 
 /// RFC 9051 §5.4, and RFC 2177: a client begins its IDLE anew within 29 minutes.
 pub const MIN_INACTIVITY: Duration = Duration::from_secs(30 * 60);
+
+/// How the server names itself. Neither version nor machine: whoever connects could ask.
+const NAME: &str = "Veilpost";

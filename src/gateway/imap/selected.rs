@@ -91,7 +91,7 @@ impl Selected {
                 let picks = self.picks(&numbers, Numbering::of(uid))?;
                 self.shift(desk, &picks, &path).await
             }
-            body => self.look(desk, tag, body).await,
+            _ => Err(Fault::State),
         }
     }
 

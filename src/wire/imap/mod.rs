@@ -8,12 +8,17 @@ mod command;
 mod cursor;
 mod fetch;
 mod folders;
+pub mod found;
 pub mod framing;
 mod mailbox_name;
 mod parse;
+pub mod response;
 mod search;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod translate;
+pub mod untagged;
 
 pub use command::{
     AppendMessage, Command, CommandBody, FetchItem, FetchModifiers, FetchSection, Key, ListReturn,

@@ -10,6 +10,7 @@ mod fetch;
 mod folders;
 pub mod found;
 pub mod framing;
+pub mod listing;
 mod mailbox_name;
 mod parse;
 pub mod response;

@@ -10,10 +10,12 @@ use super::channel::{Channel, Failed};
 use super::fault::{Conduct, Fault};
 use super::list::Listing;
 use super::room::{Account, Placed};
-use super::selected::{Expunges, Own, Selected};
+use super::selected::{Expunges, Selected};
 use super::{SessionEnd, Settings};
 use crate::mailbox::{Folder, folder_name};
-use crate::wire::imap::response::{Code, put_bye, put_capability, put_enabled, put_id, put_namespace};
+use super::fetch::Sink;
+use crate::wire::imap::response::Code;
+use crate::wire::imap::untagged::{put_capability, put_enabled, put_id, put_namespace};
 use crate::wire::imap::framing::Limits;
 use crate::wire::imap::{Command, CommandBody, Modes, Qresync, SelectMode};
 
@@ -59,8 +61,7 @@ pub(super) enum Tail {
     ModSeq,
     Modified(Vec<u32>),
     ExpungeIssued,
-    MailboxId(u32),
-    NotSaved,
+    MailboxId(String),
 }
 
 /// What becomes of the session after a command.
@@ -75,8 +76,8 @@ impl<A: Account> Authenticated<A> {
     pub(super) fn new(mut channel: Channel, account: A, settings: Arc<Settings>, tag: &str) -> Self {
         channel.set_limits(Limits::after_login(settings.append_limit.into()));
         let names = capabilities::after_login(&channel, &settings);
-        let code = Code::Capability { names: &names, append_limit: Some(settings.append_limit) };
-        channel.done(tag, Some(code), "logged in");
+        let words: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        channel.done(tag, Some(Code::Capability(&words)), "logged in");
         let desk = Desk { channel, account, settings, enabled: Enabled::default() };
         Self { desk, selected: None, faults: MAX_FAULTS }
     }
@@ -97,8 +98,7 @@ impl<A: Account> Authenticated<A> {
                     continue;
                 }
                 Ok((tag, Next::Goodbye)) => {
-                    put_bye(self.desk.channel.out(), None, "goodbye");
-                    self.desk.channel.done(&tag, None, "logged out");
+                    self.desk.channel.farewell(&tag);
                     return self.desk.channel.close(SessionEnd::Quit).await;
                 }
                 Err(failed) => failed,
@@ -210,7 +210,8 @@ impl<A: Account> Desk<A> {
         match body {
             CommandBody::Capability => {
                 let names = capabilities::after_login(&self.channel, &self.settings);
-                put_capability(self.channel.out(), &names, Some(self.settings.append_limit));
+                let words: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+                put_capability(self.channel.out(), &words);
             }
             CommandBody::Noop => {}
             CommandBody::Id => put_id(self.channel.out(), &[("name", super::NAME)]),
@@ -297,8 +298,7 @@ impl<A: Account> Desk<A> {
             Tail::Modified(numbers) if numbers.is_empty() => None,
             Tail::Modified(numbers) => Some(Code::Modified(numbers)),
             Tail::ExpungeIssued => Some(Code::ExpungeIssued),
-            Tail::MailboxId(number) => Some(Code::MailboxId(*number)),
-            Tail::NotSaved => Some(Code::NotSaved),
+            Tail::MailboxId(number) => Some(Code::MailboxId(number)),
         };
         self.channel.done(tag, code, answer.text);
     }

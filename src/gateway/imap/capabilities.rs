@@ -1,5 +1,7 @@
 //! What the server can do, as each state of a session says it (RFC 9051 §6.1.1).
 
+use std::borrow::Cow;
+
 use super::Settings;
 use super::channel::Channel;
 
@@ -15,12 +17,14 @@ pub(super) fn before_login(channel: &Channel, settings: &Settings) -> Vec<&'stat
     capabilities
 }
 
-/// The capabilities of a session that has logged in, without those that carry a number.
-pub(super) fn after_login(channel: &Channel, settings: &Settings) -> Vec<&'static str> {
-    let mut capabilities = [ALWAYS, AFTER_LOGIN].concat();
+/// The capabilities of a session that has logged in.
+pub(super) fn after_login(channel: &Channel, settings: &Settings) -> Vec<Cow<'static, str>> {
+    let mut capabilities: Vec<Cow<'static, str>> =
+        [ALWAYS, AFTER_LOGIN].concat().into_iter().map(Cow::Borrowed).collect();
+    capabilities.push(format!("APPENDLIMIT={}", settings.append_limit).into());
     // RFC 4978 §3: no longer once it is on.
     if settings.compress && !channel.is_compressed() {
-        capabilities.push("COMPRESS=DEFLATE");
+        capabilities.push("COMPRESS=DEFLATE".into());
     }
     capabilities
 }
@@ -44,6 +48,7 @@ const AFTER_LOGIN: &[&str] = &[
     "WITHIN",
     "PARTIAL",
     "SORT",
+    "ESORT",
     "SORT=DISPLAY",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",

@@ -15,7 +15,7 @@ use super::fetch::Sink;
 use super::{Protection, SessionEnd};
 use crate::net::lines::{LineError, Lines};
 use crate::net::stream::Connection;
-use crate::wire::imap::response::{Code, put_bye, put_continuation, put_status, Status};
+use crate::wire::imap::response::{Code, Condition, put_continuation, put_tagged, put_untagged};
 use crate::wire::imap::framing::{Framing, Limits, Next};
 use crate::wire::imap::{Command, Modes, parse};
 
@@ -79,7 +79,8 @@ impl Channel {
                     return Err(Failed { tag: refusal.tag, fault: Fault::Endless(refusal.reason) });
                 }
                 Next::Command(count) => {
-                    let command = parse(&self.lines.buffered()[..count.min(self.lines.buffered().len())], modes);
+                    let buffered = self.lines.buffered();
+                    let command = parse(&buffered[..count.min(buffered.len())], modes);
                     // It may hold a password, or a message.
                     self.lines.wipe(count);
                     return command.map_err(|error| Failed { tag: error.tag, fault: Fault::Command(error.kind) });
@@ -139,13 +140,19 @@ impl Channel {
     }
 
     /// Puts a tagged OK.
-    pub(super) fn done(&mut self, tag: &str, code: Option<Code<'_>>, text: &str) {
-        put_status(&mut self.out, Some(tag), Status::Ok, code.as_ref(), text);
+    pub(super) fn done(&mut self, tag: &str, code: Option<Code<'_>>, text: &'static str) {
+        put_tagged(&mut self.out, Some(tag), Condition::Ok, code, text);
+    }
+
+    /// Puts a BYE that the client asked for, and the tagged OK behind it.
+    pub(super) fn farewell(&mut self, tag: &str) {
+        put_untagged(&mut self.out, Condition::Bye, None, "goodbye");
+        self.done(tag, None, "logged out");
     }
 
     /// Puts an untagged OK with a code.
-    pub(super) fn note(&mut self, code: Code<'_>, text: &str) {
-        put_status(&mut self.out, None, Status::Ok, Some(&code), text);
+    pub(super) fn note(&mut self, code: Code<'_>, text: &'static str) {
+        put_untagged(&mut self.out, Condition::Ok, Some(code), text);
     }
 
     /// Sends what was put, and lets go of the room it took.
@@ -186,10 +193,10 @@ impl Channel {
     /// Puts the answer to a fault. `Err` if the session cannot go on after it.
     pub(super) fn answer(&mut self, tag: Option<&str>, fault: &Fault) -> Result<(), SessionEnd> {
         match fault.conduct() {
-            Conduct::No(code, text) => self.refuse(tag, Status::No, code, text),
-            Conduct::Bad(code, text) => self.refuse(tag, Status::Bad, code, text),
+            Conduct::No(code, text) => self.refuse(tag, Condition::No, code, text),
+            Conduct::Bad(code, text) => self.refuse(tag, Condition::Bad, code, text),
             Conduct::Bye(code, text, end) => {
-                put_bye(&mut self.out, code.as_ref(), text);
+                put_untagged(&mut self.out, Condition::Bye, code, text);
                 return Err(end);
             }
             Conduct::Drop(end) => {
@@ -201,10 +208,10 @@ impl Channel {
         Ok(())
     }
 
-    fn refuse(&mut self, tag: Option<&str>, status: Status, code: Option<Code<'_>>, text: &str) {
+    fn refuse(&mut self, tag: Option<&str>, condition: Condition, code: Option<Code<'_>>, text: &'static str) {
         // RFC 9051 §7.1.3: what has no tag to answer to is an untagged BAD.
-        let status = if tag.is_some() { status } else { Status::Bad };
-        put_status(&mut self.out, tag, status, code.as_ref(), text);
+        let condition = if tag.is_some() { condition } else { Condition::Bad };
+        put_tagged(&mut self.out, tag, condition, code, text);
     }
 
     /// Sends what was put, closes the connection, and hands `end` back.

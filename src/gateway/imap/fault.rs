@@ -120,11 +120,11 @@ impl Fault {
             Self::ReadOnly => No(None, "the folder is open for reading only"),
             Self::NotEnabled => Bad(None, "ENABLE QRESYNC comes first"),
             Self::Patterns => No(Some(Code::Limit), "too many patterns, or too long ones"),
-            Self::Quota => No(Some(Code::NoPerm), "quotas are not yours to set"),
+            Self::Quota => No(Some(Code::NoPermission), "quotas are not yours to set"),
             Self::NoQuotaRoot => No(Some(Code::NonExistent), "there is no such quota root"),
             Self::NotDone => Bad(None, "an IDLE ends with DONE"),
             Self::EmptyMessage => No(Some(Code::Cannot), "the message is empty"),
-            Self::SpecialUse => No(Some(Code::UseAttr), "the folders with a special use are there already"),
+            Self::SpecialUse => No(Some(Code::Cannot), "the folders with a special use are there already"),
             Self::UnknownEncoding => No(Some(Code::UnknownCte), "a part has an encoding that is not known"),
             // Anything we said would be read as content.
             Self::BrokenOff => Drop(SessionEnd::BrokenOff),

@@ -5,9 +5,9 @@ use super::fault::Fault;
 use super::fetch::Sink;
 use super::room::Account;
 use super::selected::count;
-use crate::mailbox::{Flags, Folder, Roll, folder_name};
+use crate::mailbox::{Flags, Folder, FolderId, Roll, folder_name};
 use crate::wire::imap::StatusItem;
-use crate::wire::imap::response::{StatusValue, put_quota, put_quota_root, put_status_of};
+use crate::wire::imap::untagged::{StatusValue, put_quota, put_quota_root, put_status};
 
 impl<A: Account> Desk<A> {
     /// RFC 9051 §6.3.4, RFC 8474 §4.1.
@@ -18,7 +18,7 @@ impl<A: Account> Desk<A> {
         }
         let path = folder_name(path).map_err(super::room::AccountError::from)?;
         let folder = self.account.create(&path).await?;
-        Ok(Answer { tail: Tail::MailboxId(folder.0), ..Answer::plain("created") })
+        Ok(Answer { tail: Tail::MailboxId(object_id(folder)), ..Answer::plain("created") })
     }
 
     /// RFC 9051 §6.3.6.
@@ -45,8 +45,9 @@ impl<A: Account> Desk<A> {
         self.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
         let roll = self.account.roll(folder.id).await?;
         let limit = self.settings.append_limit;
-        let values: Vec<_> = items.iter().map(|item| (*item, value(*item, folder, &roll, limit))).collect();
-        put_status_of(self.channel.out(), self.enabled.modes(), &folder.path, &values);
+        let id = object_id(folder.id);
+        let values: Vec<_> = items.iter().map(|item| (*item, value(*item, &id, &roll, limit))).collect();
+        put_status(self.channel.out(), &folder.path, &values, self.enabled.modes());
         self.channel.relieve().await
     }
 
@@ -55,19 +56,24 @@ impl<A: Account> Desk<A> {
         if !root.is_empty() {
             return Err(Fault::NoQuotaRoot);
         }
-        put_quota(self.channel.out(), root, &[]);
+        put_quota(self.channel.out(), None);
         Ok(())
     }
 
     /// RFC 9208 §4.3.
     pub(super) async fn quota_root(&mut self, path: &str) -> Result<(), Fault> {
         let folder = self.folder(path).await?;
-        put_quota_root(self.channel.out(), self.enabled.modes(), &folder.path, &[""]);
+        put_quota_root(self.channel.out(), &folder.path, self.enabled.modes());
         self.quota("")
     }
 }
 
-fn value(item: StatusItem, folder: &Folder, roll: &Roll, append_limit: u32) -> StatusValue {
+/// A folder's identifier (RFC 8474 §4), which it keeps when it is renamed.
+pub(super) fn object_id(folder: FolderId) -> String {
+    format!("F{}", folder.0)
+}
+
+fn value<'a>(item: StatusItem, id: &'a str, roll: &Roll, append_limit: u32) -> StatusValue<'a> {
     let flagged = |flag| roll.entries.iter().filter(move |entry| entry.flags.contains(flag));
     let number = match item {
         StatusItem::Messages => count(roll).into(),
@@ -78,7 +84,7 @@ fn value(item: StatusItem, folder: &Folder, roll: &Roll, append_limit: u32) -> S
         StatusItem::Deleted => flagged(Flags::DELETED).count() as u64,
         StatusItem::Size => roll.entries.iter().map(|entry| entry.octets).sum(),
         StatusItem::HighestModSeq => roll.highest_mod_seq,
-        StatusItem::MailboxId => return StatusValue::Folder(folder.id.0),
+        StatusItem::MailboxId => return StatusValue::ObjectId(id),
         StatusItem::AppendLimit => append_limit.into(),
         StatusItem::DeletedStorage => flagged(Flags::DELETED).map(|entry| entry.octets).sum(),
     };

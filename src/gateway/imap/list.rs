@@ -9,7 +9,7 @@ use super::fetch::Sink;
 use super::pattern::Patterns;
 use super::room::Account;
 use crate::mailbox::{Folder, SEPARATOR};
-use crate::wire::imap::response::{put_list, put_lsub};
+use crate::wire::imap::untagged::{Listed, put_list, put_lsub};
 use crate::wire::imap::{ListReturn, ListSelection};
 
 /// What a LIST asks.
@@ -38,7 +38,9 @@ impl<A: Account> Desk<A> {
     ) -> Result<(), Fault> {
         // RFC 9051 §6.3.9: an empty pattern asks for the separator.
         if !listing.returns.extended && patterns.iter().all(String::is_empty) {
-            put_list(self.channel.out(), self.enabled.modes(), &["\\Noselect"], "", &[]);
+            let root =
+                Listed { path: "", attributes: &["\\Noselect"], old_name: None, child_subscribed: false };
+            put_list(self.channel.out(), &root, self.enabled.modes());
             return Ok(());
         }
         let patterns = Patterns::new(reference, patterns).map_err(|_| Fault::Patterns)?;
@@ -59,15 +61,13 @@ impl<A: Account> Desk<A> {
 
     fn put_row(&mut self, path: &str, row: &Row, listing: &Listing) {
         let modes = self.enabled.modes();
-        if listing.lsub {
-            return put_lsub(self.channel.out(), modes, &row.attributes, path);
+        let tells_below = listing.selection.recursive_match && listing.selection.subscribed;
+        let child_subscribed = tells_below && row.has_chosen_below;
+        let listed = Listed { path, attributes: &row.attributes, old_name: None, child_subscribed };
+        match listing.lsub {
+            true => put_lsub(self.channel.out(), &listed, modes),
+            false => put_list(self.channel.out(), &listed, modes),
         }
-        let mut below = Vec::new();
-        if row.has_chosen_below && listing.selection.recursive_match {
-            below.extend(listing.selection.subscribed.then_some("SUBSCRIBED"));
-            below.extend(listing.selection.special_use.then_some("SPECIAL-USE"));
-        }
-        put_list(self.channel.out(), modes, &row.attributes, path, &below);
     }
 }
 

@@ -16,10 +16,10 @@ use super::fault::Fault;
 use super::room::ImapRoom;
 use super::{SessionEnd, Settings};
 use crate::gateway::mailroom::OpenError;
-use crate::wire::imap::response::{
-    Code, Status, put_bye, put_capability, put_continuation, put_enabled, put_id, put_status,
-};
-use crate::wire::imap::{Command, CommandBody, Modes};
+use super::fetch::Sink;
+use crate::wire::imap::response::{Code, Condition, put_continuation, put_untagged};
+use crate::wire::imap::untagged::{put_capability, put_id};
+use crate::wire::imap::{CommandBody, Modes};
 use crate::wire::sasl::{Credentials, MAX_RESPONSE_LINE, Mechanism, PasswordText, Step};
 
 pub(super) struct NotAuthenticated<'a, R> {
@@ -87,9 +87,8 @@ impl<'a, R: ImapRoom> NotAuthenticated<'a, R> {
     /// RFC 9051 §7.1: the greeting says what can be done, which saves a round trip.
     fn greet(&mut self) {
         let capabilities = capabilities::before_login(&self.channel, self.settings);
-        let code = Code::Capability { names: &capabilities, append_limit: None };
-        let text = format!("{} IMAP ready", self.settings.hostname);
-        put_status(self.channel.out(), None, Status::Ok, Some(&code), &text);
+        let code = Code::Capability(&capabilities);
+        put_untagged(self.channel.out(), Condition::Ok, Some(code), "IMAP ready");
     }
 
     async fn obey(&mut self, tag: &str, body: CommandBody) -> Result<Next<R::Account>, Fault> {
@@ -97,7 +96,7 @@ impl<'a, R: ImapRoom> NotAuthenticated<'a, R> {
         match body {
             CommandBody::Capability => {
                 let capabilities = capabilities::before_login(&self.channel, self.settings);
-                put_capability(self.channel.out(), &capabilities, None);
+                put_capability(self.channel.out(), &capabilities);
             }
             CommandBody::Noop => {}
             // Neither version nor machine: whoever connects could ask.
@@ -111,8 +110,7 @@ impl<'a, R: ImapRoom> NotAuthenticated<'a, R> {
                 return self.authenticate(&mechanism, initial).await;
             }
             CommandBody::Logout => {
-                put_bye(self.channel.out(), None, "goodbye");
-                self.channel.done(tag, None, "logged out");
+                self.channel.farewell(tag);
                 return Ok(Next::Goodbye);
             }
             _ => return Err(Fault::State),

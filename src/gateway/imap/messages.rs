@@ -9,7 +9,8 @@ use super::selected::{Expunges, Own, Selected};
 use super::sets::{Numbering, Picks, sequence};
 use crate::mailbox::{Entry, FlagChange, FlagEdit, Flags, Folder, Keywords, Roll};
 use crate::wipe::Wiped;
-use crate::wire::imap::response::{Code, put_vanished};
+use crate::wire::imap::response::Code;
+use crate::wire::imap::untagged::{Vanished, put_vanished};
 use crate::wire::imap::{AppendMessage, FetchItem, FetchModifiers, Numbers};
 
 impl Selected {
@@ -29,6 +30,9 @@ impl Selected {
                 self.put_vanished_since(desk, numbers, since, numbering)?;
             }
             picks = picks.changed_since(&self.roll, since);
+        }
+        if let Some(range) = modifiers.partial {
+            picks = part(&picks, range, numbering)?;
         }
         let plan = Plan::of(items, modifiers, self.manner(desk.enabled, numbering));
         let before = self.roll.clone();
@@ -67,9 +71,7 @@ impl Selected {
             set => Uids::known(&self.roll, Some(set)),
         };
         let gone = resync::vanished(&self.roll, since, &known, 0);
-        if !gone.is_empty() {
-            put_vanished(desk.channel.out(), true, gone);
-        }
+        put_vanished(desk.channel.out(), Vanished::Earlier, &gone);
         Ok(())
     }
 
@@ -275,6 +277,20 @@ pub(super) fn expunges(numbering: Numbering) -> Expunges {
         Numbering::Sequence => Expunges::Hold,
         Numbering::Uid => Expunges::Tell,
     }
+}
+
+/// The messages in a range of RFC 9394 §3.1: from 1, or from the end if negative; either end may come first.
+fn part(picks: &Picks, range: (i64, i64), numbering: Numbering) -> Result<Picks, Fault> {
+    // RFC 9394 §3.3: for UID FETCH alone.
+    if numbering != Numbering::Uid {
+        return Err(Fault::State);
+    }
+    let count = i64::try_from(picks.len()).unwrap_or(i64::MAX);
+    let place = |end: i64| if end < 0 { count.saturating_add(end) } else { end - 1 };
+    let (one, other) = (place(range.0), place(range.1));
+    let places = one.min(other)..=one.max(other);
+    let inside = picks.positions().zip(0..).filter(|(_, place)| places.contains(place));
+    Ok(Picks::of_positions(inside.map(|(position, _)| position)))
 }
 
 /// The flags that a client expects after its change.

@@ -12,18 +12,21 @@ mod authenticated;
 mod capabilities;
 mod channel;
 mod fault;
-mod fetch;
+pub mod fetch;
 mod folders;
 mod idle;
 mod list;
 mod login;
+mod look;
 mod messages;
-mod news;
 mod pattern;
 mod resync;
 pub mod room;
+pub mod search;
 mod selected;
 pub mod sets;
+pub mod sort;
+pub mod thread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,12 +38,11 @@ use self::channel::Channel;
 use self::login::NotAuthenticated;
 use self::room::ImapRoom;
 pub use super::pop3::{Delay, Protection, SessionEnd};
+use crate::clock::Clock;
 use crate::net::stream::Connection;
 
 /// How sessions behave.
 pub struct Settings {
-    /// The name in the greeting.
-    pub hostname: String,
     /// For STARTTLS; without it STARTTLS is not offered. Its ALPN list should be `imap` alone.
     pub tls: Option<Arc<ServerConfig>>,
     /// Which connections may log in.
@@ -57,13 +59,14 @@ pub struct Settings {
     pub append_limit: u32,
     /// Whether COMPRESS is offered (RFC 4978).
     pub compress: bool,
+    /// For SEARCH YOUNGER and OLDER (RFC 5032).
+    pub clock: Clock,
 }
 
-impl Settings {
+impl Default for Settings {
     /// The usual behaviour, without STARTTLS.
-    pub fn new(hostname: impl Into<String>) -> Self {
+    fn default() -> Self {
         Self {
-            hostname: hostname.into(),
             tls: None,
             protection: Protection::Tls,
             login_time: Duration::from_secs(120),
@@ -72,6 +75,7 @@ impl Settings {
             refusal_delay: Delay { least: Duration::from_millis(800), spread: Duration::from_millis(400) },
             append_limit: 50 * 1024 * 1024,
             compress: false,
+            clock: Clock::system(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! [`Selected::sync`] tells the difference when the protocol allows it, and only then the new roll is the
 //! session's. So sequence numbers never shift under a client's feet (RFC 9051 §7.5.1).
 
-use super::authenticated::{Answer, Desk, Enabled, Tail};
+use super::authenticated::{Answer, Desk, Enabled};
 use super::fault::Fault;
 use super::fetch::{Manner, Plan, Shown, Sink};
 use super::messages::Store;
@@ -12,8 +12,11 @@ use super::resync;
 use super::room::Account;
 use super::sets::{Numbering, Picks, sequence};
 use crate::mailbox::{Flags, Folder, FolderId, MAX_KEYWORDS, Roll};
-use crate::wire::imap::response::{
-    Code, put_exists, put_expunge, put_flag_names, put_list, put_recent, put_vanished,
+use super::folders::object_id;
+use super::look::Asked;
+use crate::wire::imap::response::Code;
+use crate::wire::imap::untagged::{
+    Listed, Vanished, put_exists, put_expunge, put_flags, put_list, put_recent, put_vanished,
 };
 use crate::wire::imap::{CommandBody, Numbers, Qresync, SelectMode};
 
@@ -91,6 +94,18 @@ impl Selected {
                 let picks = self.picks(&numbers, Numbering::of(uid))?;
                 self.shift(desk, &picks, &path).await
             }
+            CommandBody::Search { key, returns, uid } => {
+                let asked = Asked { tag, key: &key, numbering: Numbering::of(uid) };
+                self.search(desk, asked, returns).await
+            }
+            CommandBody::Sort { criteria, key, returns, uid } => {
+                let asked = Asked { tag, key: &key, numbering: Numbering::of(uid) };
+                self.sort(desk, asked, &criteria, returns).await
+            }
+            CommandBody::Thread { algorithm, key, uid } => {
+                let asked = Asked { tag, key: &key, numbering: Numbering::of(uid) };
+                self.thread(desk, asked, algorithm).await
+            }
             _ => Err(Fault::State),
         }
     }
@@ -121,16 +136,18 @@ impl Selected {
         desk.channel.note(Code::UidValidity(roll.uid_validity), "UIDs are valid");
         desk.channel.note(Code::UidNext(roll.uid_next), "the next UID");
         desk.channel.note(Code::HighestModSeq(roll.highest_mod_seq), "mod-sequences are kept");
-        desk.channel.note(Code::MailboxId(folder.id.0), "the folder's identifier");
+        desk.channel.note(Code::MailboxId(&object_id(folder.id)), "the folder's identifier");
         if enabled.rev2 {
             // RFC 9051 §6.3.2.
-            put_list(desk.channel.out(), enabled.modes(), &[], &folder.path);
+            let listed =
+                Listed { path: &folder.path, attributes: &[], old_name: None, child_subscribed: false };
+            put_list(desk.channel.out(), &listed, enabled.modes());
         }
     }
 
     fn put_flags_in_use(&self, out: &mut Vec<u8>) {
         let system = Flags::SYSTEM.iter().map(|(_, name)| *name);
-        put_flag_names(out, system.chain(self.roll.keywords.names()));
+        put_flags(out, system.chain(self.roll.keywords.names()));
     }
 
     fn note_permanent_flags<A: Account>(&self, desk: &mut Desk<A>) {
@@ -153,7 +170,7 @@ impl Selected {
             return Ok(());
         }
         let missed = resync::missed(&self.roll, known);
-        put_vanished(desk.channel.out(), true, missed.vanished);
+        put_vanished(desk.channel.out(), Vanished::Earlier, &missed.vanished);
         let plan = Plan::news(self.manner(desk.enabled, Numbering::Uid));
         for position in missed.changed {
             self.put_news(desk, &plan, position).await?;
@@ -250,7 +267,7 @@ impl Selected {
             return Ok(());
         }
         if desk.enabled.qresync {
-            put_vanished(desk.channel.out(), false, uids.iter().copied());
+            put_vanished(desk.channel.out(), Vanished::Now, uids);
             return Ok(());
         }
         for uid in uids.iter().rev() {
@@ -260,11 +277,6 @@ impl Selected {
             }
         }
         Ok(())
-    }
-
-    /// The saved result, from now on.
-    pub(super) fn save(&mut self, uids: Vec<u32>) {
-        self.saved = uids;
     }
 
     /// Fails on a folder that is open for reading only.

@@ -4,6 +4,7 @@
 //! Knows no sockets, no states, no mailboxes: which command is allowed when is the session's affair.
 
 mod command;
+pub mod listing;
 pub mod text;
 
 pub use command::{

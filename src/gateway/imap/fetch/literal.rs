@@ -91,7 +91,7 @@ impl<S: Sink> Sending<'_, S> {
             return Ok(Complete::Fully);
         };
         let body = read(message, section.body.clone())?;
-        let Ok(content) = structure.binary(&section, &body) else {
+        let Ok(content) = structure.content(&section, &body) else {
             self.put_nil();
             return Ok(Complete::WithoutUnknownCte);
         };
@@ -111,7 +111,7 @@ impl<S: Sink> Sending<'_, S> {
             return Ok(Complete::Fully);
         };
         let body = read(message, section.body.clone())?;
-        let content = structure.binary(&section, &body);
+        let content = structure.content(&section, &body);
         put_number(self.sink.out(), content.as_ref().map_or(0, |content| content.len() as u64));
         Ok(if content.is_ok() { Complete::Fully } else { Complete::WithoutUnknownCte })
     }

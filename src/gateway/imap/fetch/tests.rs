@@ -125,7 +125,7 @@ async fn sections_of_a_plain_message() {
         |not| FetchSection::Fields { part: vec![], names: vec!["subject".to_owned(), "TO".to_owned()], not };
     assert_eq!(
         one(MESSAGE, section(fields(false), None)).await,
-        "BODY[HEADER.FIELDS (subject TO)] {33}\r\nSubject: x\r\nTo: c@d.example\r\n\r\n"
+        "BODY[HEADER.FIELDS (subject TO)] {31}\r\nSubject: x\r\nTo: c@d.example\r\n\r\n"
     );
     assert_eq!(
         one(MESSAGE, section(fields(true), None)).await,
@@ -214,7 +214,7 @@ async fn listings_need_no_octets() {
         bucket.text(),
         "* 7 FETCH (ENVELOPE (NIL \"x\" ((NIL NIL \"a\" \"b.example\")) ((NIL NIL \"a\" \"b.example\")) \
          ((NIL NIL \"a\" \"b.example\")) ((NIL NIL \"c\" \"d.example\")) NIL NIL NIL NIL) UID 99 \
-         BODY (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 15 1) \
+         BODY (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 15 1) \
          PREVIEW \"Hello, world.\" THREADID NIL)\r\n"
     );
 }

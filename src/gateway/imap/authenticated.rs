@@ -8,15 +8,15 @@ use tokio::time::Instant;
 use super::capabilities;
 use super::channel::{Channel, Failed};
 use super::fault::{Conduct, Fault};
+use super::fetch::Sink;
 use super::list::Listing;
 use super::room::{Account, Placed};
 use super::selected::{Expunges, Selected};
 use super::{SessionEnd, Settings};
 use crate::mailbox::{Folder, folder_name};
-use super::fetch::Sink;
+use crate::wire::imap::framing::Limits;
 use crate::wire::imap::response::Code;
 use crate::wire::imap::untagged::{put_capability, put_enabled, put_id, put_namespace};
-use crate::wire::imap::framing::Limits;
 use crate::wire::imap::{Command, CommandBody, Modes, Qresync, SelectMode};
 
 /// A session that is logged in.
@@ -55,7 +55,10 @@ pub(super) struct Answer {
 pub(super) enum Tail {
     Nothing,
     Mode(SelectMode),
-    AppendUid { uid_validity: u32, uid: u32 },
+    AppendUid {
+        uid_validity: u32,
+        uid: u32,
+    },
     CopyUid(Placed),
     /// HIGHESTMODSEQ once all is told (RFC 7162 §3.2.7), if the client knows QRESYNC.
     ModSeq,
@@ -66,7 +69,7 @@ pub(super) enum Tail {
 
 /// What becomes of the session after a command.
 enum Next {
-    Answer(Answer),
+    Command,
     Compress,
     Goodbye,
 }
@@ -85,7 +88,7 @@ impl<A: Account> Authenticated<A> {
     pub(super) async fn run(mut self) -> SessionEnd {
         loop {
             let failed = match self.step().await {
-                Ok((_, Next::Answer(_))) => {
+                Ok((_, Next::Command)) => {
                     self.faults = MAX_FAULTS;
                     continue;
                 }
@@ -155,7 +158,7 @@ impl<A: Account> Authenticated<A> {
         }
         let highest = self.selected.as_ref().map(|selected| selected.highest_mod_seq());
         self.desk.finish(tag, &answer, highest);
-        Ok(Next::Answer(answer))
+        Ok(Next::Command)
     }
 
     async fn select(

@@ -15,8 +15,8 @@ use super::fetch::Sink;
 use super::{Protection, SessionEnd};
 use crate::net::lines::{LineError, Lines};
 use crate::net::stream::Connection;
-use crate::wire::imap::response::{Code, Condition, put_continuation, put_tagged, put_untagged};
 use crate::wire::imap::framing::{Framing, Limits, Next};
+use crate::wire::imap::response::{Code, Condition, put_continuation, put_tagged, put_untagged};
 use crate::wire::imap::{Command, Modes, parse};
 
 pub(super) struct Channel {
@@ -83,7 +83,8 @@ impl Channel {
                     let command = parse(&buffered[..count.min(buffered.len())], modes);
                     // It may hold a password, or a message.
                     self.lines.wipe(count);
-                    return command.map_err(|error| Failed { tag: error.tag, fault: Fault::Command(error.kind) });
+                    return command
+                        .map_err(|error| Failed { tag: error.tag, fault: Fault::Command(error.kind) });
                 }
             }
             if self.out.len() >= PIECE {
@@ -208,7 +209,13 @@ impl Channel {
         Ok(())
     }
 
-    fn refuse(&mut self, tag: Option<&str>, condition: Condition, code: Option<Code<'_>>, text: &'static str) {
+    fn refuse(
+        &mut self,
+        tag: Option<&str>,
+        condition: Condition,
+        code: Option<Code<'_>>,
+        text: &'static str,
+    ) {
         // RFC 9051 §7.1.3: what has no tag to answer to is an untagged BAD.
         let condition = if tag.is_some() { condition } else { Condition::Bad };
         put_tagged(&mut self.out, tag, condition, code, text);

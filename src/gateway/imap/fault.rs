@@ -7,9 +7,9 @@ use super::sets::NoSuchNumber;
 use crate::gateway::mailroom::OpenError;
 use crate::mailbox::FolderNameError;
 use crate::net::lines::LineError;
-use crate::wire::imap::response::Code;
 use crate::wire::imap::CommandErrorKind;
 use crate::wire::imap::framing::RefusalReason;
+use crate::wire::imap::response::Code;
 use crate::wire::sasl::SaslError;
 
 /// What went wrong.

@@ -132,8 +132,12 @@ impl Selected {
     /// Sets `\Seen` where it is not set, and gives the roll with it.
     async fn mark_seen<A: Account>(&self, desk: &mut Desk<A>, picks: &Picks) -> Result<Roll, Fault> {
         let is_unseen = |entry: &&Entry| !entry.flags.contains(Flags::SEEN);
-        let unseen: Vec<u32> =
-            picks.entries(&self.roll).map(|(_, entry)| entry).filter(is_unseen).map(|entry| entry.uid).collect();
+        let unseen: Vec<u32> = picks
+            .entries(&self.roll)
+            .map(|(_, entry)| entry)
+            .filter(is_unseen)
+            .map(|entry| entry.uid)
+            .collect();
         if unseen.is_empty() {
             return Ok(self.roll.clone());
         }

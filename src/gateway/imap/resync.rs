@@ -122,7 +122,9 @@ mod tests {
     }
 
     fn set(ranges: &[(u32, u32)]) -> Numbers {
-        Numbers::Set(ranges.iter().map(|(from, to)| SetElement { from: Some(*from), to: Some(*to) }).collect())
+        Numbers::Set(
+            ranges.iter().map(|(from, to)| SetElement { from: Some(*from), to: Some(*to) }).collect(),
+        )
     }
 
     fn client(mod_seq: u64) -> Qresync {
@@ -147,7 +149,8 @@ mod tests {
     #[test]
     fn a_roll_that_remembers_tells_less() {
         let mut roll = roll(&[(2, 5), (4, 9)], 10);
-        roll.changes = [(8, 7), (9, 4), (10, 3)].map(|(mod_seq, uid)| Change { mod_seq, uid }).into_iter().collect();
+        roll.changes =
+            [(8, 7), (9, 4), (10, 3)].map(|(mod_seq, uid)| Change { mod_seq, uid }).into_iter().collect();
         (roll.highest_mod_seq, roll.changes_since) = (10, 7);
         assert_eq!(missed(&roll, &client(8)).vanished, [3]);
         assert_eq!(missed(&roll, &client(7)).vanished, [3, 7]);

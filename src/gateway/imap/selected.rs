@@ -7,13 +7,13 @@
 use super::authenticated::{Answer, Desk, Enabled};
 use super::fault::Fault;
 use super::fetch::{Manner, Plan, Shown, Sink};
+use super::folders::object_id;
+use super::look::Asked;
 use super::messages::Store;
 use super::resync;
 use super::room::Account;
 use super::sets::{Numbering, Picks, sequence};
 use crate::mailbox::{Flags, Folder, FolderId, MAX_KEYWORDS, Roll};
-use super::folders::object_id;
-use super::look::Asked;
 use crate::wire::imap::response::Code;
 use crate::wire::imap::untagged::{
     Listed, Vanished, put_exists, put_expunge, put_flags, put_list, put_recent, put_vanished,
@@ -240,7 +240,8 @@ impl Selected {
             let (Some(old), Some(new)) = (before.get(*uid), self.roll.get(*uid)) else { return true };
             enabled.condstore || new.flags != (own.expected)(old.flags)
         };
-        let others = changed.iter().copied().filter(|uid| own.uids.binary_search(uid).is_err() || is_news(uid));
+        let others =
+            changed.iter().copied().filter(|uid| own.uids.binary_search(uid).is_err() || is_news(uid));
         let echoed = own.uids.iter().copied().filter(|_| own.echo);
         let mut uids: Vec<u32> = others.chain(echoed).collect();
         uids.sort_unstable();

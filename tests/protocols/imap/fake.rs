@@ -90,7 +90,10 @@ impl Fake {
     pub fn with_some(count: usize) -> Self {
         let fake = Self::new();
         for number in 1..=count {
-            fake.deliver(format!("From: ann@vault.example\r\nSubject: number {number}\r\n\r\nText {number}\r\n").as_bytes());
+            fake.deliver(
+                format!("From: ann@vault.example\r\nSubject: number {number}\r\n\r\nText {number}\r\n")
+                    .as_bytes(),
+            );
         }
         fake
     }
@@ -456,7 +459,8 @@ impl Messages for Opened {
     async fn next(&mut self) -> Option<(Entry, Result<OpenedMessage, AccountError>)> {
         let entry = self.entries.next()?;
         let world = self.fake.world();
-        let is_there = world.folders.values().any(|(_, roll)| roll.entries.iter().any(|e| e.number == entry.number));
+        let is_there =
+            world.folders.values().any(|(_, roll)| roll.entries.iter().any(|e| e.number == entry.number));
         let content = world.contents[entry.number as usize].clone();
         let message = match (is_there, content.fate) {
             (false, _) => Err(AccountError::Gone),

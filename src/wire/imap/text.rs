@@ -96,6 +96,7 @@ mod tests {
     fn sets_are_put_together() {
         assert_eq!(written(|out| put_set(out, [1, 2, 3, 5, 7, 8])), "1:3,5,7:8");
         assert_eq!(written(|out| put_set(out, [3, 2, 1, 2])), "3,2,1:2");
+        assert_eq!(written(|out| put_set(out, [5, 3, 4, 1])), "5,3:4,1");
         assert_eq!(written(|out| put_set(out, [])), "");
         assert_eq!(written(|out| put_set(out, [u32::MAX])), "4294967295");
     }

@@ -389,7 +389,7 @@ fn answer(groups: Vec<Group>, outcome: Result<Vec<Recorded>, AuditError>) {
 }
 
 /// Entries in one append: about 300 KB of rows, a few milliseconds of hashing.
-pub(super) const MAX_BATCH: usize = 1024;
+pub const MAX_BATCH: usize = 1024;
 /// Drafts that may wait per tenant: four appends.
 const MAX_WAITING: usize = 4 * MAX_BATCH;
 /// Lanes kept: about 2 KB each.

@@ -208,3 +208,21 @@ fn phrase(value: &serde_json::Value) -> String {
 
 /// Identifiers in one line.
 const MOST_NAMED: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_messages_are_counted_and_few_are_named() {
+        let act = |messages: &[&str]| {
+            phrase(
+                &serde_json::json!({"kind": "messages_fetched", "messages": messages, "extent": {"kind": "whole"}}),
+            )
+        };
+        assert_eq!(act(&["a", "b"]), "messages fetched a b whole");
+        assert_eq!(act(&["a"; 64]), "messages fetched 64 messages whole");
+        let listed = serde_json::json!({"kind": "messages_listed", "numbers": "1:40,57"});
+        assert_eq!(phrase(&listed), "messages listed 1:40,57");
+    }
+}

@@ -234,3 +234,29 @@ fn app_password(made: &CredentialCreated) -> String {
         made.credential,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(fetched: usize, listed: usize, listed_gone: u64) -> String {
+        revocation(&CredentialFetched {
+            credential: "c".to_owned(),
+            fetched: vec!["m".to_owned(); fetched],
+            listed: vec!["l".to_owned(); listed],
+            listed_gone,
+        })
+    }
+
+    #[test]
+    fn what_was_fetched_and_what_was_listed_are_told_apart() {
+        assert_eq!(told(0, 0, 0), "Revoked. With it 0 messages were fetched.\n");
+        assert_eq!(told(2, 0, 0), "Revoked. With it 2 messages were fetched:\n  m\n  m\n");
+        let both = told(1, 40, 3);
+        assert!(
+            both.starts_with("Revoked. With it 1 messages were fetched:\n  m\nOf 40 more, and 3 that"),
+            "{both}"
+        );
+        assert!(!both.contains("  l\n"));
+    }
+}

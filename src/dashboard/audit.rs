@@ -487,17 +487,12 @@ async fn number_of(
     people: Vec<UserRef>,
     message: MessageId,
 ) -> Result<Option<(UserId, u32)>, Trouble> {
-    let vault = vault.clone();
-    let look = move || {
-        for user in people {
-            if let Some(number) = find(&vault, user, message)? {
-                return Ok(Some((user.user, number)));
-            }
+    for user in people {
+        if let Some(number) = find(vault, user, message).await? {
+            return Ok(Some((user.user, number)));
         }
-        Ok::<_, OwnerError>(None)
-    };
-    // It walks mailboxes: not where other pages wait.
-    Ok(tokio::task::spawn_blocking(look).await.map_err(|_| OwnerError::Stopping)??)
+    }
+    Ok(None)
 }
 
 fn credentials(

@@ -147,7 +147,7 @@ pub async fn page(
         frame: Frame::of(&visitor, Place::Mail, &letter.subject),
         uid,
         masked: false,
-        trashed: whole.row.trashed,
+        trashed: mail::is_trashed(&house.vault, visitor.visit.user, uid).await?,
         received: Moment::new(whole.row.received),
         size: words::size(whole.row.octets),
         remote,
@@ -167,7 +167,7 @@ async fn masked(house: &Arc<House>, visitor: &Visitor, uid: u32) -> Result<Respo
         uid,
         letter,
         masked: true,
-        trashed: row.trashed,
+        trashed: mail::is_trashed(&house.vault, visitor.visit.user, uid).await?,
         received: Moment::new(row.received),
         size,
         remote: false,
@@ -268,8 +268,7 @@ pub async fn link(
     // Unlocked first: what there is and what there is not is nobody else's to know.
     let unlocked = visitor.unlocked(&house)?;
     let message: MessageId = message.parse().map_err(|_| Trouble::NotFound("message"))?;
-    let vault = house.vault.clone();
-    let found = aside(move || mail::find(&vault, unlocked.user(), message)).await??;
+    let found = mail::find(&house.vault, unlocked.user(), message).await?;
     let uid = found.ok_or(Trouble::NotFound("message"))?;
     Ok(Redirect::to(&format!("/mail/{uid}")).into_response())
 }

@@ -4,6 +4,7 @@
 //! catches up, newest UIDs last, in rounds. The index is a cache: one that is damaged is made anew.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
@@ -75,8 +76,13 @@ pub struct Indexed {
 
 /// Whether there is mail that the index does not have.
 pub fn is_behind(vault: &Vault, unlocked: &Unlocked, index: &Index) -> Result<bool, OwnerError> {
-    let newer = crate::vault::pages::Start::After(index.indexed_up_to());
-    Ok(!crate::vault::pages::page(vault, unlocked.user, newer, 1, |_| true)?.is_empty())
+    let (user, mut is_behind) = (unlocked.user, false);
+    let next = index.indexed_up_to().saturating_add(1).to_be_bytes();
+    vault.records.tenant(user.tenant).visit::<MessageRow>(&[user.user.as_bytes()], &next, |_, row| {
+        is_behind = row.is_ok();
+        if is_behind { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(is_behind)
 }
 
 /// Brings the index up to the mailbox: forgets what is gone, adds what is new. Ends early, between

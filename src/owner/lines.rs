@@ -8,6 +8,7 @@ use super::sign_ins::Visit;
 use super::view::view_identity;
 use super::{By, OwnerError, Unlocked};
 use crate::audit::{Act, Draft, Extent, Recorded};
+use crate::mailbox::FolderId;
 use crate::names::{MessageId, ViewId};
 use crate::seal::UnsealError;
 use crate::store::ledger::Batch;
@@ -15,18 +16,9 @@ use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::MessageRow;
 use crate::vault::Vault;
 use crate::vault::masked::{MaskError, Shelf, ViewReader};
-use crate::vault::pages::{self, Rows, Start};
+use crate::vault::pages::{self, Among, Rows, Start};
 use crate::vault::summary::{HEAD, Summary};
 use crate::wipe::Wiped;
-
-/// Which messages a list has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folder {
-    /// Those that were not thrown away.
-    Inbox,
-    /// Those that were.
-    Trash,
-}
 
 /// One message in a list.
 pub struct Line {
@@ -55,7 +47,7 @@ pub enum Known {
 pub async fn masked(
     vault: &Arc<Vault>,
     visit: &Visit,
-    folder: Folder,
+    folder: FolderId,
     mut start: Start,
     limit: usize,
 ) -> Result<Vec<Line>, OwnerError> {
@@ -119,7 +111,7 @@ async fn masked_line(
 pub async fn whole(
     vault: &Arc<Vault>,
     unlocked: &Unlocked,
-    folder: Folder,
+    folder: FolderId,
     start: Start,
     limit: usize,
 ) -> Result<Vec<Line>, OwnerError> {
@@ -221,17 +213,10 @@ pub(super) fn line(uid: u32, row: &MessageRow, shown: Known) -> Line {
 async fn rows(
     vault: &Arc<Vault>,
     user: UserRef,
-    folder: Folder,
+    folder: FolderId,
     view: Option<ViewId>,
     start: Start,
     limit: usize,
 ) -> Result<Rows, OwnerError> {
-    let vault = vault.clone();
-    let has =
-        move |row: &MessageRow| view.is_none_or(|view| row.views.iter().any(|entry| entry.view == view));
-    let in_folder = move |row: &MessageRow| row.trashed == (folder == Folder::Trash);
-    let read = move || pages::page(&vault, user, start, limit, |row| in_folder(row) && has(row));
-    // A page of the trash may walk the whole mailbox: not where other sessions wait.
-    let rows = tokio::task::spawn_blocking(read).await.map_err(|_| OwnerError::Stopping)?;
-    Ok(rows?)
+    Ok(pages::page(vault, user, Among { folder: Some(folder), view }, start, limit).await?)
 }

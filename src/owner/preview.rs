@@ -43,7 +43,7 @@ pub struct Sides {
 /// Reveals a message to its owner for a preview. Too large a message is refused before it is read.
 pub async fn sample(vault: &Arc<Vault>, unlocked: &Unlocked, uid: u32) -> Result<Sample, OwnerError> {
     let mut reader = OwnerReader::new(vault, unlocked)?;
-    let (uid, row) = reader.find(&uid.to_string())?;
+    let (uid, row) = reader.find(&uid.to_string()).await?;
     if row.octets > MAX_OCTETS {
         let why = format!("a preview takes at most {} MB", MAX_OCTETS / 1_000_000);
         return Err(OwnerError::Invalid { what: "message", why });

@@ -25,7 +25,7 @@ use crate::seal::EnvelopeFacts;
 use crate::store::ledger::Subscription;
 use crate::tenant::rows::{CredentialRow, MessageRow, UserRow, ViewRow};
 use crate::vault::bulk::{self, Octets, Opening, Prepared, Want};
-use crate::vault::mailboxes::{self, BoxError, Deletion, RollState};
+use crate::vault::mailboxes::{self, BoxError, Deletion, RollState, Size};
 use crate::vault::masked::MaskError;
 use crate::vault::seal::{Arrival, SealingError, seal};
 use crate::wipe::Wiped;
@@ -90,20 +90,20 @@ impl OpenAccount {
         Ok(Deletion { on_delete: policy.on_delete, actor, origin })
     }
 
-    /// The sizes of messages that were sealed for an older policy, as today's shows them; none for what it
-    /// leaves out. The opening of the view stands for it in the audit log: nothing of them leaves.
-    async fn sizes(&self, numbers: Vec<u32>) -> Result<Vec<(u32, Option<u64>)>, AccountError> {
+    /// The sizes of messages that were sealed for an older policy, as today's shows them. The opening of the view stands for it in the audit log: nothing of them leaves.
+    async fn sizes(&self, numbers: Vec<u32>) -> Result<Vec<(u32, Size)>, AccountError> {
         let (reader, opening) = (self.session.reader.clone(), self.session.opening.clone());
         let sizes = move || {
             let scope = reader.vault().records.tenant(reader.shelf().user.tenant);
             let size = |number: u32| {
                 let user = reader.shelf().user.user;
                 let row = scope.get::<MessageRow>(&[user.as_bytes(), &number.to_be_bytes()]);
-                let Some(row) = row.map_err(|_| MaskError::Unavailable)? else { return Ok(None) };
+                let Some(row) = row.map_err(|_| MaskError::Unavailable)? else { return Ok(Size::LeftOut) };
                 match reader.open_now(number, &row, reader.proof(&row, &opening)?) {
-                    Ok(masked) => Ok(Some(masked.size())),
+                    Ok(masked) => Ok(Size::Octets(masked.size())),
+                    Err(MaskError::Gone) => Ok(Size::LeftOut),
                     // What does not open is not listed; everybody who must know has been told.
-                    Err(MaskError::Gone | MaskError::Damaged) => Ok(None),
+                    Err(MaskError::Damaged) => Ok(Size::Damaged),
                     Err(error) => Err(error),
                 }
             };
@@ -181,7 +181,7 @@ impl Account for OpenAccount {
                 RollState::Changed => return Err(AccountError::Changed),
                 RollState::Unsized(numbers) => {
                     let sizes = self.sizes(numbers).await?;
-                    mailboxes::sized(vault, reader.shelf(), &sizes).await.map_err(boxed)?;
+                    mailboxes::sized(vault, reader.shelf(), &sizes);
                 }
             }
         }
@@ -367,7 +367,7 @@ fn audited(extent: &Extent) -> Option<audit::Extent> {
 fn boxed(error: BoxError) -> AccountError {
     match error {
         BoxError::NoFolder => AccountError::NoFolder,
-        BoxError::NoMessage => AccountError::Gone,
+        BoxError::Changed => AccountError::Changed,
         BoxError::Exists => AccountError::FolderExists,
         BoxError::Fixed => AccountError::Fixed,
         BoxError::Name(error) => error.into(),

@@ -21,7 +21,7 @@ pub struct Settings {
     /// Between two commands.
     pub inactivity: Duration,
     /// Octets of the largest upload.
-    pub append_limit: u64,
+    pub append_limit: u32,
 }
 
 impl Settings {

@@ -214,7 +214,7 @@ fn open_imap(
     let settings = Arc::new(imap::Settings {
         tls: Some(tls.config(Inside::Imap)?),
         inactivity: config.limits.idle.max(imap::MIN_INACTIVITY),
-        append_limit: config.smtp.max_message_size,
+        append_limit: u32::try_from(config.smtp.max_message_size).unwrap_or(u32::MAX),
         ..imap::Settings::new(config.hostname.clone())
     });
     let desk = Arc::new(Desk::new(door.clone()));

@@ -2,18 +2,17 @@
 //! audit entry is durable, then the view's manifests open, and nothing else does.
 
 use std::net::IpAddr;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::door::{Door, Session, Standing};
 use crate::audit::{self, Act, Recorded};
 use crate::gateway::mailroom::{Entry, Extent, Maildrop, MaildropError, Mailroom, MessageStream, OpenError};
-use crate::policy::OnDelete;
-use crate::records::RecordError;
-use crate::store::ledger::Batch;
-use crate::tenant::rows::{HiddenRow, MessageRow, StaleSizeRow, ViewEntry};
+use crate::mailbox::{FolderId, Roll};
+use crate::tenant::rows::MessageRow;
 use crate::vault::Vault;
+use crate::vault::mailboxes::{self, Deletion, RollState, Size};
 use crate::vault::masked::{MaskError, Masked, Shelf};
+use crate::vault::pages::{self, Listed};
 use crate::wire::pop3::UniqueId;
 use crate::wire::sasl::Credentials;
 use bytes::Bytes;
@@ -42,26 +41,20 @@ pub struct OpenView {
 }
 
 impl Maildrop for OpenView {
-    /// A UID.
+    /// A message's number.
     type Handle = u32;
     type Message = Masked;
 
     async fn snapshot(&mut self) -> Result<Vec<Entry<u32>>, MaildropError> {
         self.session.still_valid().map_err(standing)?;
         let (vault, shelf) = (self.session.vault.clone(), self.session.reader.shelf().clone());
-        // A large mailbox takes a tenth of a second: not here, where other sessions wait.
-        let rows = tokio::task::spawn_blocking(move || rows(&shelf, &vault)).await;
-        let rows = rows.map_err(|error| failed("a mailbox cannot be listed", &error))?;
-        let Rows { fresh: mut entries, stale } =
-            rows.map_err(|error| failed("a mailbox cannot be listed", &error))?;
-        for (uid, row, entry) in stale {
-            if let Some(size) = self.stale_size(uid, &row).await? {
-                let unique_id = unique_id(self.session.reader.shelf(), &self.session.vault, &row, &entry);
-                entries.push(Entry { size, unique_id, handle: uid });
-            }
-        }
-        entries.sort_unstable_by_key(|entry| entry.handle);
-        Ok(entries)
+        let roll = self.roll().await?;
+        let listed = pages::listing(&vault, &shelf, &roll).await;
+        let listed = listed.map_err(|error| failed("a mailbox cannot be listed", &error))?;
+        let entries = move || listed.iter().map(|listed| entry(&shelf, &vault, listed)).collect();
+        // In a large mailbox, hashing takes a tenth of a second: not here, where other sessions wait.
+        let entries = tokio::task::spawn_blocking(entries).await;
+        entries.map_err(|error| failed("a mailbox cannot be listed", &error))
     }
 
     async fn retrieve(&mut self, uid: u32, extent: Extent) -> Result<Masked, MaildropError> {
@@ -75,99 +68,62 @@ impl Maildrop for OpenView {
         Ok(masked)
     }
 
-    async fn delete(&mut self, uids: Vec<u32>) -> Result<(), MaildropError> {
+    async fn delete(&mut self, numbers: Vec<u32>) -> Result<(), MaildropError> {
         self.session.still_valid().map_err(standing)?;
-        let on_delete =
-            self.session.reader.shelf().checked_policy(&self.session.vault).map_err(told)?.on_delete;
-        let scope = self.session.vault.records.tenant(self.session.reader.shelf().user.tenant);
-        let at = self.session.vault.clock.now().unix();
-        let mut batch = Batch::new();
-        for uid in uids {
-            let number = uid.to_be_bytes();
-            match on_delete {
-                OnDelete::Hide => scope.put(
-                    &mut batch,
-                    &[self.session.reader.shelf().view.as_bytes(), &number],
-                    &HiddenRow { at },
-                ),
-                OnDelete::Trash => self.trash(&mut batch, &number)?,
-            }
-        }
-        match self.session.vault.records.commit(batch).await {
-            Ok(_committed) => Ok(()),
-            Err(error) => Err(failed("a deletion cannot be committed", &error)),
-        }
+        let Session { vault, reader, origin, .. } = &self.session;
+        let shelf = reader.shelf();
+        let on_delete = shelf.checked_policy(vault).map_err(told)?.on_delete;
+        let deletion = Deletion { on_delete, actor: self.session.actor(), origin: *origin };
+        let deleted = mailboxes::delete_numbers(vault, shelf, FolderId::INBOX, &numbers, deletion).await;
+        deleted.map_err(|error| failed("a deletion cannot be committed", &error))
     }
 }
 
-/// The messages of a view.
-struct Rows {
-    /// Those whose size is known.
-    fresh: Vec<Entry<u32>>,
-    /// Those that an older rendering left.
-    stale: Vec<(u32, MessageRow, ViewEntry)>,
+fn entry(shelf: &Shelf, vault: &Vault, listed: &Listed) -> Entry<u32> {
+    Entry { size: listed.octets, unique_id: unique_id(shelf, vault, listed), handle: listed.number }
 }
 
-/// Walks the mailbox; blocks.
-fn rows(shelf: &Shelf, vault: &Vault) -> Result<Rows, RecordError> {
-    let scope = vault.records.tenant(shelf.user.tenant);
-    let hidden = hidden(shelf, vault)?;
-    let mut rows = Rows { fresh: Vec::new(), stale: Vec::new() };
-    scope.visit::<MessageRow>(&[shelf.user.user.as_bytes()], &[], |key, row| {
-        // A row that does not open is skipped; the rest is served.
-        if let (Ok(key), Ok(row)) = (<[u8; 4]>::try_from(key), row)
-            && !row.trashed
-            && hidden.binary_search(&u32::from_be_bytes(key)).is_err()
-        {
-            put(shelf, vault, &mut rows, u32::from_be_bytes(key), row);
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(rows)
-}
-
-fn put(shelf: &Shelf, vault: &Vault, rows: &mut Rows, uid: u32, row: MessageRow) {
-    let Some(entry) = shelf.entry(&row) else { return };
-    if shelf.is_stale(entry) {
-        let entry = entry.clone();
-        return rows.stale.push((uid, row, entry));
-    }
-    let unique_id = unique_id(shelf, vault, &row, entry);
-    rows.fresh.push(Entry { size: entry.octets, unique_id, handle: uid });
-}
-
-/// UIDs that clients of this view have deleted, sorted.
-fn hidden(shelf: &Shelf, vault: &Vault) -> Result<Vec<u32>, RecordError> {
-    let mut hidden = Vec::new();
-    let scope = vault.records.tenant(shelf.user.tenant);
-    scope.visit::<HiddenRow>(&[shelf.view.as_bytes()], &[], |key, _| {
-        hidden.extend(<[u8; 4]>::try_from(key).map(u32::from_be_bytes));
-        ControlFlow::Continue(())
-    })?;
-    Ok(hidden)
-}
-
-/// Another one for every rendering of a message (law 6), and in every view.
-fn unique_id(shelf: &Shelf, vault: &Vault, row: &MessageRow, entry: &ViewEntry) -> UniqueId {
-    let mut named = [0; 40];
-    named[..16].copy_from_slice(shelf.view.as_bytes());
-    named[16..32].copy_from_slice(row.message.as_bytes());
-    named[32..36].copy_from_slice(&entry.generation.to_be_bytes());
-    if shelf.is_stale(entry) {
-        named[36..].copy_from_slice(&shelf.generation.to_be_bytes());
+/// Another one for every rendering of a message (law 6), in every view, and for every copy.
+fn unique_id(shelf: &Shelf, vault: &Vault, listed: &Listed) -> UniqueId {
+    let mut named = Vec::with_capacity(44);
+    named.extend_from_slice(shelf.view.as_bytes());
+    named.extend_from_slice(listed.message.as_bytes());
+    named.extend_from_slice(&listed.generation.to_be_bytes());
+    let is_stale = listed.generation < shelf.generation;
+    named.extend_from_slice(&if is_stale { shelf.generation } else { 0 }.to_be_bytes());
+    if listed.copy {
+        named.extend_from_slice(&listed.number.to_be_bytes());
     }
     let hash = vault.records.root().lookup("unique-id", &named);
     UniqueId::from_bytes(*hash.first_chunk().expect("16 of 32 octets"))
 }
 
 impl OpenView {
-    fn row(&self, uid: u32) -> Result<MessageRow, MaildropError> {
-        let scope = self.session.vault.records.tenant(self.session.reader.shelf().user.tenant);
-        let row =
-            scope.get::<MessageRow>(&[self.session.reader.shelf().user.user.as_bytes(), &uid.to_be_bytes()]);
-        row.map_err(|error| failed("a row cannot be read", &error))?
-            .filter(|row| !row.trashed)
-            .ok_or(MaildropError::Gone)
+    fn row(&self, number: u32) -> Result<MessageRow, MaildropError> {
+        let user = self.session.reader.shelf().user;
+        let scope = self.session.vault.records.tenant(user.tenant);
+        let row = scope.get::<MessageRow>(&[user.user.as_bytes(), &number.to_be_bytes()]);
+        row.map_err(|error| failed("a row cannot be read", &error))?.ok_or(MaildropError::Gone)
+    }
+
+    /// INBOX, with the sizes that today's policy gives to messages of older ones.
+    async fn roll(&self) -> Result<Roll, MaildropError> {
+        let Session { vault, reader, .. } = &self.session;
+        for _ in 0..MAX_SIZINGS {
+            let state = mailboxes::roll(vault, reader.shelf(), FolderId::INBOX).await;
+            match state.map_err(|error| failed("a mailbox cannot be listed", &error))? {
+                RollState::Ready(roll) => return Ok(roll),
+                RollState::Changed => return Err(standing(Standing::Changed)),
+                RollState::Unsized(numbers) => {
+                    let mut sizes = Vec::with_capacity(numbers.len());
+                    for number in numbers {
+                        sizes.push((number, self.size(number).await?));
+                    }
+                    mailboxes::sized(vault, reader.shelf(), &sizes);
+                }
+            }
+        }
+        Err(MaildropError::Unavailable)
     }
 
     async fn record_fetch(&self, row: &MessageRow, extent: Extent) -> Result<Recorded, MaildropError> {
@@ -180,42 +136,19 @@ impl OpenView {
         recorded.ok().and_then(|mut recorded| recorded.pop()).ok_or(MaildropError::Unavailable)
     }
 
-    /// The size of an old message under today's policy; computed once and kept.
-    async fn stale_size(&mut self, uid: u32, row: &MessageRow) -> Result<Option<u64>, MaildropError> {
-        let scope = self.session.vault.records.tenant(self.session.reader.shelf().user.tenant);
-        let (view, number) = (self.session.reader.shelf().view, uid.to_be_bytes());
-        let parts: [&[u8]; 2] = [view.as_bytes(), &number];
-        let kept: Option<StaleSizeRow> =
-            scope.get(&parts).map_err(|error| failed("a size cannot be read", &error))?;
-        if let Some(kept) = kept.filter(|kept| kept.generation == self.session.reader.shelf().generation) {
-            return Ok(kept.octets);
-        }
-        let octets = match self.session.reader.open(uid, row, &self.session.opening).await {
-            Err(MaskError::Damaged) => return Ok(None),
-            Err(MaskError::Gone) => None,
-            masked => Some(masked.map_err(told)?.size()),
+    /// The size of an old message under today's policy. The opening of the view stands for it in the audit
+    /// log: nothing of it leaves.
+    async fn size(&self, number: u32) -> Result<Size, MaildropError> {
+        let row = match self.row(number) {
+            Err(MaildropError::Gone) => return Ok(Size::LeftOut),
+            row => row?,
         };
-        let mut batch = Batch::new();
-        scope.put(
-            &mut batch,
-            &parts,
-            &StaleSizeRow { generation: self.session.reader.shelf().generation, octets },
-        );
-        drop(self.session.vault.records.commit(batch));
-        Ok(octets)
-    }
-
-    fn trash(&self, batch: &mut Batch, number: &[u8; 4]) -> Result<(), MaildropError> {
-        let scope = self.session.vault.records.tenant(self.session.reader.shelf().user.tenant);
-        let parts: [&[u8]; 2] = [self.session.reader.shelf().user.user.as_bytes(), number];
-        let read = scope
-            .get_versioned::<MessageRow>(&parts)
-            .map_err(|error| failed("a row cannot be read", &error))?;
-        if let Some(read) = read {
-            let row = MessageRow { trashed: true, ..read.row };
-            scope.replace(batch, &parts, read.sealed, &row);
+        match self.session.reader.open(number, &row, &self.session.opening).await {
+            Ok(masked) => Ok(Size::Octets(masked.size())),
+            Err(MaskError::Gone) => Ok(Size::LeftOut),
+            Err(MaskError::Damaged) => Ok(Size::Damaged),
+            Err(error) => Err(told(error)),
         }
-        Ok(())
     }
 }
 
@@ -245,3 +178,7 @@ fn failed(what: &'static str, error: &dyn std::error::Error) -> MaildropError {
     tracing::error!(%error, "{what}");
     MaildropError::Unavailable
 }
+
+/// How often sizes of older renderings are looked for before the session is told to come back: mail that is
+/// sealed again meanwhile makes new ones.
+const MAX_SIZINGS: usize = 8;

@@ -3,8 +3,39 @@
 //!
 //! It is made once, from the octets of a *rendered view*, when the message is sealed, and lies in the
 //! view's manifest. So it is a function of the view alone (law 2), and serving parses no mail.
+//!
+//! Whoever has a structure may fetch all octets it was made from, so nothing hangs on how doubtful mail
+//! is read here; the masks, which do hang on it, are `plan`'s affair and read strictly. One definite
+//! reading is taken, the one most IMAP clients meet elsewhere: headers end at the first empty line,
+//! Content-Type counts without MIME-Version, delimiters are told by their beginning (RFC 2046 §5.1.1).
+//! What has no definite reading (a multipart without a boundary, an encoded message, whatever lies beyond
+//! the limits) is one opaque part, application/octet-stream, and never a guess at what may be inside.
+
+mod address;
+mod charset;
+mod codec;
+mod field;
+mod mime;
+mod model;
+mod preview;
+mod section;
+mod subject;
+mod thread;
+mod tree;
+mod words;
+
+pub use codec::StructureError;
+pub use field::filter as fields;
+pub use model::{Address, Disposition, Envelope, Node, Octets, Parameter, Part, SentDate, Span, Structure};
+pub use section::{Section, UnknownCte};
+pub use subject::base_subject;
+pub use thread::ThreadIds;
+pub use words::header_block;
 
 /// The structure of a view's octets, encoded: what a manifest keeps.
 pub fn structure_of(octets: &[u8]) -> Vec<u8> {
-    octets.get(..0).unwrap_or_default().to_vec()
+    Structure::of(octets).encode()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,6 @@ pub mod bulk;
 pub mod listings;
 pub mod mailboxes;
 pub mod masked;
-pub mod pages;
 mod policies;
 pub mod read;
 pub mod seal;
@@ -20,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use audit_rows::AuditRows;
-pub use mailboxes::Mailboxes;
+pub use mailboxes::{Mailboxes, pages};
 pub use policies::{Policies, PolicyUnavailable};
 
 use crate::audit::Log;
@@ -43,7 +42,7 @@ pub struct Vault {
     pub audit: Log<AuditRows>,
     /// The chains of message keys.
     pub epochs: Epochs,
-    /// UIDs.
+    /// Folders, UIDs, flags.
     pub mailboxes: Mailboxes,
     /// Checked policies.
     pub policies: Policies,

@@ -120,6 +120,11 @@ impl Picks {
         self.ranges.iter().cloned().flatten()
     }
 
+    /// Their positions, as ranges.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.ranges.iter().cloned()
+    }
+
     /// Their sequence numbers and entries on the roll that they were resolved on.
     pub fn entries<'a>(&'a self, roll: &'a Roll) -> impl Iterator<Item = (u32, &'a Entry)> + 'a {
         let slice = |range: &Range<usize>| {

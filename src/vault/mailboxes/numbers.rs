@@ -1,155 +1,105 @@
-//! UIDs: each message of a mailbox gets the next number, and numbers become visible in order,
-//! because a number is drawn and its batch queued under one lock (RFC 9051 §2.3.1.1).
+//! Numbers that are given once: UIDs with the numbers of messages and folders from one counter,
+//! mod-sequences from another. What is reserved is durable before it is used, in steps.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Mutex, PoisonError};
+use std::ops::Range;
 
-use crate::names::UserId;
-use crate::records::{RecordError, Records};
-use crate::store::ledger::{Batch, Committed, Pending};
+use crate::records::{RecordError, Scope};
 use crate::tenant::registry::UserRef;
-use crate::tenant::rows::{MailboxRow, MessageRow};
+use crate::tenant::rows::MailboxRow;
 
-/// The numbers that come next.
-#[derive(Default)]
-pub struct Mailboxes(Mutex<HashMap<UserId, Numbers>>);
-
-struct Numbers {
-    next: u32,
-    /// What a batch says that may or may not be durable.
-    reserved: u32,
-    /// What is durable for certain.
-    confirmed: u32,
+/// The numbers of one mailbox that come next.
+pub(super) struct Counters {
+    numbers: Counter,
+    mod_seqs: Counter,
 }
 
-impl Mailboxes {
-    /// Gives the message the next UID of the user's mailbox and makes its row durable. If that fails
-    /// the number is lost, which RFC 9051 allows.
-    pub async fn add(
-        &self,
-        records: &Records,
-        user: UserRef,
-        row: &MessageRow,
-    ) -> Result<(u32, Committed), RecordError> {
-        let (uid, reserved, pending) = self.queue(records, user, row)?;
-        let committed = pending.await?;
-        self.confirm(user, reserved);
-        Ok((uid, committed))
+struct Counter {
+    next: u64,
+    /// What a batch says that may or may not be durable.
+    reserved: u64,
+    /// What is durable for certain.
+    confirmed: u64,
+}
+
+impl Counters {
+    /// As the ledger has them.
+    pub(super) fn read(scope: &Scope, user: UserRef) -> Result<Self, RecordError> {
+        let row = scope.get::<MailboxRow>(&[user.user.as_bytes()])?;
+        let numbers = row.as_ref().map_or(1, |row| row.reserved);
+        // 1 is what messages from before there were mod-sequences have.
+        let mod_seqs = row.and_then(|row| row.mod_seqs).unwrap_or(2);
+        Ok(Self { numbers: Counter::from(u64::from(numbers)), mod_seqs: Counter::from(mod_seqs) })
     }
 
-    /// Draws a number and queues its batch; also what is durable for numbers once the batch is.
-    fn queue(
-        &self,
-        records: &Records,
-        user: UserRef,
-        row: &MessageRow,
-    ) -> Result<(u32, u32, Pending), RecordError> {
-        let mut batch = Batch::new();
-        let scope = records.tenant(user.tenant);
-        let mut mailboxes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let numbers = match mailboxes.entry(user.user) {
-            Entry::Occupied(held) => held.into_mut(),
-            Entry::Vacant(place) => {
-                let reserved =
-                    scope.get::<MailboxRow>(&[user.user.as_bytes()])?.map_or(1, |row| row.reserved);
-                place.insert(Numbers { next: reserved, reserved, confirmed: reserved })
-            }
-        };
-        let uid = numbers.next;
-        numbers.next += 1;
-        if numbers.next > numbers.reserved {
-            numbers.reserved = numbers.next.saturating_add(STEP);
-        }
-        // Until one of these batches is known to be durable each carries the reservation: the one
-        // that moved it may have failed.
-        if numbers.next > numbers.confirmed {
-            scope.put(&mut batch, &[user.user.as_bytes()], &MailboxRow { reserved: numbers.reserved });
-        }
-        scope.insert(&mut batch, &[user.user.as_bytes(), &uid.to_be_bytes()], row);
-        Ok((uid, numbers.reserved, records.commit(batch)))
+    /// So many numbers in a row.
+    pub(super) fn draw(&mut self, count: u32) -> Result<Range<u32>, RecordError> {
+        let end = self.numbers.next + u64::from(count);
+        let range = u32::try_from(self.numbers.next).ok().zip(u32::try_from(end).ok());
+        let (first, end) = range.filter(|(_, end)| *end <= MAX_NUMBER).ok_or(RecordError::Exhausted)?;
+        self.numbers.next = u64::from(end);
+        Ok(first..end)
     }
 
-    fn confirm(&self, user: UserRef, reserved: u32) {
-        let mut mailboxes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(numbers) = mailboxes.get_mut(&user.user) {
-            numbers.confirmed = numbers.confirmed.max(reserved);
+    /// The next mod-sequence.
+    pub(super) fn draw_mod_seq(&mut self) -> u64 {
+        self.mod_seqs.next += 1;
+        self.mod_seqs.next - 1
+    }
+
+    /// The number that will be drawn next.
+    pub(super) fn next_number(&self) -> u32 {
+        // `draw` has seen to it.
+        u32::try_from(self.numbers.next).unwrap_or(MAX_NUMBER)
+    }
+
+    /// The mod-sequence that will be drawn next.
+    pub(super) fn next_mod_seq(&self) -> u64 {
+        self.mod_seqs.next
+    }
+
+    /// What the next batch must say of the numbers. Until one of these batches is known to be durable each
+    /// carries the reservation: the one that moved it may have failed.
+    pub(super) fn reservation(&mut self) -> Option<MailboxRow> {
+        if self.numbers.is_used_up() || self.mod_seqs.is_used_up() {
+            // Together, so that deliveries, which draw one of each, write the row no oftener.
+            self.numbers.reserve();
+            self.mod_seqs.reserve();
         }
+        (self.numbers.is_unconfirmed() || self.mod_seqs.is_unconfirmed()).then(|| self.reserved())
+    }
+
+    /// What was reserved last.
+    pub(super) fn reserved(&self) -> MailboxRow {
+        let numbers = u32::try_from(self.numbers.reserved).unwrap_or(MAX_NUMBER).min(MAX_NUMBER);
+        MailboxRow { reserved: numbers, mod_seqs: Some(self.mod_seqs.reserved) }
+    }
+
+    /// A batch that carried this reservation, or came after it was confirmed, is durable.
+    pub(super) fn confirm(&mut self, reserved: &MailboxRow) {
+        self.numbers.confirmed = self.numbers.confirmed.max(u64::from(reserved.reserved));
+        self.mod_seqs.confirmed = self.mod_seqs.confirmed.max(reserved.mod_seqs.unwrap_or(0));
+    }
+}
+
+impl Counter {
+    fn from(reserved: u64) -> Self {
+        Self { next: reserved, reserved, confirmed: reserved }
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.next > self.reserved
+    }
+
+    fn is_unconfirmed(&self) -> bool {
+        self.next > self.confirmed
+    }
+
+    fn reserve(&mut self) {
+        self.reserved = self.next.saturating_add(STEP);
     }
 }
 
 /// How many numbers a mailbox row is moved ahead at once, and at most lost at a restart.
-const STEP: u32 = 64;
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use super::*;
-    use crate::keyring::RootKey;
-    use crate::names::{ContainerName, MessageId, TenantId};
-    use crate::store::ledger::{
-        Expectation, Ledger, LedgerError, Options, RedbLedger, Subscription, Visitor,
-    };
-
-    /// A ledger whose commits fail on demand.
-    struct Flaky {
-        inner: RedbLedger,
-        fails: AtomicBool,
-    }
-
-    impl Ledger for Flaky {
-        fn commit(&self, mut batch: Batch) -> Pending {
-            if self.fails.load(Ordering::Relaxed) {
-                batch.require(b"nothing is here".as_slice(), Expectation::Present);
-            }
-            self.inner.commit(batch)
-        }
-
-        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
-            self.inner.get(key)
-        }
-
-        fn visit(&self, prefix: &[u8], from: &[u8], visit: &mut Visitor<'_>) -> Result<(), LedgerError> {
-            self.inner.visit(prefix, from, visit)
-        }
-
-        fn watch(&self, prefix: &[u8]) -> Subscription {
-            self.inner.watch(prefix)
-        }
-    }
-
-    fn row() -> MessageRow {
-        MessageRow {
-            message: MessageId::random(),
-            container: ContainerName::random(),
-            digest: [0; 32],
-            sealed: 0,
-            received: 0,
-            octets: 0,
-            trashed: false,
-            views: Vec::new(),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_reservation_that_failed_is_made_again_by_the_next_message() {
-        let folder = tempfile::tempdir().unwrap();
-        let inner = RedbLedger::open(&folder.path().join("ledger"), Options::default()).unwrap();
-        let ledger = Arc::new(Flaky { inner, fails: AtomicBool::new(false) });
-        let records = Records::new(ledger.clone(), Arc::new(RootKey::generate()));
-        let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
-        let mut last = 0;
-        for failing in 0..STEP + 10 {
-            let mailboxes = Mailboxes::default();
-            for message in 0..STEP + 12 {
-                ledger.fails.store(message == failing, Ordering::Relaxed);
-                if let Ok((uid, _committed)) = mailboxes.add(&records, user, &row()).await {
-                    assert!(uid > last, "{uid} after {last}: message {message}, of which {failing} fails");
-                    last = uid;
-                }
-            }
-        }
-    }
-}
+pub(super) const STEP: u64 = 64;
+/// No number reaches this, so that folders of the user's own have room above it.
+const MAX_NUMBER: u32 = u32::MAX - 1024;

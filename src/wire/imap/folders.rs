@@ -69,10 +69,12 @@ fn pattern(cursor: &mut Cursor<'_>) -> Parsed<String> {
     let utf8 = cursor.modes().utf8;
     let octets = match cursor.peek() {
         Some(b'"' | b'{') => cursor.string()?,
-        _ => cursor.take_while(|octet| octet.is_ascii_graphic() && !b"(){\"\\".contains(&octet)).into(),
+        _ => match cursor.take_while(|octet| octet.is_ascii_graphic() && !b"(){\"\\".contains(&octet)) {
+            [] => return Err(CommandErrorKind::Arguments),
+            atom => atom.into(),
+        },
     };
-    let pattern = mailbox_name::decode_pattern(&octets, utf8).ok_or(CommandErrorKind::Arguments)?;
-    Ok(pattern)
+    mailbox_name::decode_pattern(&octets, utf8).ok_or(CommandErrorKind::Arguments)
 }
 
 fn parse_selection(cursor: &mut Cursor<'_>) -> Parsed<ListSelection> {

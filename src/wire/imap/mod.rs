@@ -3,17 +3,25 @@
 //!
 //! Knows no sockets, no states, no mailboxes: which command is allowed when is the session's affair.
 
+#[cfg(test)]
+mod agreement;
 mod append;
 mod command;
 mod cursor;
 mod fetch;
 mod folders;
+pub mod found;
 pub mod framing;
+pub mod listing;
 mod mailbox_name;
 mod parse;
+pub mod response;
 mod search;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod translate;
+pub mod untagged;
 
 pub use command::{
     AppendMessage, Command, CommandBody, FetchItem, FetchModifiers, FetchSection, Key, ListReturn,

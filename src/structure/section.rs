@@ -1,5 +1,7 @@
 //! Parts by their numbers (RFC 9051 §6.4.5.1), as spans of the view.
 
+use std::borrow::Cow;
+
 use super::charset;
 use super::model::{Node, Span, Structure};
 
@@ -73,12 +75,19 @@ impl<'b> Structure<'b> {
     /// [`UnknownCte`] if nobody knows the encoding.
     pub fn binary(&self, octets: &[u8], path: &[u32]) -> Option<Result<Vec<u8>, UnknownCte>> {
         let section = self.part(path)?;
-        let body = slice(octets, section.body);
-        if path.is_empty() || section.multipart || section.message.is_some() {
-            return Some(Ok(body.to_vec()));
+        let body = slice(octets, section.body.clone());
+        Some(self.content(&section, body).map(Cow::into_owned))
+    }
+
+    /// The same for a section whose body is at hand.
+    ///
+    /// # Errors
+    /// [`UnknownCte`] if nobody knows the encoding.
+    pub fn content<'o>(&self, section: &Section, body: &'o [u8]) -> Result<Cow<'o, [u8]>, UnknownCte> {
+        if section.mime.is_none() || section.multipart || section.message.is_some() {
+            return Ok(Cow::Borrowed(body));
         }
-        let content = charset::content(self.parts[section.index].encoding.as_ref(), body);
-        Some(content.map(std::borrow::Cow::into_owned))
+        charset::content(self.parts[section.index].encoding.as_ref(), body)
     }
 }
 

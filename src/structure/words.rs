@@ -6,7 +6,7 @@ use mail_parser::parsers::MessageStream;
 
 use super::charset;
 use super::field::{self, unfold};
-use super::model::{Part, Structure};
+use super::model::{Octets, Part, Structure};
 use super::section::slice;
 
 impl Structure<'_> {
@@ -33,6 +33,13 @@ impl Structure<'_> {
                 .filter(|pair| pair[0].envelope.is_some())
                 .map(move |pair| Cow::Owned(header_block(slice(octets, pair[1].header())))),
         )
+    }
+}
+
+impl Octets<'_> {
+    /// The string as people read it.
+    pub fn text(&self) -> String {
+        value(&self.0)
     }
 }
 

@@ -139,6 +139,8 @@ fn seal_now(
         octets: bytes.len() as u64,
         trashed: false,
         views: entries,
+        mod_seq: None,
+        copy: None,
     };
     Ok((sealed, row))
 }

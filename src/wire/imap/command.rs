@@ -455,13 +455,15 @@ pub enum FetchSection {
     Mime(Vec<u32>),
 }
 
-/// CONDSTORE and QRESYNC modifiers of FETCH.
+/// Modifiers of FETCH (RFC 7162, RFC 9394).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FetchModifiers {
     /// CHANGEDSINCE
     pub changed_since: Option<u64>,
     /// VANISHED
     pub vanished: bool,
+    /// PARTIAL (RFC 9394 §3.2), as given; both ends count from 1, or both are negative.
+    pub partial: Option<(i64, i64)>,
 }
 
 /// One criterion of SORT.

@@ -3,12 +3,29 @@
 //!
 //! Knows no sockets, no states, no mailboxes: which command is allowed when is the session's affair.
 
+#[cfg(test)]
+mod agreement;
+mod append;
 mod command;
+mod cursor;
+mod fetch;
+mod folders;
+pub mod found;
+pub mod framing;
 pub mod listing;
+mod mailbox_name;
+mod parse;
+pub mod response;
+mod search;
+#[cfg(test)]
+mod tests;
 pub mod text;
+mod translate;
+pub mod untagged;
 
 pub use command::{
     AppendMessage, Command, CommandBody, FetchItem, FetchModifiers, FetchSection, Key, ListReturn,
     ListSelection, Numbers, Qresync, Returns, SelectMode, SetElement, SortCriterion, SortKey, StatusItem,
     Threading,
 };
+pub use parse::{CommandError, CommandErrorKind, Modes, parse};

@@ -50,13 +50,14 @@ pub fn put_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// A set of rising numbers, ranges put together (RFC 9051 §9, uid-set). Nothing for no numbers.
+/// A set of numbers in their order, runs that rise one by one put together (RFC 9051 §9, uid-set). Nothing
+/// for no numbers.
 pub fn put_set(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
     let mut numbers = numbers.into_iter().peekable();
     let mut first = true;
     while let Some(begin) = numbers.next() {
         let mut end = begin;
-        while let Some(next) = numbers.next_if(|next| *next <= end.saturating_add(1)) {
+        while let Some(next) = numbers.next_if(|next| end.checked_add(1) == Some(*next)) {
             end = next;
         }
         if !std::mem::take(&mut first) {
@@ -95,6 +96,8 @@ mod tests {
     #[test]
     fn sets_are_put_together() {
         assert_eq!(written(|out| put_set(out, [1, 2, 3, 5, 7, 8])), "1:3,5,7:8");
+        assert_eq!(written(|out| put_set(out, [3, 2, 1, 2])), "3,2,1:2");
+        assert_eq!(written(|out| put_set(out, [5, 3, 4, 1])), "5,3:4,1");
         assert_eq!(written(|out| put_set(out, [])), "");
         assert_eq!(written(|out| put_set(out, [u32::MAX])), "4294967295");
     }

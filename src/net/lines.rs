@@ -106,6 +106,18 @@ impl Lines {
         self.input.advance(count);
     }
 
+    /// Waits for more octets and adds them to the buffer, few at once, holding little meanwhile: for
+    /// commands that are more than a line.
+    pub async fn trickle(&mut self) -> Result<(), LineError> {
+        self.settle();
+        self.receive().await
+    }
+
+    /// Makes room for so many octets at once, so that content does not move about in memory as it grows.
+    pub fn reserve(&mut self, octets: usize) {
+        self.input.reserve(octets);
+    }
+
     /// Waits for more octets and adds them to the buffer, much at once: for content, not for commands.
     pub async fn fill(&mut self) -> Result<(), LineError> {
         if self.input.capacity() - self.input.len() < FLOW_BUFFER / 4 {
@@ -140,6 +152,11 @@ impl Lines {
             Err(_) => Err(LineError::Timeout),
             Ok(connection) => Ok(Self::new(connection?, self.wait)),
         }
+    }
+
+    /// Compresses what passes from now on (RFC 4978). To be called when nothing is buffered.
+    pub fn compress(self) -> Self {
+        Self { connection: self.connection.deflated(), ..self }
     }
 
     /// Says goodbye to the peer; errors no longer matter.

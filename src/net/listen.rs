@@ -197,7 +197,7 @@ fn turn_away(connection: &Connection, refusal: &[u8]) {
     let _ = match connection {
         Connection::Plain(socket) => socket.try_write(refusal),
         Connection::Unix(socket) => socket.try_write(refusal),
-        Connection::Tls(_) => Ok(0),
+        Connection::Tls(_) | Connection::Deflated(_) => Ok(0),
     };
 }
 

@@ -2,6 +2,7 @@
 //! bytes mean.
 
 pub mod acme;
+pub mod deflate;
 pub mod http;
 pub mod lines;
 pub mod listen;

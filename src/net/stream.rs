@@ -1,4 +1,4 @@
-//! One connection, whatever carries it: TCP in the clear, TLS over TCP, or a Unix socket.
+//! One connection, whatever carries it: TCP in the clear, TLS over TCP, or a Unix socket; compressed or not.
 
 use std::io;
 use std::net::IpAddr;
@@ -12,6 +12,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::deflate::Deflated;
+
 /// A connection from a peer.
 pub enum Connection {
     /// TCP without TLS.
@@ -20,6 +22,8 @@ pub enum Connection {
     Tls(Box<TlsStream<TcpStream>>),
     /// A Unix socket: the peer is on this machine.
     Unix(UnixStream),
+    /// Any of these, compressed. Boxed, as it is rare.
+    Deflated(Box<Deflated>),
 }
 
 impl Connection {
@@ -32,18 +36,41 @@ impl Connection {
         TlsAcceptor::from(config).accept(socket).await.map(|stream| Self::Tls(Box::new(stream)))
     }
 
+    /// Compresses what passes from now on (RFC 4978).
+    pub fn deflated(self) -> Self {
+        Self::Deflated(Box::new(Deflated::new(self)))
+    }
+
+    /// Whether what passes is compressed.
+    pub fn is_deflated(&self) -> bool {
+        matches!(self, Self::Deflated(_))
+    }
+
     /// Whether what passes is protected by TLS.
     pub fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        matches!(self.carrier(), Self::Tls(_))
+    }
+
+    /// Whether the peer is on this machine.
+    pub fn is_unix(&self) -> bool {
+        matches!(self.carrier(), Self::Unix(_))
+    }
+
+    /// The connection without its compression.
+    fn carrier(&self) -> &Self {
+        match self {
+            Self::Deflated(stream) => stream.inner().carrier(),
+            carrier => carrier,
+        }
     }
 
     /// The peer's address; none for a Unix socket or a peer that is gone. IPv4 as such, also when
     /// it arrived on an IPv6 socket.
     pub fn peer(&self) -> Option<IpAddr> {
-        let socket = match self {
+        let socket = match self.carrier() {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => stream.get_ref().0,
-            Self::Unix(_) => return None,
+            Self::Unix(_) | Self::Deflated(_) => return None,
         };
         socket.peer_addr().ok().map(|peer| peer.ip().to_canonical())
     }
@@ -59,6 +86,7 @@ impl AsyncRead for Connection {
             Self::Plain(socket) => Pin::new(socket).poll_read(task, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(task, buf),
             Self::Unix(socket) => Pin::new(socket).poll_read(task, buf),
+            Self::Deflated(stream) => Pin::new(&mut **stream).poll_read(task, buf),
         }
     }
 }
@@ -69,6 +97,7 @@ impl AsyncWrite for Connection {
             Self::Plain(socket) => Pin::new(socket).poll_write(task, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(task, buf),
             Self::Unix(socket) => Pin::new(socket).poll_write(task, buf),
+            Self::Deflated(stream) => Pin::new(&mut **stream).poll_write(task, buf),
         }
     }
 
@@ -77,6 +106,7 @@ impl AsyncWrite for Connection {
             Self::Plain(socket) => Pin::new(socket).poll_flush(task),
             Self::Tls(stream) => Pin::new(stream).poll_flush(task),
             Self::Unix(socket) => Pin::new(socket).poll_flush(task),
+            Self::Deflated(stream) => Pin::new(&mut **stream).poll_flush(task),
         }
     }
 
@@ -85,6 +115,7 @@ impl AsyncWrite for Connection {
             Self::Plain(socket) => Pin::new(socket).poll_shutdown(task),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(task),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(task),
+            Self::Deflated(stream) => Pin::new(&mut **stream).poll_shutdown(task),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Dialogues with the servers over real sockets, a module for each protocol.
 
+mod imap;
 mod pop3;
 mod smtp;
 mod smtp_world;

@@ -1,8 +1,103 @@
-//! IMAP sessions: IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051).
+//! IMAP sessions: IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051), with what their `CAPABILITY` lists.
+//!
+//! One type per state: [`login`] gives way to [`authenticated`], which holds a [`selected`] folder or none;
+//! a command that a state does not allow has no method there. No login without TLS (RFC 8314 §4.1 and this
+//! project's rule), whatever the address: to a server on the same machine too the password is a key.
+//!
+//! Memory: an idle session holds its connection, small futures, a reading buffer of about 1 KiB, and the
+//! roll of its folder, which it shares with the others. What is large lives as long as the command that
+//! needs it.
 
+mod authenticated;
+mod capabilities;
+mod channel;
+mod fault;
 pub mod fetch;
+mod folders;
+mod idle;
+mod list;
+mod login;
+mod look;
+mod messages;
+mod pattern;
+mod resync;
 pub mod room;
 pub mod search;
+mod selected;
 pub mod sets;
 pub mod sort;
 pub mod thread;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio_util::sync::CancellationToken;
+
+use self::channel::Channel;
+use self::login::NotAuthenticated;
+use self::room::ImapRoom;
+pub use super::pop3::{Delay, Protection, SessionEnd};
+use crate::clock::Clock;
+use crate::net::stream::Connection;
+
+/// How sessions behave.
+pub struct Settings {
+    /// For STARTTLS; without it STARTTLS is not offered. Its ALPN list should be `imap` alone.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Which connections may log in.
+    pub protection: Protection,
+    /// From the greeting to the login, in all.
+    pub login_time: Duration,
+    /// Between two commands, and for one IDLE; at least [`MIN_INACTIVITY`] (RFC 9051 §5.4).
+    pub inactivity: Duration,
+    /// For the peer to take 64 KiB, to go on with a command, and for a TLS handshake.
+    pub patience: Duration,
+    /// How long a failed login waits for its answer.
+    pub refusal_delay: Delay,
+    /// The largest message that APPEND takes, in octets (RFC 7889).
+    pub append_limit: u32,
+    /// Whether COMPRESS is offered (RFC 4978).
+    pub compress: bool,
+    /// For SEARCH YOUNGER and OLDER (RFC 5032).
+    pub clock: Clock,
+}
+
+impl Default for Settings {
+    /// The usual behaviour, without STARTTLS.
+    fn default() -> Self {
+        Self {
+            tls: None,
+            protection: Protection::Tls,
+            login_time: Duration::from_secs(120),
+            inactivity: MIN_INACTIVITY,
+            patience: Duration::from_secs(60),
+            refusal_delay: Delay { least: Duration::from_millis(800), spread: Duration::from_millis(400) },
+            append_limit: 50 * 1024 * 1024,
+            compress: false,
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// Serves one client from greeting to end.
+pub async fn serve<R: ImapRoom>(
+    connection: Connection,
+    room: Arc<R>,
+    settings: Arc<Settings>,
+    shutdown: CancellationToken,
+) -> SessionEnd {
+    let channel = Channel::new(connection, settings.patience, shutdown);
+    // Boxed, so that what only the login needs is gone after it.
+    let login = Box::pin(NotAuthenticated::new(channel, &*room, &settings).run()).await;
+    match login {
+        Ok(authenticated) => Box::pin(authenticated.run()).await,
+        Err(end) => end,
+    }
+}
+
+/// RFC 9051 §5.4, and RFC 2177: a client begins its IDLE anew within 29 minutes.
+pub const MIN_INACTIVITY: Duration = Duration::from_secs(30 * 60);
+
+/// How the server names itself. Neither version nor machine: whoever connects could ask.
+const NAME: &str = "Veilpost";

@@ -209,6 +209,7 @@ mod tests {
             flags: Flags::none(),
             mod_seq: 1,
             octets: 0,
+            sealing: 0,
             received: 0,
             saved: 0,
         }

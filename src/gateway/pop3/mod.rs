@@ -82,7 +82,7 @@ impl Delay {
     /// No delay at all.
     pub const NONE: Self = Self { least: Duration::ZERO, spread: Duration::ZERO };
 
-    async fn pass(self) {
+    pub(in crate::gateway) async fn pass(self) {
         if self.least.is_zero() && self.spread.is_zero() {
             return;
         }

@@ -16,12 +16,13 @@ pub fn put_string(out: &mut Vec<u8>, text: &[u8]) {
         return;
     }
     out.push(b'"');
-    for octet in text {
-        if matches!(octet, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(*octet);
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(&[b'\\', rest[at]]);
+        rest = &rest[at + 1..];
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 
@@ -96,6 +97,7 @@ mod tests {
     fn sets_are_put_together() {
         assert_eq!(written(|out| put_set(out, [1, 2, 3, 5, 7, 8])), "1:3,5,7:8");
         assert_eq!(written(|out| put_set(out, [3, 2, 1, 2])), "3,2,1:2");
+        assert_eq!(written(|out| put_set(out, [5, 3, 4, 1])), "5,3:4,1");
         assert_eq!(written(|out| put_set(out, [])), "");
         assert_eq!(written(|out| put_set(out, [u32::MAX])), "4294967295");
     }

@@ -1,0 +1,92 @@
+//! Commands about folders (RFC 9051 §6.3): CREATE, RENAME, SUBSCRIBE, STATUS, quotas; LIST is in [`super::list`].
+
+use super::authenticated::{Answer, Desk, Tail};
+use super::fault::Fault;
+use super::fetch::Sink;
+use super::room::Account;
+use super::selected::count;
+use crate::mailbox::{Flags, Folder, FolderId, Roll, folder_name};
+use crate::wire::imap::StatusItem;
+use crate::wire::imap::untagged::{StatusValue, put_quota, put_quota_root, put_status};
+
+impl<A: Account> Desk<A> {
+    /// RFC 9051 §6.3.4, RFC 8474 §4.1.
+    pub(super) async fn create(&mut self, path: &str, special_use: bool) -> Result<Answer, Fault> {
+        // RFC 6154 §3: the six folders with a use are there, and there are no others.
+        if special_use {
+            return Err(Fault::SpecialUse);
+        }
+        let path = folder_name(path).map_err(super::room::AccountError::from)?;
+        let folder = self.account.create(&path).await?;
+        Ok(Answer { tail: Tail::MailboxId(object_id(folder)), ..Answer::plain("created") })
+    }
+
+    /// RFC 9051 §6.3.6.
+    pub(super) async fn rename(&mut self, from: &str, to: &str) -> Result<(), Fault> {
+        let folder = self.folder(from).await?;
+        let path = folder_name(to).map_err(super::room::AccountError::from)?;
+        Ok(self.account.rename(folder.id, &path).await?)
+    }
+
+    /// RFC 9051 §6.3.7, §6.3.8.
+    pub(super) async fn subscribe(&mut self, path: &str, subscribed: bool) -> Result<(), Fault> {
+        let folder = self.folder(path).await?;
+        Ok(self.account.subscribe(folder.id, subscribed).await?)
+    }
+
+    /// RFC 9051 §6.3.11.
+    pub(super) async fn status(&mut self, path: &str, items: &[StatusItem]) -> Result<(), Fault> {
+        let folder = self.folder(path).await?;
+        self.put_status(&folder, items).await
+    }
+
+    pub(super) async fn put_status(&mut self, folder: &Folder, items: &[StatusItem]) -> Result<(), Fault> {
+        // RFC 7162 §3.1: to ask for it is to enable CONDSTORE.
+        self.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
+        let roll = self.account.roll(folder.id).await?;
+        let limit = self.settings.append_limit;
+        let id = object_id(folder.id);
+        let values: Vec<_> = items.iter().map(|item| (*item, value(*item, &id, &roll, limit))).collect();
+        put_status(self.channel.out(), &folder.path, &values, self.enabled.modes());
+        self.channel.relieve().await
+    }
+
+    /// RFC 9208 §4.2. There is one root, and nothing is limited by it.
+    pub(super) fn quota(&mut self, root: &str) -> Result<(), Fault> {
+        if !root.is_empty() {
+            return Err(Fault::NoQuotaRoot);
+        }
+        put_quota(self.channel.out(), None);
+        Ok(())
+    }
+
+    /// RFC 9208 §4.3.
+    pub(super) async fn quota_root(&mut self, path: &str) -> Result<(), Fault> {
+        let folder = self.folder(path).await?;
+        put_quota_root(self.channel.out(), &folder.path, self.enabled.modes());
+        self.quota("")
+    }
+}
+
+/// A folder's identifier (RFC 8474 §4), which it keeps when it is renamed.
+pub(super) fn object_id(folder: FolderId) -> String {
+    format!("F{}", folder.0)
+}
+
+fn value<'a>(item: StatusItem, id: &'a str, roll: &Roll, append_limit: u32) -> StatusValue<'a> {
+    let flagged = |flag| roll.entries.iter().filter(move |entry| entry.flags.contains(flag));
+    let number = match item {
+        StatusItem::Messages => count(roll).into(),
+        StatusItem::Recent => 0,
+        StatusItem::UidNext => roll.uid_next.into(),
+        StatusItem::UidValidity => roll.uid_validity.into(),
+        StatusItem::Unseen => (roll.entries.len() - flagged(Flags::SEEN).count()) as u64,
+        StatusItem::Deleted => flagged(Flags::DELETED).count() as u64,
+        StatusItem::Size => roll.entries.iter().map(|entry| entry.octets).sum(),
+        StatusItem::HighestModSeq => roll.highest_mod_seq,
+        StatusItem::MailboxId => return StatusValue::ObjectId(id),
+        StatusItem::AppendLimit => append_limit.into(),
+        StatusItem::DeletedStorage => flagged(Flags::DELETED).map(|entry| entry.octets).sum(),
+    };
+    StatusValue::Number(number)
+}

@@ -1,0 +1,98 @@
+//! Commands about folders.
+
+use super::fake::Fake;
+use super::stage::Client;
+
+#[tokio::test]
+async fn folders_are_listed() {
+    let mut client = Client::logged_in(&Fake::new()).await;
+    client.ok("CREATE Work/Old/").await;
+    assert_eq!(
+        client.ok("LIST \"\" %").await,
+        [
+            "* LIST (\\Archive \\HasNoChildren) \"/\" \"Archive\"",
+            "* LIST (\\Drafts \\HasNoChildren) \"/\" \"Drafts\"",
+            "* LIST (\\HasNoChildren) \"/\" \"INBOX\"",
+            "* LIST (\\Junk \\HasNoChildren) \"/\" \"Junk\"",
+            "* LIST (\\Sent \\HasNoChildren) \"/\" \"Sent\"",
+            "* LIST (\\Trash \\HasNoChildren) \"/\" \"Trash\"",
+            "* LIST (\\HasChildren) \"/\" \"Work\"",
+        ]
+    );
+    assert_eq!(client.ok("LIST \"\" \"\"").await, ["* LIST (\\Noselect) \"/\" \"\""]);
+    assert_eq!(client.ok("LIST Work/ *").await, ["* LIST (\\HasNoChildren) \"/\" \"Work/Old\""]);
+    assert_eq!(client.ok("LIST \"\" inbox").await, ["* LIST (\\HasNoChildren) \"/\" \"INBOX\""]);
+    assert_eq!(
+        client.ok("LIST (SPECIAL-USE) \"\" (S% T%) RETURN (SUBSCRIBED STATUS (MESSAGES UIDNEXT))").await,
+        [
+            "* LIST (\\Subscribed \\Sent \\HasNoChildren) \"/\" \"Sent\"",
+            "* STATUS \"Sent\" (MESSAGES 0 UIDNEXT 1)",
+            "* LIST (\\Subscribed \\Trash \\HasNoChildren) \"/\" \"Trash\"",
+            "* STATUS \"Trash\" (MESSAGES 0 UIDNEXT 1)",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn subscriptions_select() {
+    let mut client = Client::logged_in(&Fake::new()).await;
+    client.ok("CREATE Work/Old").await;
+    client.ok("UNSUBSCRIBE Work").await;
+    assert_eq!(
+        client.ok("LIST (SUBSCRIBED) \"\" Work*").await,
+        ["* LIST (\\Subscribed \\HasNoChildren) \"/\" \"Work/Old\""]
+    );
+    assert_eq!(
+        client.ok("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" W%").await,
+        ["* LIST (\\HasChildren) \"/\" \"Work\" (\"CHILDINFO\" (\"SUBSCRIBED\"))"]
+    );
+    assert_eq!(client.ok("LSUB \"\" W%").await, ["* LSUB (\\Noselect) \"/\" \"Work\""]);
+    assert_eq!(client.ok("LSUB \"\" W*").await, ["* LSUB () \"/\" \"Work/Old\""]);
+    assert!(client.tagged("LIST (RECURSIVEMATCH) \"\" *").await.starts_with("a BAD "));
+}
+
+#[tokio::test]
+async fn folders_come_and_go() {
+    let fake = Fake::new();
+    let mut client = Client::logged_in(&fake).await;
+    assert_eq!(client.tagged("CREATE Work").await, "a OK [MAILBOXID (F256)] created");
+    assert_eq!(client.tagged("CREATE Work").await, "a NO [ALREADYEXISTS] there is a folder of that name");
+    assert!(client.tagged("CREATE \"a\\\"//b\"").await.starts_with("a NO [CANNOT] "));
+    assert!(client.tagged("CREATE Sub (USE (\\Sent))").await.starts_with("a NO [CANNOT] "));
+    client.ok("RENAME Work Arbeit").await;
+    assert_eq!(client.tagged("DELETE Work").await, "a NO [NONEXISTENT] there is no such folder");
+    assert_eq!(client.tagged("DELETE Trash").await, "a NO [CANNOT] this folder stays as it is");
+    client.ok("SELECT Arbeit").await;
+    let mut other = Client::logged_in(&fake).await;
+    other.ok("SELECT Arbeit").await;
+    assert_eq!(client.ok("DELETE Arbeit").await, ["* OK [CLOSED] the folder is gone"]);
+    assert!(client.tagged("CHECK").await.starts_with("a BAD "));
+    other.send(b"a NOOP\r\n").await;
+    assert_eq!(other.rest().await.0, "* BYE the folder is gone\r\n");
+}
+
+#[tokio::test]
+async fn names_are_in_the_encoding_of_the_session() {
+    let mut client = Client::logged_in(&Fake::new()).await;
+    client.ok("CREATE &APw-ber").await;
+    assert_eq!(client.ok("LIST \"\" &APw-*").await, ["* LIST (\\HasNoChildren) \"/\" \"&APw-ber\""]);
+    client.ok("ENABLE UTF8=ACCEPT").await;
+    assert_eq!(client.ok("LIST \"\" \"ü*\"").await, ["* LIST (\\HasNoChildren) \"/\" \"über\""]);
+}
+
+#[tokio::test]
+async fn status_counts() {
+    let fake = Fake::with_some(3);
+    fake.flag(1, veilpost::mailbox::Flags::SEEN.with(veilpost::mailbox::Flags::DELETED));
+    let mut client = Client::logged_in(&fake).await;
+    let octets: u64 =
+        fake.roll_now(veilpost::mailbox::FolderId::INBOX).entries.iter().map(|e| e.octets).sum();
+    assert_eq!(
+        client.ok("STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ MAILBOXID APPENDLIMIT DELETED-STORAGE)").await,
+        [format!(
+            "* STATUS \"INBOX\" (MESSAGES 3 RECENT 0 UIDNEXT 4 UIDVALIDITY 1000 UNSEEN 2 DELETED 1 SIZE {octets} HIGHESTMODSEQ 5 MAILBOXID (F0) APPENDLIMIT 100000 DELETED-STORAGE {})",
+            octets / 3
+        )]
+    );
+    assert_eq!(client.ok("GETQUOTAROOT INBOX").await, ["* QUOTAROOT \"INBOX\" \"\"", "* QUOTA \"\" ()"]);
+}

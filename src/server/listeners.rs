@@ -11,14 +11,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::calls::Desk as CallDesk;
-use super::imap_stub as imap;
+use super::imap_room::ImapDesk;
 use super::mailroom::Desk;
 use super::{Door, Server, StartError};
 use crate::admin::socket;
 use crate::autoconfig::Services;
 use crate::config::{Config, Endpoint, Tls};
 use crate::dashboard::{self, House};
-use crate::gateway::pop3;
+use crate::gateway::{imap, pop3};
 use crate::net::acme::Renewer;
 use crate::net::listen::{self, Listener, Visit};
 use crate::net::metrics::{self, Probe, Protocol};
@@ -215,9 +215,11 @@ fn open_imap(
         tls: Some(tls.config(Inside::Imap)?),
         inactivity: config.limits.idle.max(imap::MIN_INACTIVITY),
         append_limit: u32::try_from(config.smtp.max_message_size).unwrap_or(u32::MAX),
-        ..imap::Settings::new(config.hostname.clone())
+        clock: vault.clock.clone(),
+        compress: true,
+        ..imap::Settings::default()
     });
-    let desk = Arc::new(Desk::new(door.clone()));
+    let desk = Arc::new(ImapDesk::new(door.clone()));
     let doors = Doors {
         clear: &config.imap.listen,
         secure: &config.imaps.listen,

@@ -4,7 +4,6 @@
 pub mod calls;
 mod door;
 pub mod imap_room;
-mod imap_stub;
 mod listeners;
 pub mod mailroom;
 mod upkeep;

@@ -21,8 +21,10 @@ use crate::seal::{
 use crate::store::blobs::{BlobError, BlobName};
 use crate::store::ledger::Committed;
 use crate::store::sweep::Hold;
+use crate::structure::structure_of;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{MessageRow, RecipientRow, ViewEntry, ViewRow};
+use crate::wipe::Wiped;
 
 /// A message for one mailbox.
 pub struct Arrival {
@@ -247,15 +249,17 @@ fn seal_plan(
         plan.views().iter().map(|(_, composition)| input_pieces(anatomy, composition)).collect();
     let generation =
         |view| views.iter().find(|(id, _)| *id == view).map_or(0, |(_, row)| u64::from(row.generation));
+    let structures = structures(arrival.content.expose(), anatomy, plan);
     let inputs: Vec<ViewInput<'_>> = plan
         .views()
         .iter()
         .zip(&pieces)
-        .map(|((view, _), pieces)| ViewInput {
+        .zip(&structures)
+        .map(|(((view, _), pieces), structure)| ViewInput {
             view: *view,
             pieces,
             policy_generation: generation(*view),
-            structure: &[],
+            structure,
         })
         .collect();
     let input = SealInput {
@@ -272,6 +276,15 @@ fn seal_plan(
         },
     };
     Ok(crate::seal::seal(&input, grants)?)
+}
+
+/// What IMAP listings tell of each view, made from its rendering and nothing else (law 2).
+fn structures(bytes: &[u8], anatomy: &Anatomy, plan: &plan::Plan) -> Vec<Wiped> {
+    let structure = |composition: &Composition| match composition.verbatim(bytes, anatomy) {
+        Some(view) => structure_of(view),
+        None => structure_of(&Wiped::from(composition.render(bytes, anatomy))),
+    };
+    plan.views().iter().map(|(_, composition)| structure(composition).into()).collect()
 }
 
 fn atom_spans(anatomy: &Anatomy, plan: &plan::Plan) -> Vec<AtomSpan> {

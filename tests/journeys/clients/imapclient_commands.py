@@ -64,7 +64,8 @@ def reading(client):
         for word in HIDDEN:
             assert word.lower().encode() not in message[b"BODY[]"].lower(), word
             assert word.lower() not in repr(message[b"BODYSTRUCTURE"]).lower(), word
-    for word in HIDDEN:
+    # The package does not quote a %, and without quotes it is no string (RFC 9051 §9, atom).
+    for word in (word for word in HIDDEN if "%" not in word):
         same(client.search(["TEXT", word], "UTF-8"), [], word)
     same(client.search(["TEXT", "bollards"]), [uids[5]], "TEXT")
     same(client.search(["SUBJECT", "Café"], "UTF-8"), [uids[4]], "a search in UTF-8")

@@ -67,7 +67,7 @@ def whole_account(imap):
     assert b"* ENABLED CONDSTORE" in ok(imap, "ENABLE CONDSTORE")
     folders = ok(imap, 'LIST "" "*"')
     for name, use in [("Sent", "Sent"), ("Drafts", "Drafts"), ("Junk", "Junk"), ("Trash", "Trash"), ("Archive", "Archive")]:
-        line = next(line for line in folders.splitlines() if line.endswith(b" " + name.encode()))
+        line = next(line for line in folders.splitlines() if line.replace(b'"', b"").endswith(b" " + name.encode()))
         assert b"\\" + use.encode() in line, line
     special = ok(imap, 'LIST (SPECIAL-USE) "" "*" RETURN (SPECIAL-USE)')
     assert b"\\Trash" in special and b"INBOX" not in special, special
@@ -75,7 +75,7 @@ def whole_account(imap):
     assert b"MESSAGES 6" in status and b"UNSEEN 6" in status and b"SIZE " in status, status
     assert b"* STATUS" in ok(imap, 'LIST "" "%" RETURN (STATUS (MESSAGES))')
     quota = ok(imap, "GETQUOTAROOT INBOX")
-    assert b"* QUOTAROOT INBOX" in quota, quota
+    assert b"* QUOTAROOT " in quota and b"* QUOTA " in quota, quota
     for line in ("CREATE Cases", "CREATE Cases/Lindqvist", "SUBSCRIBE Cases/Lindqvist"):
         ok(imap, line)
     assert b"Cases/Lindqvist" in ok(imap, 'LSUB "" "Cases/*"')
@@ -198,7 +198,14 @@ def searching(imap, sizes):
 def changing(imap):
     said = ok(imap, "STORE 1 +FLAGS (\\Flagged $Forwarded)")
     assert b"\\Flagged" in said and b"$Forwarded" in said and b"MODSEQ" in said, said
-    same(ok(imap, "STORE 1 +FLAGS.SILENT (\\Answered)").count(b"FLAGS ("), 0, "silent")
+    # RFC 7162 §3.1.3: whoever knows of mod-sequences is told the new one all the same.
+    assert b"MODSEQ (" in ok(imap, "STORE 1 +FLAGS.SILENT (\\Answered)")
+    other = connect()
+    other.select("INBOX")
+    same(ok(other, "STORE 6 +FLAGS.SILENT (\\Answered)"), b"", "silent")
+    ok(other, "STORE 6 -FLAGS.SILENT (\\Answered)")
+    other.logout()
+    ok(imap, "NOOP")
     same(numbers(ok(imap, "SEARCH KEYWORD $Forwarded FLAGGED ANSWERED")), [1], "flags")
     ok(imap, "STORE 1 -FLAGS (\\Answered)")
     assert b"\\Seen" in ok(imap, "STORE 2 FLAGS (\\Seen)")
@@ -240,7 +247,7 @@ def uploading(imap):
     assert end.startswith("NO [TRYCREATE]"), end
     ok(imap, "EXAMINE Drafts")
     fetched = ok(imap, "FETCH 1 (FLAGS INTERNALDATE ENVELOPE)")
-    assert b"\\Draft" in fetched and b"09-Nov-2026 12:00:00 +0000" in fetched and b"a draft of mine" in fetched, fetched
+    assert b"\\Draft" in fetched and re.search(rb"[ 0]9-Nov-2026 12:00:00 \+0000", fetched) and b"a draft of mine" in fetched, fetched
     same(numbers(ok(imap, 'SEARCH BODY "words of a draft"')), [1, 2], "the draft's words")
     assert raw(imap, "STORE 1 +FLAGS (\\Deleted)")[1].startswith("NO"), "EXAMINE is for reading"
     ok(imap, "UNSELECT")

@@ -13,7 +13,10 @@ use veilpost::wire::imap::listing::{put_body_structure, put_envelope};
 
 #[test]
 fn listings_are_those_of_dovecot_but_for_the_listed_ones() {
-    let Some(program) = ["/usr/lib/dovecot/imap", "/usr/libexec/dovecot/imap"].map(Path::new).into_iter().find(|path| path.exists())
+    let Some(program) = ["/usr/lib/dovecot/imap", "/usr/libexec/dovecot/imap"]
+        .map(Path::new)
+        .into_iter()
+        .find(|path| path.exists())
     else {
         return absent("dovecot-imapd is not installed");
     };
@@ -28,7 +31,10 @@ fn listings_are_those_of_dovecot_but_for_the_listed_ones() {
         .collect();
     let at_hand: BTreeSet<&str> = samples.iter().map(|sample| sample.name.as_str()).collect();
     let listed = include_str!("../../docs/imap-structure.md").lines().filter_map(|line| {
-        line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name).filter(|name| at_hand.contains(name))
+        line.strip_prefix("| `")?
+            .split_once("` |")
+            .map(|(name, _)| name)
+            .filter(|name| at_hand.contains(name))
     });
     assert_eq!(differing, listed.collect());
 }
@@ -77,7 +83,9 @@ fn dovecot(program: &Path, samples: &[Sample]) -> Vec<[Value; 2]> {
         .spawn()
         .expect("Dovecot starts");
     let mut input = child.stdin.take().expect("a pipe");
-    input.write_all(b"a SELECT INBOX\r\nb FETCH 1:* (ENVELOPE BODYSTRUCTURE)\r\nc LOGOUT\r\n").expect("a pipe");
+    input
+        .write_all(b"a SELECT INBOX\r\nb FETCH 1:* (ENVELOPE BODYSTRUCTURE)\r\nc LOGOUT\r\n")
+        .expect("a pipe");
     let mut answer = Vec::new();
     child.stdout.take().expect("a pipe").read_to_end(&mut answer).expect("an answer");
     child.wait().expect("Dovecot ends");
@@ -130,7 +138,10 @@ fn give_away(path: &Path, user: u32, group: u32) {
     chown(path, Some(user), Some(group)).expect("root may");
     if path.is_dir() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("root may");
-        std::fs::read_dir(path).expect("a folder").flatten().for_each(|entry| give_away(&entry.path(), user, group));
+        std::fs::read_dir(path)
+            .expect("a folder")
+            .flatten()
+            .for_each(|entry| give_away(&entry.path(), user, group));
     }
 }
 
@@ -209,7 +220,8 @@ fn files(folder: &Path) -> Vec<Sample> {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let read = |path: &PathBuf| Sample { name: name(path), octets: crlf(std::fs::read(path).expect("a file")) };
+    let read =
+        |path: &PathBuf| Sample { name: name(path), octets: crlf(std::fs::read(path).expect("a file")) };
     paths.iter().map(read).collect()
 }
 

@@ -332,3 +332,25 @@ async fn store(vault: &Vault, container: ContainerName, sealed: SealedMessage) -
 
 /// From this size on, in octets, a message is sealed in a thread of its own: a millisecond's work.
 const ASIDE: usize = 512 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Listing, Piece};
+
+    /// Views that render alike have the same structure, whatever message lies behind them (law 2).
+    #[test]
+    fn structures_are_those_of_the_renderings() {
+        let bytes = b"Subject: shown\r\nTo: hidden@x.example\r\n\r\nhidden";
+        let anatomy = dissect(bytes);
+        let composition = |pieces| Composition { pieces, listing: Listing::default() };
+        let original = composition(vec![Piece::Atoms(0..anatomy.atoms().len() as u32)]);
+        let masked = composition(vec![Piece::Atoms(0..1), Piece::Literal(b"\r\nsealed".to_vec())]);
+        assert_eq!(original.verbatim(bytes, &anatomy), Some(&bytes[..]));
+        assert_eq!(masked.verbatim(bytes, &anatomy), None);
+        let views = vec![(ViewId::random(), original), (ViewId::random(), masked)];
+        let found = structures(bytes, &anatomy, &plan::plan(&anatomy, views));
+        assert_eq!(&*found[0], structure_of(bytes));
+        assert_eq!(&*found[1], structure_of(b"Subject: shown\r\n\r\nsealed"));
+    }
+}

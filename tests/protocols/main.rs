@@ -3,6 +3,7 @@
 mod imap;
 mod imap_law;
 mod imap_twins;
+mod imap_structure;
 mod pop3;
 mod smtp;
 mod smtp_world;

@@ -82,7 +82,9 @@ impl Fake {
     /// One with these messages in its INBOX.
     pub fn with<'a>(messages: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let fake = Self::new();
-        messages.into_iter().for_each(|octets| drop(fake.deliver(octets)));
+        for octets in messages {
+            fake.deliver(octets);
+        }
         fake
     }
 
@@ -257,7 +259,7 @@ impl ImapRoom for Fake {
     async fn log_in(&self, credentials: &Credentials, _: Option<IpAddr>) -> Result<FakeAccount, OpenError> {
         match (credentials.login.as_str(), credentials.password.expose()) {
             (LOGIN, PASSWORD) => {
-                let _ = self.asked("log in".to_owned());
+                drop(self.asked("log in".to_owned()));
                 Ok(FakeAccount { fake: self.clone(), changes: self.changes.subscribe() })
             }
             _ => Err(OpenError::Refused),
@@ -417,7 +419,7 @@ impl Account for FakeAccount {
     }
 
     async fn open(&mut self, entries: Vec<Entry>, extent: Extent) -> Result<Opened, AccountError> {
-        self.fake.asked(format!("open {} {extent:?}", entries.len()))?;
+        drop(self.fake.asked(format!("open {} {extent:?}", entries.len()))?);
         Ok(Opened { fake: self.fake.clone(), entries: entries.into_iter(), extent })
     }
 
@@ -442,7 +444,7 @@ impl Account for FakeAccount {
     }
 
     async fn usage(&mut self) -> Result<Usage, AccountError> {
-        self.fake.asked("usage".to_owned())?;
+        drop(self.fake.asked("usage".to_owned())?);
         Ok(Usage::default())
     }
 }

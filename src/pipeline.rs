@@ -97,7 +97,7 @@ async fn store(
     };
     let stored = seal(vault, arrival).await?;
     let queued = Instant::now();
-    let (_uid, committed) = vault.mailboxes.add(&vault.records, user, &stored.row).await?;
+    let (_uid, committed) = vault.mailboxes.add(&vault.records, user, stored.row.clone()).await?;
     vault.metrics.commit_seconds.observe(queued.elapsed().as_secs_f64());
     stored.release(committed);
     Ok(())

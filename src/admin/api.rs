@@ -640,8 +640,15 @@ pub struct CredentialItem {
 pub struct CredentialFetched {
     /// The credential's identifier.
     pub credential: String,
-    /// The messages that were fetched with it.
+    /// The messages that were fetched with it, whole or in part.
     pub fetched: Vec<String>,
+    /// The messages that lists showed to it (sender, subject, size, first words, as the view has them), and
+    /// that were never fetched.
+    #[serde(default)]
+    pub listed: Vec<String>,
+    /// How many messages it was shown in lists that have been deleted since.
+    #[serde(default)]
+    pub listed_gone: u64,
 }
 
 /// A policy in a list.

@@ -17,6 +17,10 @@ pub struct Status {
     pub smtp: Vec<String>,
     /// Where LMTP listens.
     pub lmtp: Vec<String>,
+    /// Where IMAP with STARTTLS listens.
+    pub imap: Vec<String>,
+    /// Where IMAP under TLS listens.
+    pub imaps: Vec<String>,
     /// Where POP3 with STLS listens.
     pub pop3: Vec<String>,
     /// Where POP3 under TLS listens.

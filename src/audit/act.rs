@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::numbers::{MessageNumbers, messages};
 use super::text;
 use crate::names::{CredentialId, MessageId, UserId, ViewId};
 
@@ -39,6 +40,21 @@ pub enum Act {
         message: MessageId,
         /// How much of its masked form.
         extent: Extent,
+    },
+    /// A mail client was given many messages, or parts of them, at once: one entry stands for up to
+    /// [`Act::MOST_MESSAGES`] fetches.
+    MessagesFetched {
+        /// The messages.
+        #[serde(with = "messages")]
+        messages: Vec<MessageId>,
+        /// How much of the masked form of each.
+        extent: Extent,
+    },
+    /// A mail client was given what a list shows of messages: the view's sender, addressees, subject, date,
+    /// size, structure and first words.
+    MessagesListed {
+        /// The messages, by their numbers in the user's mailbox.
+        numbers: MessageNumbers,
     },
     /// A masked copy was pushed to where the view's feed or robot wants it.
     MessagePushed {
@@ -370,6 +386,29 @@ pub enum Act {
     CheckpointSigned,
 }
 
+impl Act {
+    /// How many messages one entry names by their identifiers.
+    pub const MOST_MESSAGES: usize = messages::MOST;
+
+    /// The acts of giving messages to a client: one act for one message, else one for each
+    /// [`Act::MOST_MESSAGES`] of them; none for none.
+    pub fn fetched(messages: &[MessageId], extent: &Extent) -> Vec<Self> {
+        if let [message] = messages {
+            return vec![Self::MessageFetched { message: *message, extent: extent.clone() }];
+        }
+        let chunks = messages.chunks(Self::MOST_MESSAGES);
+        let act =
+            |chunk: &[MessageId]| Self::MessagesFetched { messages: chunk.to_vec(), extent: extent.clone() };
+        chunks.map(act).collect()
+    }
+
+    /// The acts of listing the messages with these numbers: usually one, none for none.
+    pub fn listed(numbers: impl IntoIterator<Item = u32>) -> Vec<Self> {
+        let sets = MessageNumbers::sets(numbers).into_iter();
+        sets.map(|numbers| Self::MessagesListed { numbers }).collect()
+    }
+}
+
 /// What a user may do besides reading their own mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -557,6 +596,41 @@ mod tests {
             r#"{"kind":"message_fetched","message":"aaaaaaaaaaaaaaaaaaaaaaaaaa","extent":{"kind":"top","lines":3}}"#
         );
         assert_eq!(serde_json::from_str::<Act>(&json).unwrap(), act);
+        let listed = serde_json::to_string(&Act::listed([4, 5, 9])).unwrap();
+        assert_eq!(listed, r#"[{"kind":"messages_listed","numbers":"4:5,9"}]"#);
         assert_eq!(serde_json::to_string(&Act::SignedIn).unwrap(), r#"{"kind":"signed_in"}"#);
+    }
+
+    #[test]
+    fn many_fetches_are_cut_into_entries() {
+        let message = |number: u8| MessageId::from_bytes([number; 16]);
+        let counts = |many: u8| {
+            let messages: Vec<_> = (0..many).map(message).collect();
+            let acts = Act::fetched(&messages, &Extent::Header);
+            let named = acts.iter().map(|act| match act {
+                Act::MessagesFetched { messages, extent: Extent::Header } => messages.clone(),
+                Act::MessageFetched { message, extent: Extent::Header } => vec![*message],
+                other => panic!("{other:?}"),
+            });
+            let named: Vec<_> = named.collect();
+            assert_eq!(named.concat(), messages);
+            named.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert!(counts(0).is_empty());
+        assert_eq!(counts(1), [1]);
+        assert_eq!(counts(64), [64]);
+        assert_eq!(counts(130), [64, 64, 2]);
+        assert!(matches!(Act::fetched(&[message(1)], &Extent::Whole)[..], [Act::MessageFetched { .. }]));
+    }
+
+    #[test]
+    fn an_entry_names_no_more_messages_than_it_may() {
+        let json = |count: usize| {
+            let messages = vec![MessageId::from_bytes([7; 16]).to_string(); count];
+            serde_json::json!({"kind": "messages_fetched", "messages": messages, "extent": {"kind": "whole"}})
+        };
+        for (count, reads) in [(0, false), (1, true), (64, true), (65, false)] {
+            assert_eq!(serde_json::from_value::<Act>(json(count)).is_ok(), reads, "{count}");
+        }
     }
 }

@@ -382,8 +382,8 @@ mod tests {
     #[test]
     fn the_longest_entry_can_be_read_back() {
         let part = PartPath::parse("1.".repeat(47).trim_end_matches('.')).unwrap();
-        let act = Act::MessageFetched {
-            message: MessageId::from_bytes([255; 16]),
+        let act = Act::MessagesFetched {
+            messages: vec![MessageId::from_bytes([255; 16]); Act::MOST_MESSAGES],
             extent: Extent::parts(vec![part; PartPath::MOST]),
         };
         let entry = Draft::new(Actor::Server, Origin::Internal, act)

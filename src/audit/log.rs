@@ -27,7 +27,7 @@ pub struct Recorded {
     tenant: TenantId,
     sequence: u64,
     leaf: Hash,
-    message: Option<MessageId>,
+    messages: Box<[MessageId]>,
 }
 
 impl Recorded {
@@ -48,7 +48,16 @@ impl Recorded {
 
     /// The message whose fetch, reveal or export the entry records: the proof is good for that one only.
     pub fn message(&self) -> Option<MessageId> {
-        self.message
+        match *self.messages {
+            [message] => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Whether the entry lets this message be opened: it names it, alone or among others, or it names no
+    /// message, as the opening of a view.
+    pub fn covers(&self, message: MessageId) -> bool {
+        self.messages.is_empty() || self.messages.contains(&message)
     }
 }
 
@@ -344,19 +353,20 @@ fn prove(tenant: TenantId, first: u64, leaves: &[Hash], groups: &[Group]) -> Vec
             tenant,
             sequence,
             leaf: *leaf,
-            message: subject(&draft.act),
+            messages: subjects(&draft.act),
         })
         .collect()
 }
 
-/// The message that an act opens.
-fn subject(act: &Act) -> Option<MessageId> {
+/// The messages that an act opens; none for acts that name none.
+fn subjects(act: &Act) -> Box<[MessageId]> {
     match act {
         Act::MessageFetched { message, .. }
         | Act::MessageRevealed { message, .. }
         | Act::MessageExported { message }
-        | Act::MessagePushed { message, .. } => Some(*message),
-        _ => None,
+        | Act::MessagePushed { message, .. } => Box::new([*message]),
+        Act::MessagesFetched { messages, .. } => messages.as_slice().into(),
+        _ => Box::default(),
     }
 }
 
@@ -379,7 +389,7 @@ fn answer(groups: Vec<Group>, outcome: Result<Vec<Recorded>, AuditError>) {
 }
 
 /// Entries in one append: about 300 KB of rows, a few milliseconds of hashing.
-pub(super) const MAX_BATCH: usize = 1024;
+pub const MAX_BATCH: usize = 1024;
 /// Drafts that may wait per tenant: four appends.
 const MAX_WAITING: usize = 4 * MAX_BATCH;
 /// Lanes kept: about 2 KB each.

@@ -246,6 +246,21 @@ mod tests {
     }
 
     #[test]
+    fn clients_try_imap_and_then_pop3() {
+        let ways: Vec<_> = lines(&samples::usual(), "example.org")
+            .into_iter()
+            .filter(|line| line.contains("mail.example.org.") && line.contains("_tcp"))
+            .collect();
+        let expected = [
+            "_imaps._tcp.example.org. SRV 0 1 993 mail.example.org.",
+            "_imap._tcp.example.org. SRV 10 1 143 mail.example.org.",
+            "_pop3s._tcp.example.org. SRV 20 1 995 mail.example.org.",
+            "_pop3._tcp.example.org. SRV 30 1 110 mail.example.org.",
+        ];
+        assert_eq!(ways, expected);
+    }
+
+    #[test]
     fn imap_is_preferred_and_sending_is_allowed_where_they_are() {
         let lines = lines(&samples::all(), "example.org");
         for line in [

@@ -59,8 +59,8 @@ impl Services {
         Self {
             hostname: config.hostname.clone(),
             dashboard: config.dashboard.public_url.clone(),
-            imaps: None,
-            imap: None,
+            imaps: port(&config.imaps.listen),
+            imap: port(&config.imap.listen),
             pop3s: port(&config.pop3s.listen),
             pop3: port(&config.pop3.listen),
             submissions: None,
@@ -142,7 +142,7 @@ const NO_SENDING_PORT: u16 = 465;
 mod samples {
     use super::Services;
 
-    /// The server of today: POP3, and reception by SMTP.
+    /// POP3 alone, and reception by SMTP.
     pub(super) fn pop3() -> Services {
         Services {
             hostname: "mail.example.org".to_owned(),
@@ -157,15 +157,14 @@ mod samples {
         }
     }
 
+    /// What a server offers that changes no listener: IMAP, then POP3.
+    pub(super) fn usual() -> Services {
+        Services { imaps: Some(993), imap: Some(143), ..pop3() }
+    }
+
     /// Everything on.
     pub(super) fn all() -> Services {
-        Services {
-            imaps: Some(993),
-            imap: Some(143),
-            submissions: Some(465),
-            submission: Some(587),
-            ..pop3()
-        }
+        Services { submissions: Some(465), submission: Some(587), ..usual() }
     }
 
     /// Nothing for clients, behind another mail server.
@@ -182,11 +181,13 @@ mod tests {
 
     #[test]
     fn services_are_what_the_listeners_say() {
-        let text = "hostname='mail.example.org'\n[pop3]\nlisten=[]\n[pop3s]\nlisten=['[::]:9950','0.0.0.0:995']\n\
+        let text = "hostname='mail.example.org'\n[imap]\nlisten=['0.0.0.0:1430']\n[pop3]\nlisten=[]\n[pop3s]\nlisten=['[::]:9950','0.0.0.0:995']\n\
                     [dashboard]\npublic_url='https://vault.example.org/'";
         let config = Config::parse(text, Path::new("veilpost.toml")).expect("valid");
-        let expected = Services { pop3s: Some(9950), pop3: None, ..samples::pop3() };
+        let expected = Services { imap: Some(1430), pop3s: Some(9950), pop3: None, ..samples::usual() };
         assert_eq!(Services::of(&config), expected);
+        let unchanged = Config::defaults("mail.example.org", Path::new("")).expect("valid");
+        assert_eq!(Services { dashboard: None, ..samples::usual() }, Services::of(&unchanged));
     }
 
     #[test]

@@ -195,8 +195,34 @@ fn phrase(value: &serde_json::Value) -> String {
             serde_json::Value::String(text) => text.replace('_', " "),
             serde_json::Value::Object(_) => phrase(field),
             serde_json::Value::Number(number) => format!("{name} {number}"),
+            // Sixty-four identifiers are no sentence; --json and `audit export` have them.
+            serde_json::Value::Array(many) if many.len() > MOST_NAMED => format!("{} {name}", many.len()),
+            serde_json::Value::Array(few) => {
+                few.iter().filter_map(|one| one.as_str()).collect::<Vec<_>>().join(" ")
+            }
             other => other.to_string(),
         });
     }
     words.join(" ")
+}
+
+/// Identifiers in one line.
+const MOST_NAMED: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_messages_are_counted_and_few_are_named() {
+        let act = |messages: &[&str]| {
+            phrase(
+                &serde_json::json!({"kind": "messages_fetched", "messages": messages, "extent": {"kind": "whole"}}),
+            )
+        };
+        assert_eq!(act(&["a", "b"]), "messages fetched a b whole");
+        assert_eq!(act(&["a"; 64]), "messages fetched 64 messages whole");
+        let listed = serde_json::json!({"kind": "messages_listed", "numbers": "1:40,57"});
+        assert_eq!(phrase(&listed), "messages listed 1:40,57");
+    }
 }

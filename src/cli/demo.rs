@@ -25,7 +25,7 @@ use crate::shutdown::Lifecycle;
 /// Arguments of `veilpost demo`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  veilpost demo\n  veilpost demo --dir /tmp/vault --smtp-port 2525 --pop3s-port 9950\n  veilpost demo --json"
+    after_help = "Examples:\n  veilpost demo\n  veilpost demo --dir /tmp/vault --smtp-port 2525 --imaps-port 9930\n  veilpost demo --json"
 )]
 pub struct DemoArgs {
     /// The folder for the vault, which must not hold one yet [default: a new temporary folder]
@@ -37,6 +37,12 @@ pub struct DemoArgs {
     /// LMTP port
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     lmtp_port: u16,
+    /// IMAP port (STARTTLS)
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    imap_port: u16,
+    /// IMAPS port
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    imaps_port: u16,
     /// POP3 port (STLS)
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     pop3_port: u16,
@@ -107,6 +113,8 @@ fn local_settings(args: &DemoArgs) -> Result<String, Failed> {
     let known = settings.set("", "hostname", HOSTNAME)
         && settings.set("smtp", "listen", local(args.smtp_port))
         && settings.set("lmtp", "listen", local(args.lmtp_port))
+        && settings.set("imap", "listen", local(args.imap_port))
+        && settings.set("imaps", "listen", local(args.imaps_port))
         && settings.set("pop3", "listen", local(args.pop3_port))
         && settings.set("pop3s", "listen", local(args.pop3s_port))
         && settings.set("dashboard", "listen", local(dashboard))
@@ -193,6 +201,8 @@ impl Facts {
         serde_json::json!({
             "smtp": first(&listening.smtp),
             "lmtp": first(&listening.lmtp),
+            "imap": first(&listening.imap),
+            "imaps": first(&listening.imaps),
             "pop3": first(&listening.pop3),
             "pop3s": first(&listening.pop3s),
             "dashboard": self.server.vault.settings.public_url,
@@ -217,13 +227,13 @@ impl Facts {
         let dim = |text: &str| styled(text, Style::Dim, &io::stdout());
         let listening = &self.server.listening;
         let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
-        let (smtp, pop3s) = (port(&listening.smtp), port(&listening.pop3s));
+        let (smtp, imaps) = (port(&listening.smtp), port(&listening.imaps));
         let ca = self.ca_file().display().to_string();
         let program =
             std::env::current_exe().map_or_else(|_| "veilpost".to_owned(), |path| path.display().to_string());
         let mut text = format!("{}\n\n{}\n", head("Veilpost demo"), qr(&self.totp_uri));
         let mut row =
-            |name: &str, value: &str| text.push_str(&format!("  {}{value}\n", dim(&format!("{name:<14}"))));
+            |name: &str, value: &str| text.push_str(&format!("  {}{value}\n", dim(&format!("{name:<16}"))));
         row("user", ADDRESS);
         row("dashboard", self.server.vault.settings.public_url.as_deref().unwrap_or("off"));
         row("password", &self.password);
@@ -233,6 +243,8 @@ impl Facts {
         row("folder", &self.config.data_dir.parent().unwrap_or(Path::new(".")).display().to_string());
         row("SMTP", &listening.smtp.iter().map(ToString::to_string).collect::<String>());
         row("LMTP", &listening.lmtp.iter().map(ToString::to_string).collect::<String>());
+        row("IMAPS", &listening.imaps.iter().map(ToString::to_string).collect::<String>());
+        row("IMAP (STARTTLS)", &listening.imap.iter().map(ToString::to_string).collect::<String>());
         row("POP3 (STLS)", &listening.pop3.iter().map(ToString::to_string).collect::<String>());
         row("POP3S", &listening.pop3s.iter().map(ToString::to_string).collect::<String>());
         row(
@@ -241,7 +253,7 @@ impl Facts {
         );
         for view in &self.views {
             text.push_str(&format!(
-                "\n{}\n  curl --cacert {ca} --user '{}:{}' pop3s://localhost:{pop3s}/1\n",
+                "\n{}\n  curl --cacert {ca} --user '{}:{}' 'imaps://localhost:{imaps}/INBOX;MAILINDEX=1'\n",
                 head(&format!("What the view \"{}\" shows of message 1 (policy {})", view.name, view.policy)),
                 view.login,
                 view.app_password,

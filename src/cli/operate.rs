@@ -117,8 +117,10 @@ pub fn serve(common: &Common) -> Result<(), Failed> {
             addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
         let at = &server.listening;
-        let (smtp, lmtp, pop3, pop3s) = (on(&at.smtp), on(&at.lmtp), on(&at.pop3), on(&at.pop3s));
-        tracing::info!(smtp, lmtp, pop3, pop3s, "serving");
+        let (smtp, lmtp) = (on(&at.smtp), on(&at.lmtp));
+        let (imap, imaps) = (on(&at.imap), on(&at.imaps));
+        let (pop3, pop3s) = (on(&at.pop3), on(&at.pop3s));
+        tracing::info!(smtp, lmtp, imap, imaps, pop3, pop3s, "serving");
         life.until_stopped().await?;
         if let Ended::LeftOver(tasks) = life.finish(config.limits.shutdown).await {
             tracing::warn!(tasks, "stopped with sessions under way; what they acknowledged is durable");

@@ -192,14 +192,7 @@ pub fn credential(command: Credential, common: &Common) -> Result<(), Failed> {
         }
         Credential::Revoke { id } => {
             let revoked: CredentialFetched = client.call(Request::CredentialRevoke { credential: id })?;
-            print(common.json, &revoked, |revoked| {
-                let count = revoked.fetched.len();
-                let list = revoked.fetched.iter().map(|id| format!("  {id}\n")).collect::<String>();
-                format!(
-                    "Revoked. With it {count} messages were fetched{}\n{list}",
-                    if count == 0 { "." } else { ":" }
-                )
-            })
+            print(common.json, &revoked, revocation)
         }
         Credential::Rotate { id, authorising } => {
             let made: CredentialCreated = authorising.with_authority(&mut client, |client, authority| {
@@ -208,6 +201,26 @@ pub fn credential(command: Credential, common: &Common) -> Result<(), Failed> {
             print(common.json, &made, app_password)
         }
     }
+}
+
+/// What a device that was shut out has seen.
+fn revocation(revoked: &CredentialFetched) -> String {
+    let count = revoked.fetched.len();
+    let list = revoked.fetched.iter().map(|id| format!("  {id}\n")).collect::<String>();
+    let end = if count == 0 { "." } else { ":" };
+    let mut text = format!("Revoked. With it {count} messages were fetched{end}\n{list}");
+    let listed = revoked.listed.len();
+    if listed > 0 || revoked.listed_gone > 0 {
+        let gone = match revoked.listed_gone {
+            0 => String::new(),
+            gone => format!(", and {gone} that have been deleted since"),
+        };
+        text.push_str(&format!(
+            "Of {listed} more{gone}, lists showed what the view has for sender, subject, size and first words \
+             (--json names them).\n"
+        ));
+    }
+    text
 }
 
 fn app_password(made: &CredentialCreated) -> String {
@@ -220,4 +233,30 @@ fn app_password(made: &CredentialCreated) -> String {
         made.app_password.expose(),
         made.credential,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(fetched: usize, listed: usize, listed_gone: u64) -> String {
+        revocation(&CredentialFetched {
+            credential: "c".to_owned(),
+            fetched: vec!["m".to_owned(); fetched],
+            listed: vec!["l".to_owned(); listed],
+            listed_gone,
+        })
+    }
+
+    #[test]
+    fn what_was_fetched_and_what_was_listed_are_told_apart() {
+        assert_eq!(told(0, 0, 0), "Revoked. With it 0 messages were fetched.\n");
+        assert_eq!(told(2, 0, 0), "Revoked. With it 2 messages were fetched:\n  m\n  m\n");
+        let both = told(1, 40, 3);
+        assert!(
+            both.starts_with("Revoked. With it 1 messages were fetched:\n  m\nOf 40 more, and 3 that"),
+            "{both}"
+        );
+        assert!(!both.contains("  l\n"));
+    }
 }

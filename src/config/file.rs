@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::model::{
-    Acme, Audit, Config, Dashboard, Limits, Lmtp, Log, Metrics, Pop3, Pop3s, Smtp, Tls, Unlock, every_address,
+    Acme, Audit, Config, Dashboard, Imap, Imaps, Limits, Lmtp, Log, Metrics, Pop3, Pop3s, Smtp, Tls, Unlock,
+    every_address,
 };
 use super::parts::{self, Endpoint};
 
@@ -24,6 +25,10 @@ pub(super) struct File {
     smtp: Smtp,
     #[serde(default)]
     lmtp: Lmtp,
+    #[serde(default)]
+    imap: Imap,
+    #[serde(default)]
+    imaps: Imaps,
     #[serde(default)]
     pop3: Pop3,
     #[serde(default)]
@@ -102,6 +107,8 @@ impl File {
             admin_socket,
             smtp: self.smtp,
             lmtp: self.lmtp,
+            imap: self.imap,
+            imaps: self.imaps,
             pop3: self.pop3,
             pop3s: self.pop3s,
             metrics: self.metrics,
@@ -133,11 +140,12 @@ impl File {
         if !self.lmtp.listen.iter().all(fits) {
             return Err(("lmtp", TOO_LONG));
         }
-        let mail = self.smtp.listen.len() + self.lmtp.listen.len();
-        if mail + self.pop3.listen.len() + self.pop3s.listen.len() == 0 {
+        let tcp =
+            [&self.smtp.listen, &self.imap.listen, &self.imaps.listen, &self.pop3.listen, &self.pop3s.listen];
+        if self.lmtp.listen.is_empty() && tcp.iter().all(|listen| listen.is_empty()) {
             return Err((
                 "smtp",
-                "there is nothing to serve: give one of smtp, lmtp, pop3, pop3s a listen address",
+                "there is nothing to serve: give one of smtp, lmtp, imap, imaps, pop3, pop3s a listen address",
             ));
         }
         Ok(())

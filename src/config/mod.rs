@@ -14,7 +14,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use example::Template;
-pub use model::{Acme, Audit, Config, Dashboard, Limits, Lmtp, Log, Metrics, Pop3, Pop3s, Smtp, Tls, Unlock};
+pub use model::{
+    Acme, Audit, Config, Dashboard, Imap, Imaps, Limits, Lmtp, Log, Metrics, Pop3, Pop3s, Smtp, Tls, Unlock,
+};
 pub use parts::{Endpoint, LogFormat, LogLevel};
 
 /// Why there is no [`Config`]. The operator is at fault, so each variant says what to change.
@@ -121,6 +123,8 @@ mod tests {
         assert_eq!(config.admin_socket, Path::new("/etc/veilpost/data/admin.sock"));
         assert_eq!(config.smtp.max_message_size, 50_000_000);
         assert!(config.lmtp.listen.is_empty() && config.metrics.listen.is_empty());
+        let port = |listen: &[std::net::SocketAddr]| listen[0].port();
+        assert_eq!((port(&config.imap.listen), port(&config.imaps.listen)), (143, 993));
         assert_eq!(config, Config::defaults("mail.example.org", Path::new("/etc/veilpost")).unwrap());
     }
 
@@ -160,7 +164,7 @@ mod tests {
             ("hostname = 'a.example'\n[dashboard]\npublic_url = 'http://a.example'", "https://"),
             ("hostname = 'a.example'\n[log]\nlevel = 'loud'", "`info`"),
             (
-                "hostname = 'a.example'\n[smtp]\nlisten=[]\n[pop3]\nlisten=[]\n[pop3s]\nlisten=[]",
+                "hostname = 'a.example'\nsmtp.listen=[]\nimap.listen=[]\nimaps.listen=[]\npop3.listen=[]\npop3s.listen=[]",
                 "nothing to serve",
             ),
         ] {

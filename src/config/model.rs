@@ -27,6 +27,10 @@ pub struct Config {
     pub smtp: Smtp,
     /// `[lmtp]`
     pub lmtp: Lmtp,
+    /// `[imap]`
+    pub imap: Imap,
+    /// `[imaps]`
+    pub imaps: Imaps,
     /// `[pop3]`
     pub pop3: Pop3,
     /// `[pop3s]`
@@ -54,8 +58,8 @@ pub struct Smtp {
     /// `listen`: addresses and ports; none turns SMTP off. Default `["0.0.0.0:25"]`.
     #[serde(deserialize_with = "parts::addresses")]
     pub listen: Vec<SocketAddr>,
-    /// `max_message_size`: octets of the largest message taken, by LMTP too; announced as SIZE
-    /// (RFC 1870). Default `"50 MB"`.
+    /// `max_message_size`: octets of the largest message taken, by LMTP and by IMAP's APPEND too; announced
+    /// as SIZE (RFC 1870) and APPENDLIMIT (RFC 7889). Default `"50 MB"`.
     #[serde(deserialize_with = "parts::size")]
     pub max_message_size: u64,
 }
@@ -66,6 +70,25 @@ pub struct Smtp {
 pub struct Lmtp {
     /// `listen`: addresses and ports, or `unix:` and a path; none, the default, turns LMTP off.
     pub listen: Vec<Endpoint>,
+}
+
+/// `[imap]`: IMAP that must say STARTTLS before a login (RFC 9051 §6.2.1). What a client uploads may be as
+/// large as [`Smtp::max_message_size`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Imap {
+    /// `listen`: addresses and ports; none turns it off. Default `["0.0.0.0:143"]`.
+    #[serde(deserialize_with = "parts::addresses")]
+    pub listen: Vec<SocketAddr>,
+}
+
+/// `[imaps]`: IMAP under TLS from the first byte (RFC 8314 §3.2).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Imaps {
+    /// `listen`: addresses and ports; none turns it off. Default `["0.0.0.0:993"]`.
+    #[serde(deserialize_with = "parts::addresses")]
+    pub listen: Vec<SocketAddr>,
 }
 
 /// `[pop3]`: POP3 that must say STLS before a login (RFC 1939, RFC 2595).
@@ -148,8 +171,8 @@ pub struct Limits {
     /// `data_seconds`: for the next octets of a message. Default 180 (RFC 5321 §4.5.3.2.5).
     #[serde(rename = "data_seconds", deserialize_with = "parts::seconds")]
     pub data: Duration,
-    /// `idle_seconds`: for the next command of a POP3 client. Default 600, the least that
-    /// RFC 1939 §3 allows.
+    /// `idle_seconds`: for the next command of a POP3 or IMAP client. Default 600, the least that
+    /// RFC 1939 §3 allows; IMAP clients have half an hour at least (RFC 9051 §5.4).
     #[serde(rename = "idle_seconds", deserialize_with = "parts::seconds")]
     pub idle: Duration,
     /// `shutdown_seconds`: for sessions to finish when the server stops. Default 30.
@@ -207,6 +230,18 @@ pub struct Log {
 impl Default for Smtp {
     fn default() -> Self {
         Self { listen: vec![every_address(25)], max_message_size: 50_000_000 }
+    }
+}
+
+impl Default for Imap {
+    fn default() -> Self {
+        Self { listen: vec![every_address(143)] }
+    }
+}
+
+impl Default for Imaps {
+    fn default() -> Self {
+        Self { listen: vec![every_address(993)] }
     }
 }
 

@@ -29,6 +29,7 @@ use crate::audit::{Act, AuditError, AuditStore, Checkpoint, Draft, Entry};
 use crate::clock::Timestamp;
 use crate::names::{CredentialId, MessageId, TenantId, UserId};
 use crate::owner::OwnerError;
+use crate::owner::mail::find;
 use crate::tenant::registry::{self, UserRef};
 use crate::vault::{AuditRows, Vault};
 
@@ -133,7 +134,7 @@ pub async fn list(
     visitor: Visitor,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Trouble> {
-    let scope = Scope::of(&house, &visitor, &wanted)?;
+    let scope = Scope::of(&house, &visitor, &wanted).await?;
     let tenant = visitor.visit.user.tenant;
     let before = wanted.before.parse().ok();
     let found = match &scope.sieve {
@@ -209,7 +210,7 @@ pub async fn export(
     State(house): State<Arc<House>>,
     Posted { visitor, form: wanted }: Posted<Wanted>,
 ) -> Result<Response, Trouble> {
-    let Scope { names, sieve, .. } = Scope::of(&house, &visitor, &wanted)?;
+    let Scope { names, sieve, .. } = Scope::of(&house, &visitor, &wanted).await?;
     let sieve = sieve.map_err(Trouble::invalid)?;
     let tenant = visitor.visit.user.tenant;
     let audit = &house.vault.audit;
@@ -273,10 +274,18 @@ struct Scope {
 }
 
 impl Scope {
-    fn of(house: &House, visitor: &Visitor, wanted: &Wanted) -> Result<Self, Trouble> {
+    async fn of(house: &House, visitor: &Visitor, wanted: &Wanted) -> Result<Self, Trouble> {
         let everybody = visitor.administers() && wanted.who == "all";
         let names = names(&house.vault, visitor.visit.user, everybody)?;
-        let sieve = wanted.sieve(everybody, &names);
+        let mut sieve = wanted.sieve(everybody, &names);
+        if let Ok(Sieve { message: Some(message), number, .. }) = &mut sieve {
+            let tenant = visitor.visit.user.tenant;
+            let people: Vec<UserRef> = match everybody {
+                true => names.users.keys().map(|user| UserRef { tenant, user: *user }).collect(),
+                false => vec![visitor.visit.user],
+            };
+            *number = number_of(&house.vault, people, *message).await?;
+        }
         let mine = |view: &crate::names::ViewId| {
             names.views.get(view).is_some_and(|(_, of)| everybody || *of == names.me)
         };
@@ -334,6 +343,7 @@ impl Wanted {
             person,
             device: parsed(&self.device, "That is not the number of a device.")?,
             message: parsed(&self.message, "That is not the number of a message: 26 letters and digits.")?,
+            number: None,
             since: day(&self.from)?,
             until,
         })
@@ -469,6 +479,20 @@ fn names(vault: &Vault, me: UserRef, everybody: bool) -> Result<Names, Trouble> 
         }
     }
     Ok(names)
+}
+
+/// Which of these people has a message, and its number there.
+async fn number_of(
+    vault: &Arc<Vault>,
+    people: Vec<UserRef>,
+    message: MessageId,
+) -> Result<Option<(UserId, u32)>, Trouble> {
+    for user in people {
+        if let Some(number) = find(vault, user, message).await? {
+            return Ok(Some((user.user, number)));
+        }
+    }
+    Ok(None)
 }
 
 fn credentials(

@@ -5,7 +5,7 @@ use crate::audit::{AuditError, AuditStore, Entry};
 use crate::clock::Timestamp;
 use crate::names::{CredentialId, MessageId, TenantId, UserId};
 
-use super::audit_words::{Matter, Names, device_in, message_of};
+use super::audit_words::{Matter, Names, device_in};
 
 /// Which entries; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Sieve {
     pub device: Option<CredentialId>,
     /// That name this message.
     pub message: Option<MessageId>,
+    /// In whose mailbox it is, and its number there, by which lists name it; none for one that is gone.
+    pub number: Option<(UserId, u32)>,
     /// Recorded at or after this time.
     pub since: Option<Timestamp>,
     /// Recorded before this time.
@@ -49,7 +51,7 @@ impl Sieve {
             && self.matter.is_none_or(|matter| Matter::of(&draft.act) == matter)
             && self.person.is_none_or(|person| names.concerns(draft, person))
             && self.device.is_none_or(|device| device_in(draft, device))
-            && self.message.is_none_or(|message| message_of(&draft.act) == Some(message))
+            && self.message.is_none_or(|message| names.tells_of(draft, message, self.number))
             && self.since.is_none_or(|since| entry.time >= since)
             && self.until.is_none_or(|until| entry.time < until)
     }

@@ -100,6 +100,8 @@ impl Matter {
             A::ViewOpened { .. }
             | A::ViewClosed { .. }
             | A::MessageFetched { .. }
+            | A::MessagesFetched { .. }
+            | A::MessagesListed { .. }
             | A::MessagePushed { .. } => Self::Devices,
             A::SignedIn
             | A::SignInEnded
@@ -201,6 +203,8 @@ impl Concerned {
             | A::ViewClosed { .. }
             | A::SignInRefused { .. }
             | A::MessageFetched { .. }
+            | A::MessagesFetched { .. }
+            | A::MessagesListed { .. }
             | A::ListRead { .. }
             | A::SearchMade { .. }
             | A::SignedIn
@@ -237,6 +241,18 @@ impl Names {
                 Concerned::User(user) => user == person,
                 Concerned::View(view) => self.has(person, view),
             }
+    }
+
+    /// Whether an entry names a message: alone, among others, or by its number in a mailbox, if that is
+    /// known.
+    pub fn tells_of(&self, draft: &Draft, message: MessageId, number: Option<(UserId, u32)>) -> bool {
+        match &draft.act {
+            Act::MessagesFetched { messages, .. } => messages.contains(&message),
+            Act::MessagesListed { numbers } => {
+                number.is_some_and(|(of, number)| self.is_by(&draft.actor, of) && numbers.contains(number))
+            }
+            act => message_of(act) == Some(message),
+        }
     }
 
     /// Whether the actor is the reader, or a device of theirs.
@@ -344,6 +360,13 @@ impl Names {
             }
             A::MessageFetched { message, extent } => {
                 about(format!("fetched {}", part_of(extent)), *message, ", as its view shows it")
+            }
+            A::MessagesFetched { messages: named, extent } => {
+                let count = messages(named.len() as u64);
+                plain(format!("fetched {}{count}, as its view shows them", part_of(extent)))
+            }
+            A::MessagesListed { numbers } => {
+                plain(format!("listed {}, as its view shows them", messages(numbers.count())))
             }
             A::MessagePushed { message, view } => {
                 let rest = format!(", masked, to where {} is sent", self.view(*view));
@@ -483,7 +506,7 @@ fn about(what: String, message: MessageId, rest: &str) -> Did {
     Did { what, message: Some(message), rest: rest.to_owned() }
 }
 
-/// The message that an act names.
+/// The message that an act is about, if it is about one alone.
 pub fn message_of(act: &Act) -> Option<MessageId> {
     match act {
         Act::MessageFetched { message, .. }

@@ -1,7 +1,7 @@
 //! The words of the audit page, for every act there is.
 
 use super::*;
-use crate::audit::{PartPath, Reason};
+use crate::audit::{MessageNumbers, PartPath, Reason};
 
 fn me() -> UserId {
     UserId::from_bytes([1; 16])
@@ -57,6 +57,8 @@ fn entries_read_as_plain_sentences() {
     let opened = Act::MessageRevealed { message: message(), extent: Extent::Whole };
     let fetched = Act::MessageFetched { message: message(), extent: Extent::Top { lines: 3 } };
     let gone = (ViewId::from_bytes([8; 16]), CredentialId::from_bytes([9; 16]));
+    let many = Act::MessagesFetched { messages: vec![message(); 3], extent: Extent::Header };
+    let listed = Act::MessagesListed { numbers: MessageNumbers::parse("1:40").expect("a set") };
     for (actor, act, words) in [
         (
             user(me()),
@@ -69,6 +71,16 @@ fn entries_read_as_plain_sentences() {
             device(phone()),
             fetched.clone(),
             "Your device “phone” fetched the header and 3 lines of a message, as its view shows it, from 203.0.113.7.",
+        ),
+        (
+            device(phone()),
+            many,
+            "Your device “phone” fetched the header of 3 messages, as its view shows them, from 203.0.113.7.",
+        ),
+        (
+            device(bobs()),
+            listed,
+            "The device “tablet” of bob@firm.example listed 40 messages, as its view shows them, from 203.0.113.7.",
         ),
         (
             device(bobs()),
@@ -181,6 +193,24 @@ fn a_member_sees_what_concerns_them_and_nothing_else() {
 }
 
 #[test]
+fn a_message_is_found_among_others() {
+    let names = names();
+    let other = MessageId::from_bytes([8; 16]);
+    let fetched = Act::MessagesFetched { messages: vec![other, message()], extent: Extent::Whole };
+    let entry = draft(device(phone()), fetched);
+    assert!(names.tells_of(&entry, message(), None) && names.tells_of(&entry, other, None));
+    assert!(!names.tells_of(&entry, MessageId::from_bytes([9; 16]), None));
+
+    let numbers = MessageNumbers::parse("3:5,9").expect("a set");
+    let listed = |of| draft(device(of), Act::MessagesListed { numbers: numbers.clone() });
+    assert!(names.tells_of(&listed(phone()), message(), Some((me(), 4))));
+    assert!(!names.tells_of(&listed(phone()), message(), Some((me(), 6))));
+    // The same number in another mailbox is another message.
+    assert!(!names.tells_of(&listed(bobs()), message(), Some((me(), 4))));
+    assert!(!names.tells_of(&listed(phone()), message(), None));
+}
+
+#[test]
 fn a_reason_is_not_part_of_the_sentence() {
     let reason = Reason::parse("tax audit").expect("a reason");
     let sentence = names().sentence(&draft(user(me()), Act::SignedIn).because(reason));
@@ -197,6 +227,11 @@ fn acts() -> Vec<Act> {
         A::ViewClosed { fetched: 0 },
         A::SignInRefused { protocol: Protocol::CommandLine, cause: Refusal::Softlock },
         A::MessageFetched { message, extent: Extent::Header },
+        A::MessagesFetched {
+            messages: vec![message, MessageId::from_bytes([8; 16])],
+            extent: Extent::Header,
+        },
+        A::MessagesListed { numbers: MessageNumbers::parse("3:5,9").expect("a set") },
         A::MessagePushed { message, view },
         A::ListRead { messages: 1 },
         A::SearchMade { matches: 0 },

@@ -40,6 +40,8 @@ struct Page<'a> {
     qr: Qr,
     host: &'a str,
     ways: Vec<Way>,
+    /// Whether mail can be sent by this server.
+    sends: bool,
 }
 
 /// The app password, sent back for the profile.
@@ -60,6 +62,7 @@ pub(super) fn answer(house: &House, visitor: &Visitor, view: ViewId, made: &Cred
         qr: Qr::of(password),
         host: &house.services.hostname,
         ways: ways(&house.services),
+        sends: house.services.submissions.or(house.services.submission).is_some(),
     })
 }
 

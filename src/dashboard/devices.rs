@@ -1,7 +1,7 @@
 //! The devices of a view: each has an app password of its own. Adding one, giving one a new password,
-//! and taking it away, after the list of exactly what it has fetched.
+//! and taking it away, after the lists of exactly what it has fetched and what it was shown in lists.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -19,11 +19,12 @@ use super::words::{self, Moment};
 use crate::admin::api::{CredentialCreated, Request};
 use crate::clock::Timestamp;
 use crate::names::{CredentialId, MessageId, TenantId, ViewId};
-use crate::owner::fetched::{fetched, lines, rows_of};
+use crate::owner::fetched::{Seen, SeenRows, lines, rows_of, seen};
 use crate::owner::lines::{Known, Line};
 use crate::owner::view::Located;
 use crate::tenant::registry;
 use crate::tenant::rows::{CredentialListRow, LastUsedRow};
+use crate::vault::pages::Rows;
 
 /// A device in a list.
 pub(super) struct Device {
@@ -44,14 +45,20 @@ struct Page {
     view: ViewId,
     view_name: String,
     device: Device,
-    total: usize,
-    fetched: Vec<Fetched>,
+    /// Messages that were fetched.
+    fetched: usize,
+    /// Messages that only lists showed.
+    listed: usize,
+    listed_gone: u64,
+    /// Which of the two is shown.
+    lists: bool,
+    items: Vec<Sight>,
     newer: Option<usize>,
     older: Option<usize>,
 }
 
-/// A message that the device has fetched.
-struct Fetched {
+/// A message that the device has seen.
+struct Sight {
     message: MessageId,
     at: Moment,
     /// When it was received; nothing if it was deleted since.
@@ -60,11 +67,14 @@ struct Fetched {
     subject: String,
 }
 
-/// Which page of the list.
+/// Which page of which list.
 #[derive(Deserialize)]
-pub struct PageNumber {
+pub struct Turned {
     #[serde(default)]
     page: usize,
+    /// `listed` for what only lists showed.
+    #[serde(default)]
+    seen: String,
 }
 
 /// What a new device is called.
@@ -100,21 +110,28 @@ pub async fn page(
     State(house): State<Arc<House>>,
     visitor: Visitor,
     Path((view, device)): Path<(String, String)>,
-    Query(PageNumber { page }): Query<PageNumber>,
+    Query(Turned { page, seen: which }): Query<Turned>,
 ) -> Result<Response, Trouble> {
     let (located, view_name) = locate(&house, &visitor, &view, &device)?;
-    let seen = fetched(&house.vault, &located).await?;
-    let total = seen.len();
+    let seen = Arc::new(seen(&house.vault, &located).await?);
+    let SeenRows { fetched, listed, listed_gone } =
+        rows_of(&house.vault, visitor.visit.user, seen.clone()).await?;
+    let lists = which == "listed";
+    let counts = (seen.fetched.len(), listed.len());
+    let (rows, total) = if lists { (listed, counts.1) } else { (fetched, counts.0) };
     let page = page.min(total.saturating_sub(1) / PAGE);
-    let listed = listed(&house, &visitor, &seen, page).await?;
+    let items = sights(&house, &visitor, (&seen, lists), rows, page).await?;
     let device = self::device(&house, located.user.tenant, located.credential, located.row)?;
     Ok(html(&Page {
         frame: Frame::of(&visitor, Place::Views, &device.label),
         view: located.view,
         view_name,
         device,
-        total,
-        fetched: listed,
+        fetched: counts.0,
+        listed: counts.1,
+        listed_gone,
+        lists,
+        items,
         newer: page.checked_sub(1),
         older: Some(page + 1).filter(|next| next * PAGE < total),
     }))
@@ -172,35 +189,39 @@ fn locate(house: &House, visitor: &Visitor, view: &str, device: &str) -> Result<
     Ok((Located { user, view, credential, row: listed }, row.name))
 }
 
-/// A page of what was fetched, the newest mail first, and last what has been deleted since.
-async fn listed(
+/// A page of what was seen, the newest mail first; and last, of what was fetched, what has been deleted since.
+async fn sights(
     house: &House,
     visitor: &Visitor,
-    seen: &BTreeMap<MessageId, Timestamp>,
+    (seen, lists): (&Seen, bool),
+    rows: Rows,
     page: usize,
-) -> Result<Vec<Fetched>, Trouble> {
-    let rows = rows_of(&house.vault, visitor.visit.user, seen).await?;
-    let kept: std::collections::BTreeSet<MessageId> = rows.iter().map(|(_, row)| row.message).collect();
-    let deleted = seen.keys().filter(|message| !kept.contains(message));
+) -> Result<Vec<Sight>, Trouble> {
+    let kept: BTreeSet<MessageId> = rows.iter().map(|(_, row)| row.message).collect();
     let (from, present) = (page * PAGE, rows.len());
     let on_page = rows.into_iter().skip(from).take(PAGE).collect();
     let unlocked = visitor.open_until().map(|_| visitor.unlocked(house)).transpose()?;
     let lines = lines(&house.vault, unlocked.as_ref(), on_page).await?;
-    let mut listed: Vec<Fetched> =
-        lines.into_iter().filter_map(|line| Some(known(*seen.get(&line.message)?, line))).collect();
-    let room = PAGE - listed.len();
-    let gone = deleted.skip(from.saturating_sub(present)).take(room);
-    listed.extend(gone.map(|message| Fetched {
-        message: *message,
-        at: seen[message].into(),
-        received: None,
-        from: String::new(),
-        subject: String::new(),
-    }));
-    Ok(listed)
+    let at = |line: &Line| match lists {
+        true => seen.listed.at(line.uid),
+        false => seen.fetched.get(&line.message).copied(),
+    };
+    let mut sights: Vec<Sight> = lines.into_iter().filter_map(|line| Some(known(at(&line)?, line))).collect();
+    if !lists {
+        let deleted = seen.fetched.iter().filter(|(message, _)| !kept.contains(message));
+        let room = PAGE - sights.len();
+        sights.extend(
+            deleted.skip(from.saturating_sub(present)).take(room).map(|(message, at)| gone(*message, *at)),
+        );
+    }
+    Ok(sights)
 }
 
-fn known(at: Timestamp, line: Line) -> Fetched {
+fn gone(message: MessageId, at: Timestamp) -> Sight {
+    Sight { message, at: at.into(), received: None, from: String::new(), subject: String::new() }
+}
+
+fn known(at: Timestamp, line: Line) -> Sight {
     let (from, subject) = match line.shown {
         Known::Summary(summary) => {
             let subject =
@@ -211,7 +232,7 @@ fn known(at: Timestamp, line: Line) -> Fetched {
         Known::Damaged => (String::new(), "A damaged message".to_owned()),
     };
     let received = Some(Moment::new(line.received));
-    Fetched { message: line.message, at: at.into(), received, from, subject }
+    Sight { message: line.message, at: at.into(), received, from, subject }
 }
 
 /// Messages on a page.

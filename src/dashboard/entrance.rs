@@ -80,6 +80,7 @@ pub async fn sign_out(
     PostedByNewcomer(posted): PostedByNewcomer<super::visitor::Nothing>,
 ) -> Result<Response, Trouble> {
     let visit = posted.visitor.visit;
+    house.forget(&visit.id);
     if let Some(Some(ended)) = house.sessions.close_sign_in(visit.user, &visit.id) {
         record_ends(&house.vault, vec![ended], crate::audit::LockCause::ByPerson).await?;
     }

@@ -12,7 +12,8 @@ use super::frame::{Frame, Place, html};
 use super::trouble::Trouble;
 use super::visitor::Visitor;
 use super::words::{self, Moment};
-use crate::owner::lines::{self, Folder, Known, Line};
+use crate::mailbox::FolderId;
+use crate::owner::lines::{self, Known, Line};
 use crate::vault::pages::Start;
 
 /// Which page of which list.
@@ -55,7 +56,7 @@ pub async fn list(
     visitor: Visitor,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Trouble> {
-    let folder = if wanted.folder == "trash" { Folder::Trash } else { Folder::Inbox };
+    let folder = if wanted.folder == "trash" { FolderId::TRASH } else { FolderId::INBOX };
     let start = match (wanted.before, wanted.after) {
         (Some(uid), _) => Start::Before(uid),
         (None, Some(uid)) => Start::After(uid),
@@ -82,8 +83,8 @@ pub async fn list(
     };
     found.truncate(PAGE);
     let (name, title) = match folder {
-        Folder::Inbox => ("inbox", "Inbox"),
-        Folder::Trash => ("trash", "Trash"),
+        FolderId::TRASH => ("trash", "Trash"),
+        _ => ("inbox", "Inbox"),
     };
     Ok(html(&Page {
         frame: Frame::of(&visitor, Place::Mail, title),
@@ -98,11 +99,10 @@ pub async fn list(
 fn row(line: Line) -> Row {
     let (state, summary) = match line.shown {
         Known::Summary(summary) => ("", summary),
-        Known::Sealed => ("sealed", Default::default()),
-        Known::Damaged => ("damaged", Default::default()),
+        // No list here has lines without a key.
+        Known::Sealed | Known::Damaged => ("damaged", Default::default()),
     };
     let subject = match (state, summary.subject.is_empty()) {
-        ("sealed", _) => "Sealed: unlock to read it".to_owned(),
         ("damaged", _) => "This message is damaged".to_owned(),
         (_, true) => "(no subject)".to_owned(),
         (_, false) => summary.subject,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -18,10 +18,12 @@ use super::visitor::{Nothing, Posted, Visitor};
 use super::words::{self, Moment};
 use crate::audit::{Extent, PartPath, Recorded};
 use crate::names::{MessageId, ViewId};
-use crate::owner::mail::{self, OwnerReader};
+use crate::owner::mail::{self, OwnerReader, Whole};
+use crate::owner::sessions::SessionId;
 use crate::owner::unlock::step_up as owner_step_up;
 use crate::owner::{OwnerError, Unlocked, lines};
 use crate::reading::{self, Mailbox, Reading, Remote};
+use crate::search::Hit;
 use crate::tenant::registry;
 use crate::wipe::Wiped;
 
@@ -113,31 +115,39 @@ pub struct Wishes {
     view: Option<String>,
 }
 
+impl Wishes {
+    /// Whether pictures from elsewhere are asked for by a page of ours (Fetch Metadata): a link in
+    /// another page would have them tell the sender that the message was read.
+    fn remote(&self, headers: &HeaderMap) -> bool {
+        let ours = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+        ours && self.remote == Some(1)
+    }
+}
+
 /// `GET /mail/{uid}`.
 pub async fn page(
     State(house): State<Arc<House>>,
     visitor: Visitor,
     Path(uid): Path<u32>,
     Query(wishes): Query<Wishes>,
+    headers: HeaderMap,
 ) -> Result<Response, Trouble> {
     if visitor.open_until().is_none() {
         return masked(&house, &visitor, uid).await;
     }
-    let unlocked = visitor.unlocked(&house)?;
-    if !house.may_show(&visitor, uid) {
-        return Ok(html(&CodePage::new(&visitor, uid, None)));
-    }
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
-    house.sessions.count_revealed(&unlocked, 1);
-    let thread = neighbours(&house, &unlocked, whole.row.message, uid);
-    let remote = wishes.remote == Some(1);
+    let (unlocked, whole) = match reveal(&house, &visitor, uid, Extent::Whole).await {
+        Err(Trouble::StepUp(_)) => return Ok(html(&CodePage::new(&visitor, uid, None))),
+        revealed => revealed?,
+    };
+    let thread = neighbours(&house, unlocked, whole.row.message, uid).await?;
+    let remote = wishes.remote(&headers);
     let letter = letter(whole.octets, remote).await?;
     house.remember(&visitor, whole.recorded);
     Ok(html(&Page {
         frame: Frame::of(&visitor, Place::Mail, &letter.subject),
         uid,
         masked: false,
-        trashed: whole.row.trashed,
+        trashed: mail::is_trashed(&house.vault, visitor.visit.user, uid).await?,
         received: Moment::new(whole.row.received),
         size: words::size(whole.row.octets),
         remote,
@@ -149,18 +159,17 @@ pub async fn page(
 /// The same while it is locked: what the password alone shows.
 async fn masked(house: &Arc<House>, visitor: &Visitor, uid: u32) -> Result<Response, Trouble> {
     let (row, octets) = lines::masked_message(&house.vault, &visitor.visit, uid, visitor.by()).await?;
-    let letter = match octets {
-        Some(octets) => letter(octets, false).await?,
-        None => letter_of(Reading::default(), false),
-    };
+    // Of the masked octets: the whole's would tell how much is left out.
+    let size = words::size(octets.len() as u64);
+    let letter = letter(octets, false).await?;
     Ok(html(&Page {
         frame: Frame::of(visitor, Place::Mail, &letter.subject),
         uid,
         letter,
         masked: true,
-        trashed: row.trashed,
+        trashed: mail::is_trashed(&house.vault, visitor.visit.user, uid).await?,
         received: Moment::new(row.received),
-        size: words::size(row.octets),
+        size,
         remote: false,
         thread: Vec::new(),
     }))
@@ -172,10 +181,10 @@ pub async fn frame(
     visitor: Visitor,
     Path(uid): Path<u32>,
     Query(wishes): Query<Wishes>,
+    headers: HeaderMap,
 ) -> Result<Response, Trouble> {
-    house.must_show(&visitor, uid)?;
     let octets = again(&house, &visitor, uid).await?;
-    let remote = if wishes.remote == Some(1) { Remote::Allowed } else { Remote::Blocked };
+    let remote = if wishes.remote(&headers) { Remote::Allowed } else { Remote::Blocked };
     let document = aside(move || reading::read(&octets).html.map(|body| body.clean(remote).document)).await?;
     let document = document.ok_or(Trouble::NotFound("page"))?;
     let headers = [
@@ -193,10 +202,8 @@ pub async fn part(
     visitor: Visitor,
     Path((uid, number)): Path<(u32, usize)>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    house.must_show(&visitor, uid)?;
     let path = PartPath::parse(&number.to_string()).ok_or(Trouble::NotFound("attachment"))?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::parts(vec![path])).await?;
+    let (unlocked, whole) = reveal(&house, &visitor, uid, Extent::parts(vec![path])).await?;
     let found = aside(move || reading::attachment(&whole.octets, number)).await?;
     let (attachment, content) = found.ok_or(Trouble::NotFound("attachment"))?;
     Ok(download(&house, unlocked, "application/octet-stream", &attachment.name, content))
@@ -208,9 +215,7 @@ pub async fn source(
     visitor: Visitor,
     Path(uid): Path<u32>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    house.must_show(&visitor, uid)?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let (unlocked, whole) = reveal(&house, &visitor, uid, Extent::Whole).await?;
     let name = format!("message-{uid}.eml");
     Ok(download(&house, unlocked, "message/rfc822", &name, whole.octets))
 }
@@ -222,10 +227,8 @@ pub async fn compare(
     Path(uid): Path<u32>,
     Query(wishes): Query<Wishes>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    house.must_show(&visitor, uid)?;
     let view = chosen(&house, &visitor, wishes.view.as_deref())?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let (unlocked, whole) = reveal(&house, &visitor, uid, Extent::Whole).await?;
     let seen = lines::as_view_shows(&house.vault, &unlocked, view, uid, &whole.recorded).await?;
     let letter = letter(whole.octets, false).await?;
     let seen = match seen {
@@ -250,9 +253,7 @@ pub async fn print(
     visitor: Visitor,
     Path(uid): Path<u32>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    house.must_show(&visitor, uid)?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, Extent::Whole).await?;
+    let (_, whole) = reveal(&house, &visitor, uid, Extent::Whole).await?;
     let received = Moment::new(whole.row.received);
     let letter = letter(whole.octets, false).await?;
     Ok(html(&PrintPage { frame: Frame::of(&visitor, Place::Mail, &letter.subject), letter, received }))
@@ -267,8 +268,7 @@ pub async fn link(
     // Unlocked first: what there is and what there is not is nobody else's to know.
     let unlocked = visitor.unlocked(&house)?;
     let message: MessageId = message.parse().map_err(|_| Trouble::NotFound("message"))?;
-    let vault = house.vault.clone();
-    let found = aside(move || mail::find(&vault, unlocked.user(), message)).await??;
+    let found = mail::find(&house.vault, unlocked.user(), message).await?;
     let uid = found.ok_or(Trouble::NotFound("message"))?;
     Ok(Redirect::to(&format!("/mail/{uid}")).into_response())
 }
@@ -314,24 +314,18 @@ pub async fn step_up(
     }
 }
 
-/// `POST /mail/{uid}/trash`.
-pub async fn trash(
+/// `POST /mail/{uid}/trash`, and back again by `/mail/{uid}/restore`. It reveals nothing and needs no
+/// unlock; without one there are only the messages of the dashboard's view.
+pub async fn throw<const AWAY: bool>(
     State(house): State<Arc<House>>,
     Path(uid): Path<u32>,
     Posted { visitor, .. }: Posted<Nothing>,
 ) -> Result<Redirect, Trouble> {
-    mail::set_trashed(&house.vault, visitor.visit.user, uid, true).await?;
-    Ok(Redirect::to("/mail?said=trashed"))
-}
-
-/// `POST /mail/{uid}/restore`.
-pub async fn restore(
-    State(house): State<Arc<House>>,
-    Path(uid): Path<u32>,
-    Posted { visitor, .. }: Posted<Nothing>,
-) -> Result<Redirect, Trouble> {
-    mail::set_trashed(&house.vault, visitor.visit.user, uid, false).await?;
-    Ok(Redirect::to("/mail?said=restored"))
+    if visitor.open_until().is_none() {
+        lines::in_view(&house.vault, &visitor.visit, uid).await?;
+    }
+    mail::set_trashed(&house.vault, visitor.visit.user, uid, AWAY).await?;
+    Ok(Redirect::to(if AWAY { "/mail?said=trashed" } else { "/mail?said=restored" }))
 }
 
 /// `POST /mail/{uid}/delete`: for good.
@@ -345,17 +339,35 @@ pub async fn delete(
     Ok(Redirect::to("/mail?folder=trash&said=deleted"))
 }
 
+/// Opens a message for its owner, `extent` of which is going to be shown: unlocked, after a code of
+/// its own where each takes one, written down and counted. Every page that shows one comes by here.
+async fn reveal(
+    house: &House,
+    visitor: &Visitor,
+    uid: u32,
+    extent: Extent,
+) -> Result<(Unlocked, Whole), Trouble> {
+    let unlocked = may_open(house, visitor, uid)?;
+    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, extent).await?;
+    house.sessions.count_revealed(&unlocked, 1);
+    Ok((unlocked, whole))
+}
+
 /// The octets of a message once more: on the entry of the page that was just shown, else on a new one.
 async fn again(house: &House, visitor: &Visitor, uid: u32) -> Result<Wiped, Trouble> {
-    let unlocked = visitor.unlocked(house)?;
-    let mut reader = OwnerReader::new(&house.vault, &unlocked)?;
+    let unlocked = may_open(house, visitor, uid)?;
     if let Some(recorded) = house.remembered(visitor) {
-        match reader.again(uid, &recorded).await {
+        match OwnerReader::new(&house.vault, &unlocked)?.again(uid, &recorded).await {
             Err(OwnerError::NotFound(_)) => {}
             octets => return Ok(octets?),
         }
     }
-    Ok(reader.reveal_uid(uid, Extent::Whole).await?.octets)
+    Ok(reveal(house, visitor, uid, Extent::Whole).await?.1.octets)
+}
+
+fn may_open(house: &House, visitor: &Visitor, uid: u32) -> Result<Unlocked, Trouble> {
+    let unlocked = visitor.unlocked(house)?;
+    if house.may_show(visitor, uid) { Ok(unlocked) } else { Err(Trouble::StepUp(uid)) }
 }
 
 impl House {
@@ -364,11 +376,6 @@ impl House {
         let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         stepped.retain(|_, until| visitor.now < *until);
         !visitor.tenant.step_up.unwrap_or(false) || stepped.contains_key(&(visitor.visit.id, uid))
-    }
-
-    /// The same for what belongs to a message: its page asks for the code.
-    fn must_show(&self, visitor: &Visitor, uid: u32) -> Result<(), Trouble> {
-        if self.may_show(visitor, uid) { Ok(()) } else { Err(Trouble::StepUp(uid)) }
     }
 
     fn step(&self, visitor: &Visitor, uid: u32) {
@@ -384,6 +391,14 @@ impl House {
             shown.clear();
         }
         shown.insert(visitor.visit.id, Arc::new(recorded));
+    }
+
+    /// A new unlock begins with nothing of the one before: no code, no entry.
+    pub(super) fn forget(&self, session: &SessionId) {
+        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stepped.retain(|(of, _), _| of != session);
+        drop(stepped);
+        self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(session);
     }
 
     fn remembered(&self, visitor: &Visitor) -> Option<Arc<Recorded>> {
@@ -426,16 +441,27 @@ fn download(
 }
 
 /// The other messages of a conversation, as far as they are indexed.
-fn neighbours(house: &House, unlocked: &Unlocked, message: MessageId, uid: u32) -> Vec<Neighbour> {
-    let found = house.indexes.open(&house.vault, unlocked).and_then(|index| Ok(index.thread(message)?));
-    let hits = found.unwrap_or_else(|error| {
+async fn neighbours(
+    house: &Arc<House>,
+    unlocked: Unlocked,
+    message: MessageId,
+    uid: u32,
+) -> Result<Vec<Neighbour>, Trouble> {
+    let house = house.clone();
+    let find = move || house.indexes.open(&house.vault, &unlocked).and_then(|open| Ok(open.thread(message)?));
+    // The index reads files and unseals them: not where other sessions wait.
+    let hits = aside(find).await?.unwrap_or_else(|error| {
         tracing::warn!(%error, "a conversation cannot be looked up");
         Vec::new()
     });
+    Ok(around(hits, uid))
+}
+
+/// Those around this one: a list that goes on for years is no conversation any more.
+fn around(hits: Vec<Hit>, uid: u32) -> Vec<Neighbour> {
     if hits.len() < 2 {
         return Vec::new();
     }
-    // Those around this one: a list that goes on for years is no conversation any more.
     let here = hits.iter().position(|hit| hit.uid == uid).unwrap_or(0);
     let first = here.saturating_sub(NEIGHBOURS / 2).min(hits.len().saturating_sub(NEIGHBOURS));
     hits.into_iter()
@@ -477,7 +503,10 @@ async fn letter(octets: Wiped, remote: bool) -> Result<Letter, Trouble> {
     aside(move || letter_of(reading::read(&octets), remote)).await
 }
 
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+/// Blocking work where it holds up nobody.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Trouble> {
     tokio::task::spawn_blocking(work).await.map_err(|_| OwnerError::Stopping.into())
 }
 

@@ -10,12 +10,13 @@ use serde::Deserialize;
 use super::House;
 use super::frame::{Frame, Place, html};
 use super::jobs::{Kind, Progress};
+use super::message::aside;
 use super::trouble::Trouble;
 use super::visitor::Visitor;
 use super::words::{self, Moment};
 use crate::audit::{Act, Draft};
 use crate::owner::{OwnerError, Unlocked, index};
-use crate::search::{Fragment, Hit, Page as HitPage};
+use crate::search::{Fragment, Hit, Index, Page as HitPage};
 
 /// What is looked for.
 #[derive(Deserialize)]
@@ -70,17 +71,14 @@ pub async fn page(
     }
     let unlocked = visitor.unlocked(&house)?;
     let user = unlocked.user();
-    let open = house.indexes.open(&house.vault, &unlocked)?;
-    if index::is_behind(&house.vault, &unlocked, &open)? {
-        keep_up(&house, unlocked);
-    }
+    let open = kept_up(house.clone(), unlocked).await?;
     page.job = house.jobs.state(user, Kind::Index).filter(|state| !matches!(state, Progress::Done(_)));
     if q.is_empty() {
         return Ok(html(&page));
     }
     let (offset, query) = (wanted.page.saturating_mul(PAGE), q.clone());
-    let found = tokio::task::spawn_blocking(move || open.search(&query, HitPage { offset, limit: PAGE }));
-    let found = found.await.map_err(|_| OwnerError::Stopping)?.map_err(OwnerError::from)?;
+    let found = aside(move || open.search(&query, HitPage { offset, limit: PAGE })).await?;
+    let found = found.map_err(OwnerError::from)?;
     // Durable before the page is made: it names senders, subjects and words.
     let by = visitor.by();
     let act = Act::SearchMade { matches: found.total as u64 };
@@ -95,7 +93,23 @@ pub async fn page(
     page.total = found.total;
     page.notes = found.notes;
     page.rows = found.hits.into_iter().map(row).collect();
+    if visitor.tenant.step_up.unwrap_or(false) {
+        // The text of a message waits for a code of its own here.
+        page.rows.iter_mut().for_each(|row| row.snippet.clear());
+    }
     Ok(html(&page))
+}
+
+/// The person's index; what it does not have yet is being added behind it.
+async fn kept_up(house: Arc<House>, unlocked: Unlocked) -> Result<Index, Trouble> {
+    let open = move || {
+        let open = house.indexes.open(&house.vault, &unlocked)?;
+        if index::is_behind(&house.vault, &unlocked, &open)? {
+            keep_up(&house, unlocked);
+        }
+        Ok::<_, OwnerError>(open)
+    };
+    Ok(aside(open).await??)
 }
 
 /// Brings the person's index up to their mailbox in the background, unless that is under way.

@@ -5,8 +5,9 @@ use super::House;
 use super::trouble::Trouble;
 use super::visitor::Visitor;
 use super::words::{self, Moment};
+use crate::mailbox::FolderId;
 use crate::names::ViewId;
-use crate::owner::lines::{self, Folder, Known, Line};
+use crate::owner::lines::{self, Known, Line};
 use crate::owner::preview::{Sides, sample};
 use crate::owner::{OwnerError, Unlocked};
 use crate::plan::sides::{ShownPart, Told};
@@ -67,7 +68,7 @@ pub struct Choice {
 
 /// The newest messages, to choose from.
 pub async fn choices(house: &House, unlocked: &Unlocked, most: usize) -> Result<Vec<Choice>, Trouble> {
-    let lines = lines::whole(&house.vault, unlocked, Folder::Inbox, Start::Newest, most).await?;
+    let lines = lines::whole(&house.vault, unlocked, FolderId::INBOX, Start::Newest, most).await?;
     Ok(lines.into_iter().map(choice).collect())
 }
 

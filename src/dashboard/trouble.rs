@@ -159,12 +159,18 @@ pub fn with_return(page: &str, back: &str) -> String {
     format!("{page}?to={back}")
 }
 
-/// A path on this server, and nothing that leads elsewhere.
+/// A path on this server, and nothing that leads elsewhere. It does not ask for pictures from there
+/// either: where a form leads counts as our own link, whoever wrote it.
 pub fn local(path: &str) -> &str {
     let is_local = path.starts_with('/')
         && !path.starts_with("//")
         && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if is_local { path } else { "/mail" }
+    if !is_local {
+        return "/mail";
+    }
+    let (page, query) = path.split_once('?').unwrap_or((path, ""));
+    let asks = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "remote");
+    if asks { page } else { path }
 }
 
 /// As a sentence on a page.
@@ -191,6 +197,9 @@ mod tests {
             ["//evil.example", "https://evil.example", "/\\evil.example", "", "mail", "/a\r\nb", "/a b"]
         {
             assert_eq!(local(path), "/mail", "{path}");
+        }
+        for path in ["/mail/7?remote=1", "/mail/7?a=b&%72emote=1", "/mail/7?remote"] {
+            assert_eq!(local(path), "/mail/7", "{path}");
         }
         assert_eq!(with_return("/unlock", "/mail/7?x=1&y=2"), "/unlock?to=%2Fmail%2F7%3Fx%3D1%26y%3D2");
     }

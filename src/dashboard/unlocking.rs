@@ -76,6 +76,7 @@ pub async fn unlock(
 /// Puts an unlock into the session that it was asked for in, and begins to index what is new.
 pub(super) fn enter(house: &Arc<House>, visitor: &Visitor, opened: &Opened) -> Result<(), Trouble> {
     let origin = visitor.client.origin;
+    house.forget(&visitor.visit.id);
     house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
     house.notary.attend(visitor.visit.user.tenant);
     search::keep_up(house, house.sessions.resume(&opened.token, house.vault.clock.now())?);
@@ -87,6 +88,7 @@ pub async fn lock(
     State(house): State<Arc<House>>,
     Posted { visitor, .. }: Posted<super::visitor::Nothing>,
 ) -> Result<Response, Trouble> {
+    house.forget(&visitor.visit.id);
     if let Some((token, _)) = &visitor.visit.unlock {
         house.sessions.sign_ins.detach(&visitor.visit.id);
         if let Some(ended) = house.sessions.close(token) {

@@ -97,6 +97,10 @@ pub async fn confirm(
     State(house): State<Arc<House>>,
     PostedByNewcomer(Posted { visitor, form }): PostedByNewcomer<Code>,
 ) -> Result<Response, Trouble> {
+    if visitor.row.pending.is_none() {
+        // Nothing is left to set up, so this unlock has a reason of its own, and its own page.
+        return Ok(Redirect::to("/unlock").into_response());
+    }
     let origin = visitor.client.origin;
     let visit = &visitor.visit;
     match enrol::confirm_authenticator(&house.vault, &house.sessions, visit, &form.code, origin).await {

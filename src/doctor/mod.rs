@@ -119,6 +119,7 @@ mod testing {
             let free = vec!["127.0.0.1:0".parse().expect("an address")];
             (config.smtp.listen, config.pop3.listen, config.pop3s.listen) =
                 (free.clone(), free.clone(), free.clone());
+            (config.imap.listen, config.imaps.listen) = (free.clone(), free.clone());
             config.dashboard.listen = free;
             Self { folder, config, now }
         }

@@ -28,6 +28,8 @@ fn wanted(case: &Case<'_>) -> Vec<(&'static str, SocketAddr)> {
     let sections = [
         ("smtp", &config.smtp.listen[..]),
         ("lmtp", &lmtp),
+        ("imap", &config.imap.listen),
+        ("imaps", &config.imaps.listen),
         ("pop3", &config.pop3.listen),
         ("pop3s", &config.pop3s.listen),
         ("dashboard", &config.dashboard.listen),
@@ -117,7 +119,7 @@ mod tests {
         fresh.config.lmtp.listen =
             vec![Endpoint::Unix("x".into()), Endpoint::Tcp("127.0.0.1:0".parse().expect("an address"))];
         let findings = fresh.look(listeners);
-        assert_eq!(findings.len(), 5, "{findings:?}");
+        assert_eq!(findings.len(), 7, "{findings:?}");
         assert!(findings.iter().all(|finding| finding.state == State::Ok), "{findings:?}");
     }
 

@@ -40,6 +40,8 @@ pub struct Entry {
     pub mod_seq: u64,
     /// The view's exact octets.
     pub octets: u64,
+    /// Tells this sealing of the message from any other.
+    pub sealing: u64,
     /// When it was received, Unix seconds.
     pub received: i64,
     /// When it came into this folder, Unix seconds (RFC 8514 §2).

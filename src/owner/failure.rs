@@ -8,6 +8,7 @@ use crate::records::RecordError;
 use crate::seal::UnsealError;
 use crate::store::blobs::BlobError;
 use crate::store::ledger::CommitError;
+use crate::vault::mailboxes::BoxError;
 
 /// Why the owner's side does not do as asked. Names who is at fault; holds no secret, no address.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,19 @@ pub enum OwnerError {
     /// A task ended early: the server is shutting down.
     #[error("the server is shutting down")]
     Stopping,
+}
+
+impl From<BoxError> for OwnerError {
+    fn from(error: BoxError) -> Self {
+        match error {
+            BoxError::NoFolder => Self::NotFound("folder"),
+            BoxError::Exists => Self::Exists("folder"),
+            BoxError::Records(error) => error.into(),
+            BoxError::Audit(error) => error.into(),
+            BoxError::Blobs(error) => error.into(),
+            error => Self::Invalid { what: "folder", why: error.to_string() },
+        }
+    }
 }
 
 impl From<CommitError> for OwnerError {

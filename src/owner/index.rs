@@ -4,6 +4,7 @@
 //! catches up, newest UIDs last, in rounds. The index is a cache: one that is damaged is made anew.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
@@ -43,10 +44,17 @@ impl Indexes {
         Ok(index)
     }
 
-    /// Closes the indexes of everybody who has locked.
+    /// Closes the indexes of everybody who has locked, except where a job still holds one: an
+    /// index opened beside it would not see what the job adds, and add it once more. The job ends
+    /// soon after the lock, and the next call closes its index.
     pub fn close_locked(&self, vault: &Vault, sessions: &Sessions) {
         let now = vault.clock.now();
-        self.held().retain(|user, _| sessions.has_any(*user, now));
+        self.close(|user| !sessions.has_any(user, now));
+    }
+
+    fn close(&self, is_locked: impl Fn(UserRef) -> bool) {
+        // Under the lock nobody takes a clone from here, and who has one makes the index shared.
+        self.held().retain(|user, index| index.is_shared() || !is_locked(*user));
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<UserRef, Index>> {
@@ -68,8 +76,13 @@ pub struct Indexed {
 
 /// Whether there is mail that the index does not have.
 pub fn is_behind(vault: &Vault, unlocked: &Unlocked, index: &Index) -> Result<bool, OwnerError> {
-    let newer = crate::vault::pages::Start::After(index.indexed_up_to());
-    Ok(!crate::vault::pages::page(vault, unlocked.user, newer, 1, |_| true)?.is_empty())
+    let (user, mut is_behind) = (unlocked.user, false);
+    let next = index.indexed_up_to().saturating_add(1).to_be_bytes();
+    vault.records.tenant(user.tenant).visit::<MessageRow>(&[user.user.as_bytes()], &next, |_, row| {
+        is_behind = row.is_ok();
+        if is_behind { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(is_behind)
 }
 
 /// Brings the index up to the mailbox: forgets what is gone, adds what is new. Ends early, between
@@ -150,7 +163,7 @@ fn read(
 }
 
 fn documents(
-    vault: &Vault,
+    vault: &Arc<Vault>,
     unlocked: &Unlocked,
     recorded: &Recorded,
     rows: &[(u32, MessageRow)],
@@ -174,3 +187,28 @@ fn documents(
 const ROUND: usize = 256;
 /// Messages that share a commit.
 const COMMIT_EVERY: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::IndexKey;
+    use crate::names::{TenantId, UserId};
+
+    #[test]
+    fn an_index_at_work_stays_open_until_the_work_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
+        let index = Index::open(&folder.path().join("index"), IndexKey::from_bytes(&[7; 32])).unwrap();
+        let indexes = Indexes::default();
+        indexes.held().insert(user, index.clone());
+        let writer = index.writer().unwrap();
+        drop(index);
+        indexes.close(|_| true);
+        assert!(indexes.held().contains_key(&user), "a job writes to it");
+        drop(writer);
+        indexes.close(|_| false);
+        assert!(indexes.held().contains_key(&user), "it is not locked");
+        indexes.close(|_| true);
+        assert!(indexes.held().is_empty());
+    }
+}

@@ -8,6 +8,7 @@ use super::sign_ins::Visit;
 use super::view::view_identity;
 use super::{By, OwnerError, Unlocked};
 use crate::audit::{Act, Draft, Extent, Recorded};
+use crate::mailbox::FolderId;
 use crate::names::{MessageId, ViewId};
 use crate::seal::UnsealError;
 use crate::store::ledger::Batch;
@@ -15,18 +16,9 @@ use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::MessageRow;
 use crate::vault::Vault;
 use crate::vault::masked::{MaskError, Shelf, ViewReader};
-use crate::vault::pages::{self, Rows, Start};
+use crate::vault::pages::{self, Among, Rows, Start};
 use crate::vault::summary::{HEAD, Summary};
 use crate::wipe::Wiped;
-
-/// Which messages a list has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folder {
-    /// Those that were not thrown away.
-    Inbox,
-    /// Those that were.
-    Trash,
-}
 
 /// One message in a list.
 pub struct Line {
@@ -36,8 +28,6 @@ pub struct Line {
     pub message: MessageId,
     /// When it was received, Unix seconds.
     pub received: i64,
-    /// Its octets.
-    pub octets: u64,
     /// What the reader may know of it.
     pub shown: Known,
 }
@@ -46,75 +36,120 @@ pub struct Line {
 pub enum Known {
     /// This.
     Summary(Summary),
-    /// It came before the view, or the view's policy leaves it out.
+    /// That it is there: the reader has no key to any of it.
     Sealed,
     /// Its container is damaged.
     Damaged,
 }
 
-/// A page as the dashboard's view shows it. The opening of the view is in the audit log already.
+/// A page as the dashboard's view shows it, without what the view leaves out: that such a message is
+/// there is nothing that a password tells. The opening of the view is in the audit log already.
 pub async fn masked(
     vault: &Arc<Vault>,
     visit: &Visit,
-    folder: Folder,
-    start: Start,
+    folder: FolderId,
+    mut start: Start,
     limit: usize,
 ) -> Result<Vec<Line>, OwnerError> {
-    let rows = rows(vault, visit.user, folder, start, limit).await?;
-    let mut reader = ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?);
-    let mut batch = Batch::new();
-    let mut lines = Vec::with_capacity(rows.len());
-    for (uid, row) in rows {
-        let generation = reader.shelf().generation;
-        let shown = match reader.keys().kept_summary(vault, uid, &row, generation) {
-            Some(summary) => Known::Summary(summary),
-            None => {
-                match reader.open(uid, &row, &visit.recorded).await.and_then(|masked| masked.head(HEAD)) {
-                    Ok(head) => {
-                        let summary = Summary::of(&head);
-                        reader.keys().keep_summary(vault, &mut batch, (uid, &row, generation), &summary);
-                        Known::Summary(summary)
-                    }
-                    Err(MaskError::Gone) => Known::Sealed,
-                    Err(MaskError::Damaged) => Known::Damaged,
-                    Err(MaskError::Unavailable) => return Err(OwnerError::Unavailable),
-                }
+    let reader = view_reader(vault, visit)?;
+    let (mut batch, mut lines) = (Batch::new(), Vec::new());
+    loop {
+        let missing = limit - lines.len();
+        let rows = rows(vault, visit.user, folder, Some(visit.view), start, missing).await?;
+        let is_last = rows.len() < missing;
+        let (newest, oldest) = (rows.first().map(|(uid, _)| *uid), rows.last().map(|(uid, _)| *uid));
+        let mut found = Vec::with_capacity(rows.len());
+        for (uid, row) in rows {
+            let shown = masked_line(vault, &reader, &mut batch, (uid, &row), &visit.recorded).await?;
+            found.extend(shown.map(|shown| line(uid, &row, shown)));
+        }
+        match (start, newest, oldest) {
+            (Start::After(_), Some(newest), _) => {
+                start = Start::After(newest);
+                found.append(&mut lines);
+                lines = found;
             }
-        };
-        lines.push(line(uid, &row, shown));
+            (_, _, Some(oldest)) => {
+                start = Start::Before(oldest);
+                lines.append(&mut found);
+            }
+            _ => {}
+        }
+        if is_last || lines.len() >= limit {
+            break;
+        }
     }
     keep(vault, batch);
     Ok(lines)
+}
+
+/// What the view shows of a message; none if it leaves it out.
+async fn masked_line(
+    vault: &Vault,
+    reader: &ViewReader,
+    batch: &mut Batch,
+    (uid, row): (u32, &MessageRow),
+    recorded: &Recorded,
+) -> Result<Option<Known>, OwnerError> {
+    let generation = reader.shelf().generation;
+    if let Some(summary) = reader.keys().kept_summary(vault, uid, row, generation) {
+        return Ok(Some(Known::Summary(summary)));
+    }
+    match reader.open(uid, row, recorded).await.and_then(|masked| masked.head(HEAD)) {
+        Ok(head) => {
+            let summary = Summary::of(&head);
+            reader.keys().keep_summary(vault, batch, (uid, row, generation), &summary);
+            Ok(Some(Known::Summary(summary)))
+        }
+        Err(MaskError::Gone) => Ok(None),
+        Err(MaskError::Damaged) => Ok(Some(Known::Damaged)),
+        Err(MaskError::Unavailable) => Err(OwnerError::Unavailable),
+    }
 }
 
 /// A page as the owner sees it. The page is one audit entry, durable before it is read.
 pub async fn whole(
     vault: &Arc<Vault>,
     unlocked: &Unlocked,
-    folder: Folder,
+    folder: FolderId,
     start: Start,
     limit: usize,
 ) -> Result<Vec<Line>, OwnerError> {
-    let rows = rows(vault, unlocked.user, folder, start, limit).await?;
+    let rows = rows(vault, unlocked.user, folder, None, start, limit).await?;
     OwnerReader::new(vault, unlocked)?.lines(rows).await
 }
 
-/// One message as the dashboard's view shows it: its row and its octets.
+/// One message as the dashboard's view shows it: its row and its octets. One that the view leaves out
+/// is not found, and nothing is recorded.
 pub async fn masked_message(
     vault: &Arc<Vault>,
     visit: &Visit,
     uid: u32,
     by: By,
-) -> Result<(MessageRow, Option<Wiped>), OwnerError> {
-    let user = visit.user;
-    let row: Option<MessageRow> =
-        vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
-    let row = row.ok_or(OwnerError::NotFound("message"))?;
+) -> Result<(MessageRow, Wiped), OwnerError> {
+    let row = in_view(vault, visit, uid).await?;
     let act = Act::MessageFetched { message: row.message, extent: Extent::Whole };
-    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
-    let mut reader = ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?);
-    let octets = rendered(&mut reader, uid, &row, &recorded).await?;
-    Ok((row, octets))
+    let recorded = vault.audit.record(visit.user.tenant, Draft::new(by.actor, by.origin, act)).await?;
+    let octets = rendered(&view_reader(vault, visit)?, uid, &row, &recorded).await?;
+    Ok((row, octets.ok_or(OwnerError::NotFound("message"))?))
+}
+
+/// The row of a message that the dashboard's view has; any other one is not found.
+pub async fn in_view(vault: &Arc<Vault>, visit: &Visit, uid: u32) -> Result<MessageRow, OwnerError> {
+    let missing = || OwnerError::NotFound("message");
+    let row = row(vault, visit.user, uid)?;
+    let reader = view_reader(vault, visit)?;
+    let entry = reader.shelf().entry(&row).ok_or_else(missing)?;
+    if reader.shelf().is_stale(entry) {
+        // What today's policy makes of it shows only once it is open, for which the entry of the
+        // view's opening is enough: nobody is shown anything yet.
+        match reader.open(uid, &row, &visit.recorded).await {
+            Err(MaskError::Gone) => return Err(missing()),
+            Err(MaskError::Unavailable) => return Err(OwnerError::Unavailable),
+            Ok(_) | Err(MaskError::Damaged) => {}
+        }
+    }
+    Ok(row)
 }
 
 /// A message of the unlocked user as one of their views shows it; none if the view does not have it.
@@ -127,17 +162,15 @@ pub async fn as_view_shows(
     recorded: &Recorded,
 ) -> Result<Option<Wiped>, OwnerError> {
     let user = unlocked.user;
-    let row: Option<MessageRow> =
-        vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
-    let row = row.ok_or(OwnerError::NotFound("message"))?;
+    let row = row(vault, user, uid)?;
     let view_row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
     let identity = view_identity(&unlocked.key, &view_row)?;
     let shelf = Shelf { user, view, generation: view_row.generation, policy: view_row.policy };
-    rendered(&mut ViewReader::new(vault.clone(), shelf, identity), uid, &row, recorded).await
+    rendered(&ViewReader::new(vault.clone(), shelf, identity), uid, &row, recorded).await
 }
 
 async fn rendered(
-    reader: &mut ViewReader,
+    reader: &ViewReader,
     uid: u32,
     row: &MessageRow,
     recorded: &Recorded,
@@ -148,6 +181,15 @@ async fn rendered(
         Err(MaskError::Damaged) => Err(UnsealError::Layout.into()),
         Err(MaskError::Unavailable) => Err(OwnerError::Unavailable),
     }
+}
+
+fn row(vault: &Vault, user: UserRef, uid: u32) -> Result<MessageRow, OwnerError> {
+    let row = vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
+    row.ok_or(OwnerError::NotFound("message"))
+}
+
+fn view_reader(vault: &Arc<Vault>, visit: &Visit) -> Result<ViewReader, OwnerError> {
+    Ok(ViewReader::new(vault.clone(), shelf(vault, visit)?, visit.identity()?))
 }
 
 /// The view that the dashboard lists, as it is today.
@@ -164,20 +206,17 @@ pub(super) fn keep(vault: &Vault, batch: Batch) {
 }
 
 pub(super) fn line(uid: u32, row: &MessageRow, shown: Known) -> Line {
-    Line { uid, message: row.message, received: row.received, octets: row.octets, shown }
+    Line { uid, message: row.message, received: row.received, shown }
 }
 
+/// Rows of a folder, of those that `view` has if one is given.
 async fn rows(
     vault: &Arc<Vault>,
     user: UserRef,
-    folder: Folder,
+    folder: FolderId,
+    view: Option<ViewId>,
     start: Start,
     limit: usize,
 ) -> Result<Rows, OwnerError> {
-    let vault = vault.clone();
-    let read =
-        move || pages::page(&vault, user, start, limit, |row| row.trashed == (folder == Folder::Trash));
-    // A page of the trash may walk the whole mailbox: not where other sessions wait.
-    let rows = tokio::task::spawn_blocking(read).await.map_err(|_| OwnerError::Stopping)?;
-    Ok(rows?)
+    Ok(pages::page(vault, user, Among { folder: Some(folder), view }, start, limit).await?)
 }

@@ -2,19 +2,20 @@
 //! `open` asks for an audit entry that is already durable.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::lines::{Known, Line, keep, line};
 use super::{OwnerError, Unlocked};
 use crate::audit::{Act, Draft, Extent, Recorded};
-use crate::names::{MessageId, Reader, ViewId};
-use crate::records::row_key;
+use crate::mailbox::FolderId;
+use crate::names::{MessageId, Reader};
 use crate::seal::{Container, OpenedOriginal, UnsealError};
-use crate::store::blobs::BlobName;
 use crate::store::ledger::Batch;
-use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{HiddenRow, MessageRow, StaleSizeRow, SummaryRow};
+use crate::tenant::registry::UserRef;
+use crate::tenant::rows::MessageRow;
 use crate::vault::Vault;
-use crate::vault::pages::{self, Rows, Start};
+use crate::vault::mailboxes;
+use crate::vault::pages::{self, Among, Rows, Start};
 use crate::vault::read::{self, ReadError};
 use crate::vault::seeds::{ReaderKeys, SeedError};
 use crate::vault::summary::{HEAD, Summary};
@@ -26,6 +27,8 @@ pub struct Listed {
     pub uid: u32,
     /// Its row.
     pub row: MessageRow,
+    /// Where it is.
+    pub folder: FolderId,
     /// From and Subject, decoded; or that it is damaged.
     pub shown: Result<(String, String), OwnerError>,
 }
@@ -44,14 +47,14 @@ pub struct Whole {
 
 /// Opens messages of an unlocked user.
 pub struct OwnerReader<'a> {
-    vault: &'a Vault,
+    vault: &'a Arc<Vault>,
     unlocked: &'a Unlocked,
     keys: ReaderKeys,
 }
 
 impl<'a> OwnerReader<'a> {
     /// Reads the mail of the unlocked user.
-    pub fn new(vault: &'a Vault, unlocked: &'a Unlocked) -> Result<Self, OwnerError> {
+    pub fn new(vault: &'a Arc<Vault>, unlocked: &'a Unlocked) -> Result<Self, OwnerError> {
         let reader = Reader::Owner(unlocked.user.tenant);
         let identity = crate::keyring::Identity::parse(&unlocked.key.0.reveal())?;
         Ok(Self { vault, unlocked, keys: ReaderKeys::new(reader, identity) })
@@ -61,7 +64,7 @@ impl<'a> OwnerReader<'a> {
     /// one audit entry.
     pub async fn list(&mut self, before: Option<u32>, limit: usize) -> Result<Vec<Listed>, OwnerError> {
         let start = before.map_or(Start::Newest, Start::Before);
-        let rows = pages::page(self.vault, self.unlocked.user, start, limit, |_| true)?;
+        let rows = pages::page(self.vault, self.unlocked.user, Among::default(), start, limit).await?;
         let recorded = self.record(Act::ListRead { messages: rows.len() as u64 }).await?;
         let mut listed = Vec::with_capacity(rows.len());
         let mut batch = Batch::new();
@@ -72,7 +75,8 @@ impl<'a> OwnerReader<'a> {
                 Err(error @ OwnerError::Damaged(_)) => Err(error),
                 Err(error) => return Err(error),
             };
-            listed.push(Listed { uid, row, shown });
+            let folder = pages::folder_of(self.vault, self.unlocked.user, uid).await?;
+            listed.push(Listed { uid, row, folder: folder.unwrap_or(FolderId::INBOX), shown });
         }
         keep(self.vault, batch);
         Ok(listed)
@@ -114,7 +118,7 @@ impl<'a> OwnerReader<'a> {
 
     /// One whole message, by UID or identifier.
     pub async fn read(&mut self, name: &str) -> Result<Whole, OwnerError> {
-        let (uid, row) = self.find(name)?;
+        let (uid, row) = self.find(name).await?;
         self.reveal(uid, row, Extent::Whole).await
     }
 
@@ -173,7 +177,7 @@ impl<'a> OwnerReader<'a> {
         recorded: &Recorded,
     ) -> Result<OpenedOriginal, OwnerError> {
         let tenant = self.unlocked.user.tenant;
-        if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
+        if recorded.tenant() != tenant || !recorded.covers(row.message) {
             return Err(OwnerError::OtherTenant);
         }
         let read = match read::container(self.vault, self.unlocked.user, uid, row).await {
@@ -185,7 +189,7 @@ impl<'a> OwnerReader<'a> {
             Err(ReadError::Stopping) => return Err(OwnerError::Stopping),
             Ok(read) => read,
         };
-        match self.open_manifest(row, read.container).await {
+        match self.open_manifest(row, read.container) {
             Ok(opened) => Ok(opened),
             Err(SeedError::Blobs(error)) => Err(error.into()),
             Err(SeedError::Records(error)) => Err(error.into()),
@@ -196,27 +200,22 @@ impl<'a> OwnerReader<'a> {
         }
     }
 
-    async fn open_manifest(
-        &mut self,
-        row: &MessageRow,
-        container: Container,
-    ) -> Result<OpenedOriginal, SeedError> {
+    fn open_manifest(&self, row: &MessageRow, container: Container) -> Result<OpenedOriginal, SeedError> {
         let tenant = self.unlocked.user.tenant;
         let manifest = container.manifest_of(Reader::Owner(tenant)).ok_or(UnsealError::NoManifest)?;
-        let key = self.keys.message_key(self.vault, manifest).await?;
-        Ok(OpenedOriginal::open(container, tenant, row.message, key)?)
+        let key = self.keys.message_key(self.vault, manifest)?;
+        Ok(OpenedOriginal::open(container, tenant, row.message, &key)?)
     }
 
     /// The message called `name`: its UID, or its identifier.
-    pub(super) fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
+    pub(super) async fn find(&self, name: &str) -> Result<(u32, MessageRow), OwnerError> {
         if let Ok(uid) = name.parse::<u32>() {
             return Ok((uid, self.row(uid)?));
         }
         let message: MessageId = name.parse().map_err(|_| OwnerError::NotFound("message"))?;
-        self.rows()?
-            .into_iter()
-            .find(|(_, row)| row.message == message)
-            .ok_or(OwnerError::NotFound("message"))
+        let number = pages::number_of(self.vault, self.unlocked.user, message).await?;
+        let number = number.ok_or(OwnerError::NotFound("message"))?;
+        Ok((number, self.row(number)?))
     }
 
     /// The identifier of a message; it is in the row, and opens nothing.
@@ -237,49 +236,33 @@ impl<'a> OwnerReader<'a> {
     }
 }
 
-/// Finds a message by its identifier; walks the mailbox, and blocks.
-pub fn find(vault: &Vault, user: UserRef, message: MessageId) -> Result<Option<u32>, OwnerError> {
-    let found = pages::page(vault, user, Start::Newest, 1, |row| row.message == message)?;
-    Ok(found.first().map(|(uid, _)| *uid))
+/// Finds a message by its identifier.
+pub async fn find(vault: &Vault, user: UserRef, message: MessageId) -> Result<Option<u32>, OwnerError> {
+    Ok(pages::number_of(vault, user, message).await?)
 }
 
-/// Moves a message to the trash, or back. It reveals nothing and needs no unlock.
+/// Whether a message is in the trash.
+pub async fn is_trashed(vault: &Vault, user: UserRef, uid: u32) -> Result<bool, OwnerError> {
+    Ok(pages::folder_of(vault, user, uid).await? == Some(FolderId::TRASH))
+}
+
+/// Moves a message to the trash, or back to INBOX. It reveals nothing and needs no unlock.
 pub async fn set_trashed(vault: &Vault, user: UserRef, uid: u32, trashed: bool) -> Result<(), OwnerError> {
-    let scope = vault.records.tenant(user.tenant);
-    let number = uid.to_be_bytes();
-    let parts: [&[u8]; 2] = [user.user.as_bytes(), &number];
-    let read = scope.get_versioned::<MessageRow>(&parts)?.ok_or(OwnerError::NotFound("message"))?;
-    let mut batch = Batch::new();
-    scope.replace(&mut batch, &parts, read.sealed, &MessageRow { trashed, ..read.row });
-    let _committed = vault.records.commit(batch).await?;
+    let folder = pages::folder_of(vault, user, uid).await?.ok_or(OwnerError::NotFound("message"))?;
+    if trashed != (folder == FolderId::TRASH) {
+        let target = if trashed { FolderId::TRASH } else { FolderId::INBOX };
+        mailboxes::relocate(vault, user, &[uid], target).await?;
+    }
     Ok(())
 }
 
 /// Removes a message for good: its row, so that nothing refers to it, then its container with every
 /// manifest in it.
-pub async fn delete(vault: &Vault, unlocked: &Unlocked, name: &str) -> Result<MessageId, OwnerError> {
-    let reader = OwnerReader::new(vault, unlocked)?;
-    let (uid, row) = reader.find(name)?;
-    let _recorded = reader.record(Act::MessageRemoved { message: row.message }).await?;
-    let user = unlocked.user;
-    let mut batch = Batch::new();
-    batch.delete(row_key::<MessageRow>(&[user.user.as_bytes(), &uid.to_be_bytes()]));
-    let forget = |batch: &mut Batch, reader: Reader| {
-        batch.delete(row_key::<SummaryRow>(&[&reader.to_bytes(), row.message.as_bytes()]));
-    };
-    forget(&mut batch, Reader::Owner(user.tenant));
-    for (view, _) in registry::views(&vault.records, user)? {
-        forget_in(&mut batch, view, uid);
-        forget(&mut batch, Reader::View(view));
-    }
-    let _committed = vault.records.commit(batch).await?;
-    vault.blobs.delete(&BlobName::of_container(row.container)).await?;
+pub async fn delete(vault: &Arc<Vault>, unlocked: &Unlocked, name: &str) -> Result<MessageId, OwnerError> {
+    let (uid, row) = OwnerReader::new(vault, unlocked)?.find(name).await?;
+    let by = unlocked.by();
+    mailboxes::destroy(vault, unlocked.user, &[uid], by.actor, by.origin).await?;
     Ok(row.message)
-}
-
-fn forget_in(batch: &mut Batch, view: ViewId, uid: u32) {
-    batch.delete(row_key::<HiddenRow>(&[view.as_bytes(), &uid.to_be_bytes()]));
-    batch.delete(row_key::<StaleSizeRow>(&[view.as_bytes(), &uid.to_be_bytes()]));
 }
 
 /// All octets of an opened message; its SHA-256 is checked.

@@ -4,6 +4,8 @@
 //! The message is revealed for it, so the audit entry comes first (law 4), and the whole message
 //! counts as revealed. The view is composed by the function that composes every view (law 5).
 
+use std::sync::Arc;
+
 use super::mail::{OwnerReader, whole};
 use super::{OwnerError, Unlocked};
 use crate::audit::{Act, Extent};
@@ -39,9 +41,9 @@ pub struct Sides {
 }
 
 /// Reveals a message to its owner for a preview. Too large a message is refused before it is read.
-pub async fn sample(vault: &Vault, unlocked: &Unlocked, uid: u32) -> Result<Sample, OwnerError> {
+pub async fn sample(vault: &Arc<Vault>, unlocked: &Unlocked, uid: u32) -> Result<Sample, OwnerError> {
     let mut reader = OwnerReader::new(vault, unlocked)?;
-    let (uid, row) = reader.find(&uid.to_string())?;
+    let (uid, row) = reader.find(&uid.to_string()).await?;
     if row.octets > MAX_OCTETS {
         let why = format!("a preview takes at most {} MB", MAX_OCTETS / 1_000_000);
         return Err(OwnerError::Invalid { what: "message", why });

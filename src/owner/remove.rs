@@ -15,8 +15,9 @@ use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
-    CredentialListRow, CredentialRow, HiddenRow, LastUsedRow, MailboxRow, MessageRow, PasskeyRow, PolicyRow,
-    RecipientRow, SeedRow, SoftlockRow, StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
+    CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, MailboxRow, MessageRow, PasskeyRow,
+    PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow, SummaryRow, TenantNameRow,
+    TenantRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -134,11 +135,14 @@ async fn remove_user(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
     // Its key is gone with the owner's: this is for room, not for secrecy.
     crate::search::Index::erase(&vault.settings.indexes.join(user.user.to_string()))?;
     batch.delete_prefix(row_key::<MessageRow>(&[user.user.as_bytes()]));
+    batch.delete_prefix(row_key::<PlaceRow>(&[user.user.as_bytes()]));
+    batch.delete_prefix(row_key::<FolderRow>(&[user.user.as_bytes()]));
     batch.delete_prefix(row_key::<ViewRow>(&[user.user.as_bytes()]));
     batch.delete(row_key::<MailboxRow>(&[user.user.as_bytes()]));
     batch.delete_prefix(row_key::<SoftlockRow>(&[user.user.as_bytes()]));
     batch.delete(row_key::<UserRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]));
     let _committed = vault.records.commit(batch).await?;
+    vault.mailboxes.forget(user);
     Ok(())
 }
 

@@ -15,12 +15,11 @@ use crate::clock::Timestamp;
 use crate::message::Plaintext;
 use crate::names::ViewId;
 use crate::seal::EnvelopeFacts;
-use crate::store::blobs::BlobName;
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::registry;
 use crate::tenant::rows::MessageRow;
-use crate::vault::Vault;
 use crate::vault::seal::{Arrival, SealingError, seal};
+use crate::vault::{Vault, mailboxes};
 
 /// What a reseal did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,7 +104,7 @@ async fn begin(
     Ok(last)
 }
 
-/// Reads the row anew each time: a client may have moved the message to the trash meanwhile.
+/// Reads the row anew each time: another reseal may have been faster.
 async fn one(
     vault: &Arc<Vault>,
     unlocked: &Unlocked,
@@ -115,23 +114,14 @@ async fn one(
 ) -> Result<(), OwnerError> {
     let user = unlocked.user;
     let scope = vault.records.tenant(user.tenant);
-    let number = uid.to_be_bytes();
-    let parts: [&[u8]; 2] = [user.user.as_bytes(), &number];
     for _ in 0..MAX_ATTEMPTS {
-        let read = scope.get_versioned::<MessageRow>(&parts)?.ok_or(OwnerError::NotFound("message"))?;
-        let stored =
-            seal(vault, arrival(reader, user, uid, &read.row, recorded).await?).await.map_err(sealing)?;
-        let row = MessageRow { trashed: read.row.trashed, ..stored.row.clone() };
-        let mut batch = Batch::new();
-        scope.replace(&mut batch, &parts, read.sealed, &row);
-        match vault.records.commit(batch).await {
-            Ok(committed) => {
-                stored.release(committed);
-                return Ok(vault.blobs.delete(&BlobName::of_container(read.row.container)).await?);
-            }
-            // The container just written stays unreferenced, for the sweeper.
-            Err(CommitError::Conflict) => {}
-            Err(error) => return Err(error.into()),
+        let row: Option<MessageRow> = scope.get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
+        let row = row.ok_or(OwnerError::NotFound("message"))?;
+        let arrival = arrival(reader, user, uid, &row, recorded).await?;
+        let stored = seal(vault, arrival).await.map_err(sealing)?;
+        // A container that finds no place stays unreferenced, for the sweeper.
+        if mailboxes::reseal(vault, user, uid, row.container, stored).await? {
+            return Ok(());
         }
     }
     Err(CommitError::Conflict.into())

@@ -49,6 +49,14 @@ impl Composition {
         })
     }
 
+    /// The bytes of the message that it carries as they are, if that is all it does: the original, for one.
+    pub fn verbatim<'b>(&self, bytes: &'b [u8], anatomy: &Anatomy) -> Option<&'b [u8]> {
+        match self.pieces.as_slice() {
+            [Piece::Atoms(range)] => Some(&bytes[span(anatomy, range)]),
+            _ => None,
+        }
+    }
+
     /// The view's bytes, from the message it was composed for.
     pub fn render(&self, bytes: &[u8], anatomy: &Anatomy) -> Vec<u8> {
         let mut out = Vec::with_capacity(usize::try_from(self.listing.size).unwrap_or_default());

@@ -30,6 +30,7 @@ pub(super) fn policy(mut document: Document, name: &str) -> Result<Policy, Vec<F
     });
     let on_delete = match document.gateway.take().and_then(|gateway| gateway.on_delete) {
         Some(source::OnDelete::Trash) => OnDelete::Trash,
+        Some(source::OnDelete::Delete) => OnDelete::Delete,
         Some(source::OnDelete::Hide) | None => OnDelete::Hide,
     };
     let exceptions = document.when.take().unwrap_or_default();

@@ -83,7 +83,10 @@ pub fn diff(old: &Policy, new: &Policy) -> Diff {
         diff.other.push(match new.on_delete {
             OnDelete::Hide => "A delete by a client hides the message from this view only.".to_owned(),
             OnDelete::Trash => {
-                "A delete by a client moves the message to the trash, out of all views.".to_owned()
+                "A delete by a client moves the message to the trash, in all views.".to_owned()
+            }
+            OnDelete::Delete => {
+                "A delete by a client destroys the message for good: nobody can bring it back.".to_owned()
             }
         });
     }

@@ -134,6 +134,18 @@ fn exceptions() {
 }
 
 #[test]
+fn that_deletes_destroy_is_said_and_shows_nothing() {
+    for old in ["", "gateway.on_delete = \"trash\""] {
+        let diff = diff(&policy(old), &policy("gateway.on_delete = \"delete\""));
+        assert!(!diff.loosens());
+        assert_eq!(
+            diff.other,
+            ["A delete by a client destroys the message for good: nobody can bring it back."]
+        );
+    }
+}
+
+#[test]
 fn changes_that_show_nothing_more() {
     let old = policy("body.placeholder = \"a\"");
     let new = policy("body.placeholder = \"b\"\ndescription = \"x\"\ngateway.on_delete = \"trash\"");

@@ -190,12 +190,14 @@ pub struct Placeholder {
     pub link: bool,
 }
 
-/// What DELE and EXPUNGE by a client of the view do. The vault keeps the message.
+/// What DELE and EXPUNGE by a client of the view do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDelete {
     /// Hide it from this view.
     #[default]
     Hide,
-    /// Move it to the mailbox's trash: hidden from all views, still the owner's.
+    /// Move it to the mailbox's trash.
     Trash,
+    /// Destroy it, for everybody.
+    Delete,
 }

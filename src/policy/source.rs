@@ -246,7 +246,7 @@ pub struct Pseudonyms {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gateway {
-    /// What a delete does. The vault keeps the message either way.
+    /// What a delete does. The vault keeps the message, unless it is `delete`.
     pub on_delete: Option<OnDelete>,
 }
 
@@ -258,6 +258,8 @@ pub enum OnDelete {
     Hide,
     /// Moves it to the mailbox's trash.
     Trash,
+    /// Destroys it: nobody has it any more.
+    Delete,
 }
 
 /// What DMARC said of a sender's domain (RFC 7489 §11.2).

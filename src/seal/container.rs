@@ -5,7 +5,10 @@
 //! of every manifest, so no reader accepts a container whose table was touched. Big-endian;
 //! `docs/format.md`, "Container".
 
+use std::borrow::Cow;
+use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -34,18 +37,53 @@ pub struct Table {
     length: usize,
 }
 
-/// A container in memory, its table checked, its contents not yet.
-#[derive(Clone, Debug)]
+/// A container, its table checked, its contents not yet.
+#[derive(Clone)]
 pub struct Container {
-    bytes: Bytes,
+    octets: Octets,
     table: Table,
+}
+
+/// Where a container's octets are.
+#[derive(Clone)]
+enum Octets {
+    /// All of them here.
+    Here(Bytes),
+    /// Table and manifests here, the strata where they are stored.
+    Apart { table: Bytes, manifests: Bytes, stored: Arc<dyn Stored> },
+}
+
+/// Reads a stored container by ranges, so that a large one need not be in memory. Blocks.
+pub trait Stored: Send + Sync {
+    /// The octets of `range`, all of them.
+    fn read(&self, range: Range<u64>) -> io::Result<Bytes>;
 }
 
 impl Container {
     /// Reads the table of a container.
     pub fn decode(bytes: Bytes) -> Result<Self, UnsealError> {
         let table = decode(&bytes)?;
-        Ok(Self { bytes, table })
+        Ok(Self { octets: Octets::Here(bytes), table })
+    }
+
+    /// Reads the table and the manifests of a stored container of so many octets; what is opened of its
+    /// strata later is read then. Blocks.
+    pub fn open(stored: Arc<dyn Stored>, length: u64) -> Result<Self, OpenError> {
+        let mut head = stored.read(0..length.min(HEAD))?;
+        let wanted = declared_length(&head)? as u64;
+        if wanted > head.len() as u64 && wanted <= length {
+            head = stored.read(0..wanted)?;
+        }
+        let table = read_table(&head, usize::try_from(length).map_err(|_| UnsealError::Layout)?)?;
+        let strata: usize = table.strata.iter().map(Range::len).sum();
+        let manifests = stored.read((table.length + strata) as u64..length)?;
+        let head = head.slice(..table.length);
+        Ok(Self { octets: Octets::Apart { table: head, manifests, stored }, table })
+    }
+
+    /// Whether all of it is in memory.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.octets, Octets::Here(_))
     }
 
     /// The message that it holds.
@@ -62,8 +100,13 @@ impl Container {
     /// the manifests hold the strata's keys, which are fresh for each sealing, and every chunk of a
     /// stratum opens under its key alone. So a reader who checks it need not hash the strata.
     pub fn digest(&self) -> [u8; 32] {
-        let strata = self.table.strata.iter().map(Range::len).sum();
-        digest(&self.bytes, self.table.length, strata)
+        match &self.octets {
+            Octets::Here(bytes) => {
+                let strata = self.table.strata.iter().map(Range::len).sum();
+                digest(bytes, self.table.length, strata)
+            }
+            Octets::Apart { table, manifests, .. } => digest_of(table, manifests),
+        }
     }
 
     /// Its manifests, the owner's first.
@@ -80,46 +123,115 @@ impl Container {
     pub(super) fn sealed_manifest(&self, reader: Reader) -> Option<(&[u8], Vec<u8>)> {
         let mut manifests = self.table.manifests.iter().enumerate();
         let (index, (_, place)) = manifests.find(|(_, (about, _))| about.reader == reader)?;
-        let table = &self.bytes[..self.table.length];
-        Some((&self.bytes[place.clone()], associated(table, index)))
+        match &self.octets {
+            Octets::Here(bytes) => {
+                Some((&bytes[place.clone()], associated(&bytes[..self.table.length], index)))
+            }
+            Octets::Apart { table, manifests, .. } => {
+                let first = self.table.manifests.first().map_or(0, |(_, place)| place.start);
+                let place = place.start.checked_sub(first)?..place.end.checked_sub(first)?;
+                Some((manifests.get(place)?, associated(table, index)))
+            }
+        }
     }
 
     /// The sealed bytes of a stratum.
-    pub(super) fn sealed_stratum(&self, index: u16) -> Option<&[u8]> {
-        let place = self.table.strata.get(usize::from(index))?;
-        Some(&self.bytes[place.clone()])
+    pub(super) fn sealed_stratum(&self, index: u16) -> Option<SealedStratum<'_>> {
+        let place = self.table.strata.get(usize::from(index))?.clone();
+        Some(match &self.octets {
+            Octets::Here(bytes) => SealedStratum::Here(&bytes[place]),
+            Octets::Apart { stored, .. } => SealedStratum::Stored(&**stored, place),
+        })
     }
+}
+
+/// The sealed octets of one stratum.
+#[derive(Clone)]
+pub(super) enum SealedStratum<'a> {
+    /// In memory.
+    Here(&'a [u8]),
+    /// In this place of what is stored.
+    Stored(&'a dyn Stored, Range<usize>),
+}
+
+impl<'a> SealedStratum<'a> {
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Here(octets) => octets.len(),
+            Self::Stored(_, place) => place.len(),
+        }
+    }
+
+    /// Those of `range`, which must lie within.
+    pub(super) fn get(&self, range: Range<usize>) -> Result<Cow<'a, [u8]>, UnsealError> {
+        match self {
+            Self::Here(octets) => octets.get(range).map(Cow::Borrowed).ok_or(UnsealError::Range),
+            Self::Stored(stored, place) => {
+                let (start, end) = (place.start + range.start, place.start + range.end);
+                if range.start > range.end || end > place.end {
+                    return Err(UnsealError::Range);
+                }
+                let octets = stored.read(start as u64..end as u64).map_err(|_| UnsealError::Unreadable)?;
+                Ok(Cow::Owned(octets.into()))
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a [u8]> for SealedStratum<'a> {
+    fn from(octets: &'a [u8]) -> Self {
+        Self::Here(octets)
+    }
+}
+
+/// Why a stored container does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is not what it should be.
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 /// The digest of a container's first `table` octets and of what follows the `strata` octets behind them.
 pub(super) fn digest(bytes: &[u8], table: usize, strata: usize) -> [u8; 32] {
+    digest_of(&bytes[..table], &bytes[table + strata..])
+}
+
+fn digest_of(table: &[u8], manifests: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    hash.update(&bytes[..table]);
-    hash.update(&bytes[table + strata..]);
+    hash.update(table);
+    hash.update(manifests);
     hash.finalize().into()
 }
 
 /// Reads and checks the table of a container. Never panics, whatever the bytes.
 pub fn decode(bytes: &[u8]) -> Result<Table, UnsealError> {
+    read_table(bytes, bytes.len())
+}
+
+/// Reads the table of a container of `total` octets from its beginning.
+fn read_table(bytes: &[u8], total: usize) -> Result<Table, UnsealError> {
     let mut input = Input { rest: bytes };
-    if input.take::<8>()? != MAGIC {
-        return Err(UnsealError::Magic);
-    }
-    if input.take::<1>()? != [VERSION] {
-        return Err(UnsealError::Version);
-    }
-    let message = MessageId::from_bytes(input.take()?);
-    let strata = usize::from(u16::from_be_bytes(input.take()?));
-    let manifests = usize::from(u16::from_be_bytes(input.take()?));
+    let (message, strata, manifests) = input.preamble()?;
     let length = table_length(strata, manifests);
     let mut end = length;
     let strata = (0..strata).map(|_| input.stratum(&mut end)).collect::<Result<Vec<_>, _>>()?;
     let manifests = (0..manifests).map(|_| input.manifest(&mut end)).collect::<Result<Vec<_>, _>>()?;
-    if end != bytes.len() {
+    if end != total {
         return Err(UnsealError::Layout);
     }
     let tenant = owner_first(&manifests)?;
     Ok(Table { message, tenant, strata, manifests, length })
+}
+
+/// How long a container's first octets say that its table is.
+fn declared_length(bytes: &[u8]) -> Result<usize, UnsealError> {
+    let (_, strata, manifests) = Input { rest: bytes }.preamble()?;
+    Ok(table_length(strata, manifests))
 }
 
 /// Exactly the first manifest is an owner's.
@@ -141,6 +253,20 @@ impl Input<'_> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(UnsealError::Layout)?;
         self.rest = rest;
         Ok(*taken)
+    }
+
+    /// What stands before the lists: the message, and how many strata and manifests there are.
+    fn preamble(&mut self) -> Result<(MessageId, usize, usize), UnsealError> {
+        if self.take::<8>()? != MAGIC {
+            return Err(UnsealError::Magic);
+        }
+        if self.take::<1>()? != [VERSION] {
+            return Err(UnsealError::Version);
+        }
+        let message = MessageId::from_bytes(self.take()?);
+        let strata = usize::from(u16::from_be_bytes(self.take()?));
+        let manifests = usize::from(u16::from_be_bytes(self.take()?));
+        Ok((message, strata, manifests))
     }
 
     fn stratum(&mut self, end: &mut usize) -> Result<Range<usize>, UnsealError> {
@@ -203,6 +329,8 @@ pub(super) const fn table_length(strata: usize, manifests: usize) -> usize {
 pub(super) const MANIFEST_NONCE: [u8; 12] = [0; 12];
 /// Strata, and manifests, in one container.
 pub(super) const MAX_COUNT: usize = u16::MAX as usize;
+/// What is read of a stored container first, in octets: the table of a message with some twenty views.
+const HEAD: u64 = 1024;
 const MAGIC: [u8; 8] = *b"VEILPOST";
 const VERSION: u8 = 1;
 const MANIFEST_LABEL: &[u8] = b"veilpost/v1/manifest";
@@ -235,8 +363,41 @@ mod tests {
         assert_eq!(container.manifests().collect::<Vec<_>>(), [owner, view]);
         assert_eq!(container.manifest_of(view.reader), Some(view));
         assert_eq!(container.manifest_of(Reader::View(ViewId::random())), None);
-        assert_eq!(container.sealed_stratum(1).map(<[u8]>::len), Some(30));
-        assert_eq!(container.sealed_stratum(2), None);
+        assert_eq!(container.sealed_stratum(1).map(|stratum| stratum.len()), Some(30));
+        assert!(container.sealed_stratum(2).is_none());
+    }
+
+    struct InMemory(Vec<u8>);
+
+    impl Stored for InMemory {
+        fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+            let octets = self.0.get(range.start as usize..range.end as usize);
+            octets.map(Bytes::copy_from_slice).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    #[test]
+    fn a_stored_container_is_the_same_as_one_in_memory() {
+        let owner = manifest(Reader::Owner(TenantId::random()));
+        let views: Vec<_> = (0..40).map(|_| (manifest(Reader::View(ViewId::random())), 6)).collect();
+        let manifests = [vec![(owner, 5)], views].concat();
+        let mut bytes = encode(MessageId::from_bytes([3; 16]), &[17, 30], &manifests);
+        assert!(bytes.len() as u64 > HEAD, "the table is longer than what is read first");
+        let length = bytes.len() + 17 + 30 + 5 + 40 * 6;
+        bytes.extend((0..length - bytes.len()).map(|at| at as u8));
+        let here = Container::decode(bytes.clone().into()).unwrap();
+        let apart = Container::open(Arc::new(InMemory(bytes.clone())), length as u64).unwrap();
+        assert_eq!(apart.digest(), here.digest());
+        for (about, _) in &manifests {
+            assert_eq!(apart.sealed_manifest(about.reader), here.sealed_manifest(about.reader));
+        }
+        let stratum =
+            |container: &Container, range| container.sealed_stratum(1).unwrap().get(range).unwrap().to_vec();
+        assert_eq!(stratum(&apart, 3..30), stratum(&here, 3..30));
+        assert!(apart.sealed_stratum(1).unwrap().get(3..31).is_err());
+        let cut = Arc::new(InMemory(bytes[..length - 1].to_vec()));
+        assert!(matches!(Container::open(cut.clone(), length as u64), Err(OpenError::Io(_))));
+        assert!(matches!(Container::open(cut, length as u64 - 1), Err(OpenError::Unseal(_))));
     }
 
     #[test]

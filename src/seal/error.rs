@@ -66,6 +66,9 @@ pub enum UnsealError {
     /// The key's or the disk's: the epoch's seed does not open.
     #[error("the epoch's seed does not open: {0}")]
     Seed(#[from] KeyringError),
+    /// The disk's: the stored container cannot be read further.
+    #[error("the container cannot be read")]
+    Unreadable,
     /// The disk's: the epoch's seed is not there.
     #[error("the epoch's seed is gone")]
     SeedGone,

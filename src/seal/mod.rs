@@ -14,7 +14,7 @@ pub mod seal;
 mod stream;
 pub mod unseal;
 
-pub use container::{Container, ManifestRef};
+pub use container::{Container, ManifestRef, OpenError, Stored};
 pub use epoch::{EpochKeys, EpochSeed, Epochs, MessageKey, MessageKeyGrant, SealedSeed};
 pub use error::{SealError, UnsealError};
 pub use manifest::{AtomRun, EnvelopeFacts, Listing, OwnerManifest, Piece, StratumGrant, ViewManifest};

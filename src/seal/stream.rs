@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::UnsealError;
+use super::container::SealedStratum;
 use crate::keyring::aead::{Cipher, TAG};
 use crate::keyring::secret::secret_bytes;
 use crate::wipe::Wiped;
@@ -95,14 +96,19 @@ fn nonce(index: u64, last: bool) -> [u8; 12] {
 
 /// Reads ranges of one stratum, decrypting only the chunks they touch.
 pub struct StratumReader<'a> {
-    sealed: &'a [u8],
+    sealed: SealedStratum<'a>,
     cipher: Cipher,
     length: usize,
 }
 
 impl<'a> StratumReader<'a> {
     /// A reader of a stratum's sealed bytes, `length` when opened.
-    pub(super) fn new(sealed: &'a [u8], key: &StratumKey, length: u64) -> Result<Self, UnsealError> {
+    pub(super) fn new(
+        sealed: impl Into<SealedStratum<'a>>,
+        key: &StratumKey,
+        length: u64,
+    ) -> Result<Self, UnsealError> {
+        let sealed = sealed.into();
         let plain = plain_length(sealed.len()).ok_or(UnsealError::Layout)?;
         if u64::try_from(plain) != Ok(length) {
             return Err(UnsealError::Layout);
@@ -140,10 +146,10 @@ impl<'a> StratumReader<'a> {
     /// One chunk, opened: [`CHUNK`] bytes, the last one fewer.
     pub(super) fn chunk(&self, index: usize) -> Result<Wiped, UnsealError> {
         let start = index.checked_mul(CHUNK + TAG).ok_or(UnsealError::Range)?;
-        let rest = self.sealed.get(start..).ok_or(UnsealError::Range)?;
-        let chunk = &rest[..rest.len().min(CHUNK + TAG)];
-        let last = rest.len() == chunk.len();
-        self.cipher.open(nonce(index as u64, last), b"", chunk).ok_or(UnsealError::Chunk)
+        let end = start.saturating_add(CHUNK + TAG).min(self.sealed.len());
+        let chunk = self.sealed.get(start..end)?;
+        let last = end == self.sealed.len();
+        self.cipher.open(nonce(index as u64, last), b"", &chunk).ok_or(UnsealError::Chunk)
     }
 }
 
@@ -183,7 +189,7 @@ mod tests {
             assert_eq!(plain_length(sealed_length(plain)), Some(plain));
             let (key, bytes) = (StratumKey::generate(), sample(plain));
             let stratum = sealed(&key, &bytes, &[1, plain / 2, CHUNK]);
-            let reader = StratumReader::new(&stratum, &key, plain as u64).unwrap();
+            let reader = StratumReader::new(&stratum[..], &key, plain as u64).unwrap();
             assert!(reader.read(0..plain).unwrap().as_slice() == bytes, "{plain}");
         }
         for impossible in [0, 1, TAG, CHUNK + TAG + 1, CHUNK + 2 * TAG] {
@@ -200,10 +206,10 @@ mod tests {
         assert!(matches!(reader.read(0..2 * CHUNK), Err(UnsealError::Chunk)));
         let mut swapped = stratum.clone();
         swapped[..2 * (CHUNK + TAG)].rotate_left(CHUNK + TAG);
-        let reader = StratumReader::new(&swapped, &key, 3 * CHUNK as u64).unwrap();
+        let reader = StratumReader::new(&swapped[..], &key, 3 * CHUNK as u64).unwrap();
         assert!(matches!(reader.read(0..1), Err(UnsealError::Chunk)));
         let longer = [stratum.as_slice(), &stratum[..CHUNK + TAG]].concat();
-        let reader = StratumReader::new(&longer, &key, 4 * CHUNK as u64).unwrap();
+        let reader = StratumReader::new(&longer[..], &key, 4 * CHUNK as u64).unwrap();
         assert!(matches!(reader.read(2 * CHUNK..3 * CHUNK), Err(UnsealError::Chunk)));
     }
 
@@ -212,7 +218,7 @@ mod tests {
         let (key, bytes) = (StratumKey::generate(), sample(3 * CHUNK));
         let mut stratum = sealed(&key, &bytes, &[]);
         stratum[CHUNK + TAG] ^= 1;
-        let reader = StratumReader::new(&stratum, &key, 3 * CHUNK as u64).unwrap();
+        let reader = StratumReader::new(&stratum[..], &key, 3 * CHUNK as u64).unwrap();
         assert!(reader.read(0..CHUNK).unwrap().as_slice() == &bytes[..CHUNK]);
         assert!(reader.read(2 * CHUNK..3 * CHUNK).unwrap().as_slice() == &bytes[2 * CHUNK..]);
         assert!(matches!(reader.read(CHUNK - 1..CHUNK + 1), Err(UnsealError::Chunk)));
@@ -222,9 +228,9 @@ mod tests {
     #[test]
     fn other_keys_are_refused() {
         let stratum = sealed(&StratumKey::generate(), b"text", &[]);
-        let reader = StratumReader::new(&stratum, &StratumKey::generate(), 4).unwrap();
+        let reader = StratumReader::new(&stratum[..], &StratumKey::generate(), 4).unwrap();
         assert!(matches!(reader.read(0..4), Err(UnsealError::Chunk)));
-        assert!(StratumReader::new(&stratum, &StratumKey::generate(), 5).is_err());
+        assert!(StratumReader::new(&stratum[..], &StratumKey::generate(), 5).is_err());
     }
 
     proptest! {
@@ -232,7 +238,7 @@ mod tests {
         fn any_range_reads(length in 1..200_000_usize, from: prop::sample::Index, to: prop::sample::Index) {
             let (key, bytes) = (StratumKey::generate(), sample(length));
             let stratum = sealed(&key, &bytes, &[]);
-            let reader = StratumReader::new(&stratum, &key, length as u64).unwrap();
+            let reader = StratumReader::new(&stratum[..], &key, length as u64).unwrap();
             let (from, to) = (from.index(length + 1), to.index(length + 1));
             let range = from.min(to)..from.max(to);
             prop_assert!(reader.read(range.clone()).unwrap().as_slice() == &bytes[range]);

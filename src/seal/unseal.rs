@@ -50,6 +50,11 @@ impl OpenedView {
         self.manifest.listing.size
     }
 
+    /// Whether rendering reads from memory alone.
+    pub fn is_in_memory(&self) -> bool {
+        self.container.is_in_memory()
+    }
+
     /// Renders a range of the masked message, in octets.
     pub fn render(&self, range: Range<u64>) -> Result<Rendering<'_>, UnsealError> {
         let strata = readers(&self.container, &self.manifest.strata)?;

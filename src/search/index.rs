@@ -59,6 +59,12 @@ impl Index {
         Ok(Self(Arc::new(Open { engine, reader, fields, indexed_up_to })))
     }
 
+    /// Whether there is another clone, or a writer: whoever forgets this one must not open the
+    /// folder anew.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// Removes the index in `folder`, of which no clone may be open. The folder stays away, and an
     /// index that does not exist is removed already.
     pub fn erase(folder: &Path) -> Result<(), SearchError> {

@@ -4,21 +4,25 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::calls::Desk as CallDesk;
+use super::imap_room::ImapDesk;
 use super::mailroom::Desk;
-use super::{Server, StartError};
+use super::{Door, Server, StartError};
 use crate::admin::socket;
 use crate::autoconfig::Services;
 use crate::config::{Config, Endpoint, Tls};
 use crate::dashboard::{self, House};
-use crate::gateway::pop3;
+use crate::gateway::{imap, pop3};
 use crate::net::acme::Renewer;
 use crate::net::listen::{self, Listener, Visit};
 use crate::net::metrics::{self, Probe, Protocol};
+use crate::net::stream::Connection;
 use crate::net::tls::{Files, Inside, ServerTls};
 use crate::net::web;
 use crate::pipeline::Entrance;
@@ -33,6 +37,10 @@ pub struct Listening {
     pub smtp: Vec<SocketAddr>,
     /// LMTP, by TCP.
     pub lmtp: Vec<SocketAddr>,
+    /// IMAP with STARTTLS.
+    pub imap: Vec<SocketAddr>,
+    /// IMAP under TLS.
+    pub imaps: Vec<SocketAddr>,
     /// POP3 with STLS.
     pub pop3: Vec<SocketAddr>,
     /// POP3 under TLS.
@@ -74,7 +82,9 @@ pub async fn open(
         listening.lmtp.extend(listener.local_addr());
         receive(config, life, listener, lmtp.clone(), vault, Protocol::lmtp);
     }
-    open_pop3(config, vault, &tls, life, &mut listening)?;
+    let door = Arc::new(Door::new(vault.clone()));
+    open_imap(config, vault, &door, &tls, life, &mut listening)?;
+    open_pop3(config, vault, &door, &tls, life, &mut listening)?;
     open_metrics(config, vault, &tls, memory, life, &mut listening)?;
     Ok((listening, tls))
 }
@@ -86,8 +96,13 @@ fn services(config: &Config, listening: &Listening) -> Services {
         Some(0) => bound.first().map(SocketAddr::port),
         port => port,
     };
-    let (pop3, pop3s) = (bound(told.pop3, &listening.pop3), bound(told.pop3s, &listening.pop3s));
-    Services { pop3, pop3s, ..told }
+    Services {
+        imap: bound(told.imap, &listening.imap),
+        imaps: bound(told.imaps, &listening.imaps),
+        pop3: bound(told.pop3, &listening.pop3),
+        pop3s: bound(told.pop3s, &listening.pop3s),
+        ..told
+    }
 }
 
 /// Opens the dashboard: it needs the whole server.
@@ -188,9 +203,44 @@ fn receive(
     });
 }
 
+fn open_imap(
+    config: &Config,
+    vault: &Arc<Vault>,
+    door: &Arc<Door>,
+    tls: &ServerTls,
+    life: &Lifecycle,
+    listening: &mut Listening,
+) -> Result<(), StartError> {
+    let settings = Arc::new(imap::Settings {
+        tls: Some(tls.config(Inside::Imap)?),
+        inactivity: config.limits.idle.max(imap::MIN_INACTIVITY),
+        append_limit: u32::try_from(config.smtp.max_message_size).unwrap_or(u32::MAX),
+        clock: vault.clock.clone(),
+        compress: true,
+        ..imap::Settings::default()
+    });
+    let desk = Arc::new(ImapDesk::new(door.clone()));
+    let doors = Doors {
+        clear: &config.imap.listen,
+        secure: &config.imaps.listen,
+        tls: tls.config(Inside::Imap)?,
+        refusal: b"* BYE [UNAVAILABLE] too many connections\r\n",
+        protocol: Protocol::imap,
+    };
+    let serve = move |connection, shutdown| {
+        let (desk, settings) = (desk.clone(), settings.clone());
+        async move {
+            let _end = imap::serve(connection, desk, settings, shutdown).await;
+        }
+    };
+    (listening.imap, listening.imaps) = doors.open(config, vault, life, serve)?;
+    Ok(())
+}
+
 fn open_pop3(
     config: &Config,
     vault: &Arc<Vault>,
+    door: &Arc<Door>,
     tls: &ServerTls,
     life: &Lifecycle,
     listening: &mut Listening,
@@ -200,37 +250,82 @@ fn open_pop3(
         inactivity: config.limits.idle.max(pop3::MIN_INACTIVITY),
         ..pop3::Settings::new(config.hostname.clone())
     });
-    let desk = Arc::new(Desk::new(vault.clone()));
-    let implicit = tls.config(Inside::Pop3)?;
-    let refusal = b"-ERR [SYS/TEMP] too many connections\r\n";
-    for address in &config.pop3.listen {
-        let listener = bind(&Endpoint::Tcp(*address))?;
-        listening.pop3.extend(listener.local_addr());
-        let (settings, desk) = (settings.clone(), desk.clone());
-        accept(config, life, listener, refusal, move |visit| {
-            serve_pop3(visit, None, desk.clone(), settings.clone())
-        });
-    }
-    for address in &config.pop3s.listen {
-        let listener = bind(&Endpoint::Tcp(*address))?;
-        listening.pop3s.extend(listener.local_addr());
-        let (settings, desk) = (settings.clone(), desk.clone());
-        let handshake = (implicit.clone(), config.limits.handshake);
-        accept(config, life, listener, b"", move |visit| {
-            serve_pop3(visit, Some(handshake.clone()), desk.clone(), settings.clone())
-        });
-    }
+    let desk = Arc::new(Desk::new(door.clone()));
+    let doors = Doors {
+        clear: &config.pop3.listen,
+        secure: &config.pop3s.listen,
+        tls: tls.config(Inside::Pop3)?,
+        refusal: b"-ERR [SYS/TEMP] too many connections\r\n",
+        protocol: Protocol::pop3,
+    };
+    let serve = move |connection, shutdown| {
+        let (desk, settings) = (desk.clone(), settings.clone());
+        async move {
+            let _end = pop3::serve(connection, desk, settings, shutdown).await;
+        }
+    };
+    (listening.pop3, listening.pop3s) = doors.open(config, vault, life, serve)?;
     Ok(())
 }
 
-/// One POP3 session, under TLS from its first octet when `handshake` is given (RFC 8314 §3.3).
-async fn serve_pop3(
-    visit: Visit,
-    handshake: Option<(Arc<rustls::ServerConfig>, std::time::Duration)>,
-    desk: Arc<Desk>,
-    settings: Arc<pop3::Settings>,
-) {
-    let session = desk.metrics().session(Protocol::pop3);
+/// Where mail clients come in by one protocol.
+struct Doors<'a> {
+    /// In clear, until the client asks for TLS.
+    clear: &'a [SocketAddr],
+    /// Under TLS from the first octet (RFC 8314 §3).
+    secure: &'a [SocketAddr],
+    /// For those.
+    tls: Arc<rustls::ServerConfig>,
+    /// Told in clear when there are too many.
+    refusal: &'static [u8],
+    protocol: Protocol,
+}
+
+impl Doors<'_> {
+    /// Opens them, and has each connection served. Where they are, in clear and under TLS.
+    fn open<S, F>(
+        &self,
+        config: &Config,
+        vault: &Vault,
+        life: &Lifecycle,
+        serve: S,
+    ) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), StartError>
+    where
+        S: Fn(Connection, CancellationToken) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let handshake = Some((self.tls.clone(), config.limits.handshake));
+        let open = |listen: &[SocketAddr], refusal: &'static [u8], handshake: Option<Handshake>| {
+            let mut bound = Vec::new();
+            for address in listen {
+                let listener = bind(&Endpoint::Tcp(*address))?;
+                bound.extend(listener.local_addr());
+                let (metrics, protocol) = (vault.metrics.clone(), self.protocol);
+                let (serve, handshake) = (serve.clone(), handshake.clone());
+                accept(config, life, listener, refusal, move |visit| {
+                    let session = metrics.session(protocol);
+                    let (serve, handshake) = (serve.clone(), handshake.clone());
+                    async move {
+                        attend(visit, handshake, serve).await;
+                        drop(session);
+                    }
+                });
+            }
+            Ok::<_, StartError>(bound)
+        };
+        Ok((open(self.clear, self.refusal, None)?, open(self.secure, b"", handshake)?))
+    }
+}
+
+/// Settings for a handshake, and how long it may take.
+type Handshake = (Arc<rustls::ServerConfig>, Duration);
+
+/// One session of a mail client, under TLS from its first octet when `handshake` is given.
+async fn attend<S, F>(visit: Visit, handshake: Option<Handshake>, serve: S)
+where
+    S: Fn(Connection, CancellationToken) -> F,
+    F: Future<Output = ()>,
+{
     let Visit { connection, seat, shutdown } = visit;
     let connection = match handshake {
         None => connection,
@@ -242,12 +337,10 @@ async fn serve_pop3(
             }
         }
     };
-    let serve = pop3::serve(connection, desk, settings, shutdown);
     tokio::select! {
-        _end = serve => {}
+        () = serve(connection, shutdown) => {}
         () = seat.evicted() => {}
     }
-    drop(session);
 }
 
 fn open_metrics(

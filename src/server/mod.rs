@@ -2,6 +2,8 @@
 //! background. What administrators may ask of it is in [`calls`].
 
 pub mod calls;
+mod door;
+pub mod imap_room;
 mod listeners;
 pub mod mailroom;
 mod upkeep;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+pub use door::Door;
 pub use listeners::Listening;
 
 use crate::audit::{CheckpointError, CheckpointKey, Log, Notary, Sink, SyslogSocket};

@@ -40,9 +40,11 @@ pub fn start(config: &Config, server: &Arc<Server>, life: &Lifecycle) {
     });
 }
 
-/// Locks what has been unlocked for long enough, and wipes the chains of epochs that have ended.
+/// Locks what has been unlocked for long enough, wipes the chains of epochs that have ended, and lets go of
+/// mailboxes that nobody looks at.
 async fn tick(server: &Server) {
     server.vault.epochs.sweep(Instant::now());
+    server.vault.mailboxes.rest(Instant::now());
     let ended = server.sessions.expire(server.vault.clock.now());
     server.indexes.close_locked(&server.vault, &server.sessions);
     if let Err(error) = record_ends(&server.vault, ended, LockCause::TimeOver).await {

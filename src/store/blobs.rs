@@ -9,8 +9,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -70,6 +72,22 @@ impl Blobs {
         Ok(())
     }
 
+    /// Puts the blob `from`, of at most `limit` bytes, under another name as well, as durably as
+    /// [`Blobs::put`] does. On a disk of this machine both are one file, which counts as written now: a
+    /// sweep must not take the new name for old.
+    pub async fn copy(&self, from: &BlobName, to: &BlobName, limit: u64) -> Result<(), BlobError> {
+        let file = self.folder.join(from.0.as_ref());
+        let touch = move || std::fs::File::open(file)?.set_modified(SystemTime::now());
+        tokio::task::spawn_blocking(touch).await.map_err(io::Error::other)??;
+        match self.store.copy(&from.0, &to.0).await.map_err(BlobError::from) {
+            Err(BlobError::Io(_)) => {}
+            done => return done,
+        }
+        // File systems without links, or a file that has as many as it can.
+        let bytes = self.get(from, limit).await?;
+        self.put(to, bytes).await
+    }
+
     /// A whole blob of at most `limit` bytes.
     pub async fn get(&self, name: &BlobName, limit: u64) -> Result<Bytes, BlobError> {
         let found = self.store.get(&name.0).await?;
@@ -90,6 +108,25 @@ impl Blobs {
         match found.pop() {
             Some(bytes) if bytes.len() as u64 == wanted => Ok(bytes),
             _ => Err(BlobError::Short),
+        }
+    }
+
+    /// A whole blob of at most `limit` bytes. Blocks: for small ones, and for threads that may wait.
+    pub fn read(&self, name: &BlobName, limit: u64) -> Result<Bytes, BlobError> {
+        let blob = self.open_blob(name)?;
+        let size = blob.0.metadata()?.len();
+        match size > limit {
+            true => Err(BlobError::TooLarge { size }),
+            false => Ok(blob.read(0..size)?),
+        }
+    }
+
+    /// A blob that is kept open, to be read by ranges. What is deleted meanwhile stays readable here. Blocks.
+    pub fn open_blob(&self, name: &BlobName) -> Result<OpenBlob, BlobError> {
+        match File::open(self.folder.join(name.0.as_ref())) {
+            Ok(file) => Ok(OpenBlob(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::NotFound),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -122,6 +159,19 @@ impl Blobs {
         let folder = self.folder.join(MESSAGES).join(shard);
         let removal = tokio::task::spawn_blocking(move || remove_unfinished(&folder, written_before));
         Ok(removal.await.map_err(io::Error::other)??)
+    }
+}
+
+/// A blob that is read by ranges.
+pub struct OpenBlob(File);
+
+impl OpenBlob {
+    /// The octets in `range`, all of them. Blocks.
+    pub fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+        let mut octets = vec![0; length];
+        self.0.read_exact_at(&mut octets, range.start)?;
+        Ok(octets.into())
     }
 }
 
@@ -352,6 +402,23 @@ mod tests {
         assert_eq!((found[0].name.clone(), found[0].size), (name, 3));
         assert_eq!(found[0].name.container(), Some(container));
         assert!(blobs.list("ab").next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_copy_stays_when_the_other_goes_and_is_new() {
+        let (folder, blobs) = open();
+        let (one, other) = (name(), name());
+        blobs.put(&one, Bytes::from_static(b"sealed")).await.unwrap();
+        let path = folder.path().join(one.0.as_ref());
+        let long_ago = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        std::fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
+        blobs.copy(&one, &other, 6).await.unwrap();
+        blobs.delete(&one).await.unwrap();
+        assert_eq!(blobs.get(&other, 6).await.unwrap(), "sealed");
+        let shard = other.0.to_string()["messages/".len()..][..2].to_owned();
+        let found: Vec<_> = blobs.list(&shard).try_collect().await.unwrap();
+        assert!(found[0].written.unix() > 1_700_000_000, "a sweep takes it for new");
+        assert!(matches!(blobs.copy(&one, &name(), 6).await, Err(BlobError::NotFound)));
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Reader<'_> {
                 self.rest = &self.rest[1..];
                 self.in_group = true;
                 let mailbox = Some(words.text.into());
-                self.found.push(Address { mailbox, ..Address::default() });
+                return self.found.push(Address { mailbox, ..Address::default() });
             }
             _ => self.bare(words),
         }
@@ -115,7 +115,7 @@ impl Reader<'_> {
         Some(route)
     }
 
-    /// Words up to a special character: one space between the words of a phrase, none in a local part.
+    /// Words up to a special character, with one space between them; in a local part none around dots.
     fn words(&mut self, phrase: bool) -> Words {
         let mut words = Words::default();
         loop {
@@ -127,8 +127,8 @@ impl Reader<'_> {
             if ends_words(octet) {
                 return words;
             }
-            let dotted = words.text.last() == Some(&b'.') || octet == b'.';
-            if phrase && apart && words.any && !(dotted && !phrase) {
+            let dotted = !phrase && (words.text.last() == Some(&b'.') || octet == b'.');
+            if apart && words.any && !dotted {
                 words.text.push(b' ');
             }
             words.any = true;

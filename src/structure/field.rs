@@ -15,38 +15,52 @@ pub(super) struct Field {
     pub value: Range<usize>,
 }
 
-/// What ended a header.
-pub(super) struct Header {
-    /// Its fields, at most [`MAX_FIELDS`].
-    pub fields: Vec<Field>,
-    /// Where the body begins.
+/// The fields of a header, in order, lines that are none among them.
+pub(super) struct Fields<'o> {
+    octets: &'o [u8],
+    at: usize,
+    /// Where the body begins, once all have been read.
     pub end: usize,
 }
 
-/// Reads the header that begins at `start`. It ends with an empty line, or before a line for which
-/// `stops` is true.
-pub(super) fn read(octets: &[u8], start: usize, stops: impl Fn(usize) -> bool) -> Header {
-    let mut fields: Vec<Field> = Vec::new();
-    let mut at = start;
-    while at < octets.len() && !stops(at) {
-        let end = line_end(octets, at);
-        if matches!(&octets[at..end], b"\r\n" | b"\n") {
-            return Header { fields, end };
+/// Reads the header that begins at `start`. It ends with an empty line, with the octets, or before the
+/// first line for which the reader calls [`Fields::next_unless`] in vain.
+pub(super) fn read(octets: &[u8], start: usize) -> Fields<'_> {
+    Fields { octets, at: start, end: start }
+}
+
+impl Fields<'_> {
+    /// The next field, unless `stops` is true for where one of its lines begins: then the header ends there.
+    pub fn next_unless(&mut self, stops: impl Fn(usize) -> bool) -> Option<Field> {
+        let start = self.at;
+        if start >= self.octets.len() || stops(start) {
+            return None;
         }
-        let continues = matches!(octets[at], b' ' | b'\t');
-        if let Some(field) = fields.last_mut().filter(|_| continues) {
-            field.span.end = end;
-            field.value.end = end;
-        } else if fields.len() < MAX_FIELDS {
-            fields.push(begin(octets, at..end));
+        self.at = line_end(self.octets, start);
+        self.end = self.at;
+        if matches!(&self.octets[start..self.at], b"\r\n" | b"\n") {
+            self.at = self.octets.len();
+            return None;
         }
-        at = end;
+        while matches!(self.octets.get(self.at), Some(b' ' | b'\t')) && !stops(self.at) {
+            self.at = line_end(self.octets, self.at);
+        }
+        self.end = self.at;
+        Some(begin(self.octets, start..self.at))
     }
-    Header { fields, end: at }
+}
+
+impl Iterator for Fields<'_> {
+    type Item = Field;
+
+    fn next(&mut self) -> Option<Field> {
+        self.next_unless(|_| false)
+    }
 }
 
 fn begin(octets: &[u8], span: Range<usize>) -> Field {
-    match memchr(b':', &octets[span.clone()]) {
+    // A colon on a continuation line comes too late.
+    match memchr::memchr2(b':', b'\n', &octets[span.clone()]).filter(|at| octets[span.start + at] == b':') {
         Some(length) => {
             let name = octets[span.start..span.start + length].trim_ascii_end().len();
             let value = span.start + length + 1..span.end;
@@ -62,7 +76,7 @@ fn line_end(octets: &[u8], start: usize) -> usize {
 }
 
 /// The value on one line: each fold becomes one space (RFC 5322 §2.2.3), white space at both ends goes.
-/// A NUL, which no IMAP string can hold, becomes an octet that means nothing in any charset we show.
+/// NULs, which no IMAP string can hold, are replaced.
 pub(super) fn unfold(value: &[u8]) -> Vec<u8> {
     let value = &value[..value.len().min(MAX_VALUE)];
     let mut out: Vec<u8> = Vec::with_capacity(value.len());
@@ -70,12 +84,15 @@ pub(super) fn unfold(value: &[u8]) -> Vec<u8> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = if out.is_empty() { line.trim_ascii_start() } else { trim_blanks(line) };
         if !out.is_empty() && !text.is_empty() {
+            out.truncate(out.trim_ascii_end().len());
             out.push(b' ');
         }
         out.extend_from_slice(text);
     }
     out.truncate(out.trim_ascii_end().len());
-    out.iter_mut().filter(|octet| **octet == 0).for_each(|octet| *octet = NUL_STAND_IN);
+    if memchr(0, &out).is_some() {
+        return out.split(|octet| *octet == 0).collect::<Vec<_>>().join("\u{fffd}".as_bytes());
+    }
     out
 }
 
@@ -88,7 +105,7 @@ fn trim_blanks(line: &[u8]) -> &[u8] {
 /// their order and folding, and the empty line that ends a header.
 pub fn filter<'n>(header: &[u8], names: impl IntoIterator<Item = &'n [u8]> + Clone, not: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(header.len().min(1024));
-    for field in read(header, 0, |_| false).fields {
+    for field in read(header, 0) {
         let name = &header[field.name];
         let named = names.clone().into_iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
         if named != not {
@@ -102,12 +119,8 @@ pub fn filter<'n>(header: &[u8], names: impl IntoIterator<Item = &'n [u8]> + Clo
     out
 }
 
-/// Fields of one header. The anatomy has the same limit for a whole message.
-const MAX_FIELDS: usize = 2000;
 /// Octets of a value that a listing shows; what is longer is cut off. Real ones stay far below.
 const MAX_VALUE: usize = 64 * 1024;
-/// In the place of a NUL.
-const NUL_STAND_IN: u8 = 0x80;
 
 #[cfg(test)]
 mod tests {
@@ -119,8 +132,8 @@ mod tests {
             (&b" one\r\n"[..], &b"one"[..]),
             (b"\r\n one\r\n  two\r\n\tthree \r\n", b"one two three"),
             (b" a\n b", b"a b"),
-            (b" a \r\n b", b"a  b"),
-            (b" a\0b", b"a\x80b"),
+            (b" a \r\n b", b"a b"),
+            (b" a\0b", b"a\xef\xbf\xbdb"),
             (b"\r\n", b""),
         ] {
             assert_eq!(unfold(value), expected, "{value:?}");

@@ -9,34 +9,36 @@ use super::model::{Disposition, Octets, Parameter, Part};
 pub(super) fn describe(octets: &[u8], fields: &[Field], part: &mut Part<'static>) {
     let mut typed = false;
     for field in fields {
-        let Some(name) = octets[field.name.clone()].get(PREFIX.len()..) else { continue };
-        if !octets[field.name.start..][..PREFIX.len()].eq_ignore_ascii_case(PREFIX) {
+        let name = &octets[field.name.clone()];
+        if !is_mime(name) {
             continue;
         }
+        let name = &name[PREFIX.len()..];
         let value = || unfold(&octets[field.value.clone()]);
         let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
         if is("Type") && !std::mem::replace(&mut typed, true) {
             media(&value(), part);
         } else if is("Transfer-Encoding") && part.encoding.is_none() {
-            part.encoding = Lexer { rest: &value() }.token().map(Octets::from);
+            part.encoding = encoding(&value());
         } else if is("Disposition") {
             part.disposition = disposition(&value()).or(part.disposition.take());
         } else if is("ID") && part.id.is_none() {
-            part.id = filled(value());
+            part.id = Some(value().into());
         } else if is("Description") && part.description.is_none() {
-            part.description = filled(value());
+            part.description = Some(value().into());
         } else if is("Location") && part.location.is_none() {
-            part.location = filled(value());
+            part.location = Some(value().into());
         } else if is("MD5") && part.md5.is_none() {
-            part.md5 = filled(value());
+            part.md5 = Some(value().into());
         } else if is("Language") && part.language.is_empty() {
             part.language = languages(&value());
         }
     }
 }
 
-fn filled(value: Vec<u8>) -> Option<Octets<'static>> {
-    (!value.is_empty()).then(|| value.into())
+/// Whether a field of this name belongs to MIME.
+pub(super) fn is_mime(name: &[u8]) -> bool {
+    name.get(..PREFIX.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
 }
 
 /// `type "/" subtype *(";" parameter)`. What is no type at all could be anything (RFC 2049 §2, 4).
@@ -60,6 +62,14 @@ fn media(value: &[u8], part: &mut Part<'static>) {
 pub(super) fn opaque(part: &mut Part<'static>) {
     (part.kind, part.subtype) = ("application".into(), "octet-stream".into());
     part.parameters.retain(|parameter| parameter.name.is("name") || parameter.name.is("name*"));
+}
+
+/// One token; some senders end it like a parameter list.
+fn encoding(value: &[u8]) -> Option<Octets<'static>> {
+    let mut lexer = Lexer { rest: value };
+    let token = lexer.token()?;
+    lexer.skip();
+    matches!(lexer.rest, [] | [b';', ..]).then(|| token.into())
 }
 
 fn disposition(value: &[u8]) -> Option<Disposition<'static>> {

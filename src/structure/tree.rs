@@ -49,10 +49,17 @@ struct Delimiter {
 }
 
 impl Walk<'_> {
+    /// The fields of the next header that say something to us.
     fn header(&mut self) -> Vec<Field> {
-        let header = field::read(self.octets, self.at, |start| self.delimiter_at(start).is_some());
+        let mut header = field::read(self.octets, self.at);
+        let mut known = Vec::new();
+        while let Some(field) = header.next_unless(|start| self.delimiter_at(start).is_some()) {
+            if known.len() < MAX_FIELDS && is_known(&self.octets[field.name.clone()]) {
+                known.push(field);
+            }
+        }
         self.at = header.end;
-        header.fields
+        known
     }
 
     /// A part with its header, in a multipart or as the message in another one.
@@ -101,6 +108,7 @@ impl Walk<'_> {
             mime::opaque(part);
         } else if part.is("message", "rfc822") {
             if room && is_identity(part.encoding.as_ref()) {
+                (part.kind, part.subtype) = ("message".into(), "rfc822".into());
                 return Inside::Message;
             }
             mime::opaque(part);
@@ -206,6 +214,10 @@ impl Walk<'_> {
     }
 }
 
+fn is_known(name: &[u8]) -> bool {
+    mime::is_mime(name) || KNOWN.iter().chain(&[REFERENCES]).any(|known| known.eq_ignore_ascii_case(name))
+}
+
 enum Inside {
     Nothing,
     Message,
@@ -292,9 +304,12 @@ const KNOWN: [&[u8]; 10] = [
     b"In-Reply-To",
     b"Message-ID",
 ];
+const REFERENCES: &[u8] = b"References";
+/// Fields of one header that are looked at. The anatomy has the same limit, for all there are.
+const MAX_FIELDS: usize = 2000;
 /// Levels of parts below the message; the anatomy's limit.
 pub(super) const MAX_DEPTH: usize = 100;
 /// Parts of a message; twice the anatomy's limit, since empty multiparts are given a part.
 pub(super) const MAX_PARTS: usize = 1200;
 /// Octets of a boundary that are compared; RFC 2046 §5.1.1 allows 70.
-const MAX_BOUNDARY: usize = 255;
+const MAX_BOUNDARY: usize = 80;

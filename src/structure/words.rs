@@ -14,8 +14,7 @@ impl Structure<'_> {
     /// FROM and so on), in order.
     pub fn header_text<'o>(&self, octets: &'o [u8], name: &'o str) -> impl Iterator<Item = String> + 'o {
         let header = slice(octets, self.root().part().header());
-        let fields = field::read(header, 0, |_| false).fields.into_iter();
-        fields
+        field::read(header, 0)
             .filter(move |field| header[field.name.clone()].eq_ignore_ascii_case(name.as_bytes()))
             .map(move |field| value(&header[field.value]))
     }
@@ -53,7 +52,7 @@ fn text<'o>(part: &Part<'_>, octets: &'o [u8]) -> Option<Cow<'o, str>> {
 /// A header, decoded: a line for each field.
 pub fn header_block(header: &[u8]) -> String {
     let mut text = String::with_capacity(header.len());
-    for field in field::read(header, 0, |_| false).fields {
+    for field in field::read(header, 0) {
         if !field.name.is_empty() {
             text.push_str(&charset::octets(&header[field.name]));
             text.push_str(": ");

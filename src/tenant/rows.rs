@@ -27,8 +27,8 @@ rows! {
     b'A' => AddressRow, b'a' => AddressListRow, b'V' => ViewRow, b'R' => RecipientRow,
     b'y' => PasskeyRow,
     b'C' => CredentialRow, b'c' => CredentialListRow, b'u' => LastUsedRow, b'P' => PolicyRow,
-    b'M' => MessageRow, b'K' => MailboxRow, b'H' => HiddenRow,
-    b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow,
+    b'M' => MessageRow, b'F' => PlaceRow, b'f' => FolderRow, b'K' => MailboxRow, b'H' => HiddenRow,
+    b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow, b'i' => ListingRow,
     b'L' => AuditEntryRow, b'n' => AuditHeadRow, b'k' => CheckpointRow,
     b'X' => ApiTokenRow, b'x' => ApiTokenListRow,
 }
@@ -357,7 +357,8 @@ pub struct PolicyRow {
     pub loaded: i64,
 }
 
-/// A message of a mailbox, under user and UID.
+/// A message of a mailbox, under user and number. The number is the store's: given once, and kept wherever
+/// the message is moved.
 #[derive(Clone, Encode, Decode)]
 pub struct MessageRow {
     /// The message.
@@ -382,12 +383,56 @@ pub struct MessageRow {
     /// Its octets, with our trace header.
     #[n(4)]
     pub octets: u64,
-    /// In the trash: the owner's only.
+    /// Whether it is in the trash, where it has no [`PlaceRow`]: rows from before there were folders.
     #[n(5)]
     pub trashed: bool,
     /// The views that have it.
     #[n(6)]
     pub views: Vec<ViewEntry>,
+    /// The mod-sequence of its arrival (RFC 7162 §3.1.1); none is 1.
+    #[n(8)]
+    pub mod_seq: Option<u64>,
+    /// Whether it was made as a copy of another row, which has the same message; none is no.
+    #[n(9)]
+    pub copy: Option<bool>,
+}
+
+/// Where a message is and which flags it has, under user and number. A message that was never moved nor
+/// flagged has none: it is in INBOX, its UID is its number, and it was saved when it was received.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PlaceRow {
+    /// The folder's number.
+    #[n(0)]
+    pub folder: u32,
+    /// Its UID there. No two messages of a user ever have the same, in whatever folders.
+    #[n(1)]
+    pub uid: u32,
+    /// The system flags, as bits of [`crate::mailbox::Flags`].
+    #[n(2)]
+    pub flags: u8,
+    /// The keywords.
+    #[n(3)]
+    pub keywords: Vec<String>,
+    /// When it last changed (RFC 7162 §3.1.1).
+    #[n(4)]
+    pub mod_seq: u64,
+    /// When it came into the folder, Unix seconds.
+    #[n(5)]
+    pub saved: i64,
+}
+
+/// A folder, under user and number. The folders that every mailbox has need no row.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FolderRow {
+    /// Its path.
+    #[n(0)]
+    pub path: String,
+    /// Whether clients are to show it.
+    #[n(1)]
+    pub subscribed: bool,
+    /// When it was made, Unix seconds.
+    #[n(2)]
+    pub created: i64,
 }
 
 /// A message as one view has it.
@@ -408,13 +453,16 @@ pub struct ViewEntry {
 /// A mailbox, under its user.
 #[derive(Clone, Encode, Decode)]
 pub struct MailboxRow {
-    /// Every UID below this one may have been given out (RFC 9051 §2.3.1.1); it is moved ahead in
-    /// steps, and after a restart numbering goes on from here.
+    /// Every UID and number below this one may have been given out (RFC 9051 §2.3.1.1); it is moved ahead
+    /// in steps, and after a restart numbering goes on from here.
     #[n(0)]
     pub reserved: u32,
+    /// The same for mod-sequences (RFC 7162 §3.1.1); none where none was given out yet.
+    #[n(1)]
+    pub mod_seqs: Option<u64>,
 }
 
-/// A message that a client of the view deleted, under view and UID.
+/// A message that a client of the view deleted, under view and number.
 #[derive(Clone, Encode, Decode)]
 pub struct HiddenRow {
     /// When, Unix seconds.
@@ -442,7 +490,17 @@ pub struct SummaryRow {
     pub summary: Vec<u8>,
 }
 
-/// The size of an old message under a newer policy than it was sealed for, under view and UID.
+/// What IMAP lists of messages whose numbers are neighbours, sealed once more under a key that only the
+/// reader's identity yields; under reader and number divided by the messages of a page.
+#[derive(Clone, Encode, Decode)]
+pub struct ListingRow {
+    /// The sealed structures.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub page: Vec<u8>,
+}
+
+/// The size of an old message under a newer policy than it was sealed for, under view and number.
 #[derive(Clone, Encode, Decode)]
 pub struct StaleSizeRow {
     /// The generation the size belongs to.
@@ -561,10 +619,25 @@ mod tests {
             octets: 114_000,
             trashed: false,
             views: vec![ViewEntry { view: ViewId::random(), generation: 1, octets: 114_000 }],
+            mod_seq: Some(100_000),
+            copy: None,
         };
         let encoded = minicbor::to_vec(&row).expect("rows encode");
-        assert!(encoded.len() < 145, "{}", encoded.len());
+        assert!(encoded.len() < 150, "{}", encoded.len());
         let decoded: MessageRow = minicbor::decode(&encoded).expect("what was encoded");
         assert_eq!(decoded.views[0].octets, 114_000);
+    }
+
+    #[test]
+    fn rows_from_before_there_were_folders_decode() {
+        // A map of number 0 alone, as it was written then.
+        #[derive(Encode)]
+        struct Before {
+            #[n(0)]
+            reserved: u32,
+        }
+        let encoded = minicbor::to_vec(Before { reserved: 65 }).expect("rows encode");
+        let decoded: MailboxRow = minicbor::decode(&encoded).expect("an old row");
+        assert_eq!((decoded.reserved, decoded.mod_seqs), (65, None));
     }
 }

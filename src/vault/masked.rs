@@ -4,11 +4,13 @@
 //! Nothing is opened without the proof that the audit log has it (law 4). A message that was sealed
 //! for an older policy is shown as the new policy's view of the old view (design section 6).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
-use super::read::{self, ReadError};
+use super::read::{self, Keep, ReadError};
 use super::seal::{About, render};
 use super::seeds::{ReaderKeys, SeedError};
 use super::{PolicyUnavailable, Vault};
@@ -16,7 +18,7 @@ use crate::audit::Recorded;
 use crate::clock::Timestamp;
 use crate::keyring::Identity;
 use crate::message::dissect;
-use crate::names::{Reader, ViewId};
+use crate::names::{MessageId, Reader, ViewId};
 use crate::plan;
 use crate::policy::Policy;
 use crate::seal::{Container, OpenedView, UnsealError};
@@ -70,8 +72,11 @@ impl Shelf {
     }
 }
 
-/// An open view. Dropping it locks it.
-pub struct ViewReader {
+/// An open view. Dropping all of it locks it; a copy is one more hand on the same key.
+#[derive(Clone)]
+pub struct ViewReader(Arc<Inner>);
+
+struct Inner {
     vault: Arc<Vault>,
     shelf: Shelf,
     keys: ReaderKeys,
@@ -81,54 +86,73 @@ impl ViewReader {
     /// Reads the view on `shelf` with its identity.
     pub fn new(vault: Arc<Vault>, shelf: Shelf, identity: Identity) -> Self {
         let keys = ReaderKeys::new(Reader::View(shelf.view), identity);
-        Self { vault, shelf, keys }
+        Self(Arc::new(Inner { vault, shelf, keys }))
     }
 
     /// Where the view's messages stand.
     pub fn shelf(&self) -> &Shelf {
-        &self.shelf
+        &self.0.shelf
     }
 
     /// The view's keys, for what it keeps.
     pub fn keys(&self) -> &ReaderKeys {
-        &self.keys
+        &self.0.keys
+    }
+
+    /// The vault it reads.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.0.vault
     }
 
     /// A message as the view shows it today.
-    pub async fn open(
-        &mut self,
-        uid: u32,
-        row: &MessageRow,
-        recorded: &Recorded,
-    ) -> Result<Masked, MaskError> {
-        let entry = self.shelf.entry(row).cloned().ok_or(MaskError::Gone)?;
-        let opened = self.unseal(uid, row, recorded).await?;
-        if self.shelf.is_stale(&entry) { self.mask_again(row, &opened) } else { Ok(Masked::of(opened)) }
+    pub async fn open(&self, uid: u32, row: &MessageRow, recorded: &Recorded) -> Result<Masked, MaskError> {
+        self.shelf().entry(row).ok_or(MaskError::Gone)?;
+        let units = u32::try_from(row.sealed / read::UNIT + 1).unwrap_or(u32::MAX).min(read::MOST_HELD);
+        let budget = self.vault().reading.acquire_many(units).await;
+        let budget = budget.map_err(|error| failed("the server is shutting down", &error))?;
+        let proof = self.proof(row, recorded)?;
+        let (reader, row) = (self.clone(), row.clone());
+        let opening = tokio::task::spawn_blocking(move || reader.open_now(uid, &row, proof));
+        let opened = opening.await.map_err(|error| failed("a message was not opened", &error))?;
+        drop(budget);
+        opened
     }
 
-    /// Opens a message, on the proof that the audit log has it: its fetch, or the view's opening
-    /// where it leaves as part of a list.
-    async fn unseal(
-        &mut self,
-        uid: u32,
-        row: &MessageRow,
-        recorded: &Recorded,
-    ) -> Result<OpenedView, MaskError> {
-        let (vault, tenant) = (self.vault.clone(), self.shelf.user.tenant);
-        if recorded.tenant() != tenant || recorded.message().is_some_and(|message| message != row.message) {
+    /// Says that the audit log has what lets `row` be opened: its own fetch, one that names it among
+    /// others, or the view's opening where it leaves as part of a list.
+    pub fn proof(&self, row: &MessageRow, recorded: &Recorded) -> Result<Proof, MaskError> {
+        let ours = recorded.tenant() == self.shelf().user.tenant;
+        if ours && recorded.covers(row.message) {
+            Ok(Proof(row.message))
+        } else {
+            Err(MaskError::Unavailable)
+        }
+    }
+
+    /// A message as the view shows it today. Blocks, and may hash and decrypt much: for threads of the
+    /// runtime that may wait.
+    pub fn open_now(&self, uid: u32, row: &MessageRow, proof: Proof) -> Result<Masked, MaskError> {
+        let entry = self.shelf().entry(row).cloned().ok_or(MaskError::Gone)?;
+        let opened = self.unseal(uid, row, proof)?;
+        if self.shelf().is_stale(&entry) { self.mask_again(row, &opened) } else { Ok(Masked::of(opened)) }
+    }
+
+    fn unseal(&self, uid: u32, row: &MessageRow, Proof(message): Proof) -> Result<OpenedView, MaskError> {
+        if message != row.message {
             return Err(MaskError::Unavailable);
         }
-        let read = match read::container(&vault, self.shelf.user, uid, row).await {
+        let (vault, user) = (self.vault(), self.shelf().user);
+        let container = match read::container_now(vault, user, uid, row, Keep::Ends) {
             Err(ReadError::Damaged) => return Err(MaskError::Damaged),
             Err(ReadError::Gone) => return Err(MaskError::Gone),
             Err(error) => return Err(failed("a container cannot be read", &error)),
-            Ok(read) => read,
+            Ok(container) => container,
         };
-        match self.open_manifest(row, read.container).await {
+        match self.open_manifest(row, container) {
             Err(SeedError::Records(error)) => Err(failed("a seed cannot be read", &error)),
             Err(SeedError::Blobs(error)) => Err(failed("a seed cannot be read", &error)),
             Err(SeedError::Unseal(_)) => {
-                let told = read::tell_damage(&vault, tenant, row).await;
+                let told = Handle::current().block_on(read::tell_damage(vault, user.tenant, row));
                 told.map_err(|error| failed("the audit log cannot be written", &error))?;
                 Err(MaskError::Damaged)
             }
@@ -136,24 +160,20 @@ impl ViewReader {
         }
     }
 
-    async fn open_manifest(
-        &mut self,
-        row: &MessageRow,
-        container: Container,
-    ) -> Result<OpenedView, SeedError> {
-        let Shelf { user, view, .. } = self.shelf;
+    fn open_manifest(&self, row: &MessageRow, container: Container) -> Result<OpenedView, SeedError> {
+        let Shelf { user, view, .. } = *self.shelf();
         let manifest = container.manifest_of(Reader::View(view)).ok_or(UnsealError::NoManifest)?;
-        let key = self.keys.message_key(&self.vault, manifest).await?;
-        Ok(OpenedView::open(container, user.tenant, row.message, view, key)?)
+        let key = self.keys().message_key(self.vault(), manifest)?;
+        Ok(OpenedView::open(container, user.tenant, row.message, view, &key)?)
     }
 
     /// An old message under today's policy: the policy applied to what the view had (design
     /// section 6), so it shows nothing that either of them hides.
     fn mask_again(&self, row: &MessageRow, opened: &OpenedView) -> Result<Masked, MaskError> {
         let mut masked = collect(opened)?;
-        let policy = self.shelf.checked_policy(&self.vault)?;
+        let policy = self.shelf().checked_policy(self.vault())?;
         let received = Timestamp::from_unix(row.received);
-        let age = self.vault.clock.now().since(received);
+        let age = self.vault().clock.now().since(received);
         let mut facts = plan::facts(&masked, &dissect(&masked), Vec::new(), age);
         facts.octets = row.octets;
         // What the old view hid is unknown here, so no rule that may be meant is left out.
@@ -161,12 +181,16 @@ impl ViewReader {
             let anatomy = dissect(&masked);
             // Without the phrase: sizes that were told before must stay as they are when it changes.
             let about = About { message: row.message, received, phrase: None };
-            let composed = render(&self.vault, rules, self.shelf.view, &masked, &anatomy, about);
+            let composed = render(self.vault(), rules, self.shelf().view, &masked, &anatomy, about);
             masked = composed.ok_or(MaskError::Gone)?.render(&masked, &anatomy).into();
         }
         Ok(Masked::Rendered(Some(Bytes::from_owner(masked))))
     }
 }
+
+/// The audit log has what lets this message be opened in a view (law 4).
+#[derive(Clone, Copy)]
+pub struct Proof(MessageId);
 
 /// A masked message on its way out.
 pub enum Masked {
@@ -194,6 +218,17 @@ impl Masked {
         }
     }
 
+    /// Its structure as it was sealed; none if it has to be found from its octets.
+    pub fn structure(&self) -> Option<Bytes> {
+        match self {
+            Self::Sealed { opened, .. } => {
+                let structure = &opened.manifest().listing.structure;
+                (!structure.is_empty()).then(|| Bytes::from_owner(Wiped::from(structure.clone())))
+            }
+            Self::Rendered(_) => None,
+        }
+    }
+
     /// The next octets; none after the last ones.
     pub fn next_window(&mut self) -> Result<Option<Bytes>, MaskError> {
         match self {
@@ -201,31 +236,55 @@ impl Masked {
             Self::Sealed { opened, at } if *at == opened.size() => Ok(None),
             Self::Sealed { opened, at } => {
                 let end = (*at + WINDOW).min(opened.size());
-                let window = opened.render(*at..end).and_then(|rendering| rendering.collect());
+                let window = part(opened, *at..end)?;
                 *at = end;
-                window.map(|octets| Some(Bytes::from_owner(octets))).map_err(|_| MaskError::Damaged)
+                Ok(Some(Bytes::from_owner(window)))
+            }
+        }
+    }
+
+    /// The next octets, of a message whose container is not in memory on a thread that may wait for them.
+    pub async fn next_window_aside(&mut self) -> Result<Option<Bytes>, MaskError> {
+        let Self::Sealed { opened, .. } = self else { return self.next_window() };
+        if opened.is_in_memory() {
+            return self.next_window();
+        }
+        let mut taken = std::mem::replace(self, Self::Rendered(None));
+        let reading = tokio::task::spawn_blocking(move || (taken.next_window(), taken));
+        let (window, taken) = reading.await.map_err(|error| failed("a message was not read on", &error))?;
+        *self = taken;
+        window
+    }
+
+    /// The octets of `range`, cut off at the end; as long as none has been taken. May read from the disk.
+    pub fn range(&self, range: Range<u64>) -> Result<Wiped, MaskError> {
+        let end = range.end.min(self.size());
+        let range = range.start.min(end)..end;
+        match self {
+            Self::Sealed { opened, .. } => part(opened, range),
+            Self::Rendered(bytes) => {
+                let bytes = bytes.as_ref().map_or(&[][..], |bytes| bytes);
+                Ok(bytes[clamp(range.start)..clamp(range.end)].to_vec().into())
             }
         }
     }
 
     /// The first `most` octets, or fewer if it has no more.
     pub fn head(&self, most: u64) -> Result<Wiped, MaskError> {
-        match self {
-            Self::Sealed { opened, .. } => {
-                let rendering = opened.render(0..opened.size().min(most));
-                rendering.and_then(|rendering| rendering.collect()).map_err(|_| MaskError::Damaged)
-            }
-            Self::Rendered(bytes) => {
-                let bytes = bytes.as_ref().map_or(&[][..], |bytes| bytes);
-                Ok(bytes[..bytes.len().min(clamp(most))].to_vec().into())
-            }
-        }
+        self.range(0..most)
     }
 }
 
 fn collect(opened: &OpenedView) -> Result<Wiped, MaskError> {
-    let rendering = opened.render(0..opened.size()).map_err(|_| MaskError::Damaged)?;
-    rendering.collect().map_err(|_| MaskError::Damaged)
+    part(opened, 0..opened.size())
+}
+
+fn part(opened: &OpenedView, range: Range<u64>) -> Result<Wiped, MaskError> {
+    let rendering = opened.render(range).and_then(|rendering| rendering.collect());
+    rendering.map_err(|error| match error {
+        UnsealError::Unreadable => failed("a container cannot be read on", &error),
+        _ => MaskError::Damaged,
+    })
 }
 
 fn clamp(length: u64) -> usize {
@@ -238,4 +297,4 @@ fn failed(what: &'static str, error: &dyn std::error::Error) -> MaskError {
 }
 
 /// What is rendered at once, in octets. A window begins in mid-chunk, so each costs one chunk more.
-const WINDOW: u64 = 1024 * 1024;
+const WINDOW: u64 = 512 * 1024;

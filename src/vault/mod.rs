@@ -2,9 +2,10 @@
 //! seals; it goes out through `server::mailroom` (masked) and `owner::mail` (whole).
 
 pub mod audit_rows;
-pub mod mailbox;
+pub mod bulk;
+pub mod listings;
+pub mod mailboxes;
 pub mod masked;
-pub mod pages;
 mod policies;
 pub mod read;
 pub mod seal;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use audit_rows::AuditRows;
-pub use mailbox::Mailboxes;
+pub use mailboxes::{Mailboxes, pages};
 pub use policies::{Policies, PolicyUnavailable};
 
 use crate::audit::Log;
@@ -41,7 +42,7 @@ pub struct Vault {
     pub audit: Log<AuditRows>,
     /// The chains of message keys.
     pub epochs: Epochs,
-    /// UIDs.
+    /// Folders, UIDs, flags.
     pub mailboxes: Mailboxes,
     /// Checked policies.
     pub policies: Policies,

@@ -1,14 +1,20 @@
 //! Reads containers for the two doors that open them, the mailroom and the owner: bounded memory,
 //! digest checked, damage told and audited.
 
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::SemaphorePermit;
 
 use super::Vault;
 use crate::audit::{Act, Actor, AuditError, Draft, Origin};
 use crate::names::TenantId;
 use crate::records::RecordError;
-use crate::seal::Container;
-use crate::store::blobs::{BlobError, BlobName};
+use crate::seal::{Container, OpenError, Stored};
+use crate::store::blobs::{BlobError, BlobName, OpenBlob};
 use crate::tenant::registry::UserRef;
 use crate::tenant::rows::MessageRow;
 
@@ -36,38 +42,62 @@ pub enum ReadError {
     Stopping,
 }
 
-/// A container in memory, within the budget of all readers.
+/// A container, read within the budget of all readers.
 pub struct Read<'a> {
     /// The container, its table checked.
     pub container: Container,
     _budget: SemaphorePermit<'a>,
 }
 
-/// Reads the container of a message and checks that it is the sealing that the ledger means, no older
-/// one. Its strata are authenticated as they are opened.
-///
-/// A message that was sealed again since its row was read is read from its new container; one that
-/// was deleted is [`ReadError::Gone`]. Only what the ledger still means can be damaged.
+/// What of a container is to be in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// All of it: it is read at once.
+    Whole,
+    /// All of a small one; of a large one table and manifests. The strata are read when they are opened, so
+    /// that a slow client holds a window of a message, not the message.
+    Ends,
+}
+
+/// Reads the container of a message whole; see [`container_now`].
 pub async fn container<'a>(
-    vault: &'a Vault,
+    vault: &'a Arc<Vault>,
     user: UserRef,
     uid: u32,
     row: &MessageRow,
 ) -> Result<Read<'a>, ReadError> {
     let units = u32::try_from(row.sealed / UNIT + 1).unwrap_or(u32::MAX).min(BUDGET);
     let budget = vault.reading.acquire_many(units).await.map_err(|_| ReadError::Stopping)?;
+    let (reader, row) = (vault.clone(), row.clone());
+    let read = tokio::task::spawn_blocking(move || container_now(&reader, user, uid, &row, Keep::Whole));
+    let container = read.await.map_err(|_| ReadError::Stopping)??;
+    Ok(Read { container, _budget: budget })
+}
+
+/// Reads the container of a message and checks that it is the sealing that the ledger means, no older
+/// one. Its strata are authenticated as they are opened. Blocks: for threads that may wait, of a runtime.
+///
+/// A message that was sealed again since its row was read is read from its new container; one that
+/// was deleted is [`ReadError::Gone`]. Only what the ledger still means can be damaged.
+pub fn container_now(
+    vault: &Vault,
+    user: UserRef,
+    uid: u32,
+    row: &MessageRow,
+    keep: Keep,
+) -> Result<Container, ReadError> {
     let mut row = row.clone();
     loop {
-        match fetch(vault, &row).await {
+        match fetch(vault, &row, keep) {
             Err(ReadError::Damaged) => {}
-            found => return Ok(Read { container: found?, _budget: budget }),
+            found => return found,
         }
         let scope = vault.records.tenant(user.tenant);
         let now: Option<MessageRow> = scope.get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
         match now.filter(|now| now.message == row.message) {
             None => return Err(ReadError::Gone),
             Some(now) if now.container == row.container => {
-                tell_damage(vault, user.tenant, &row).await?;
+                Handle::current().block_on(tell_damage(vault, user.tenant, &row))?;
                 return Err(ReadError::Damaged);
             }
             Some(now) => row = now,
@@ -84,19 +114,46 @@ pub async fn tell_damage(vault: &Vault, tenant: TenantId, row: &MessageRow) -> R
     Ok(())
 }
 
-async fn fetch(vault: &Vault, row: &MessageRow) -> Result<Container, ReadError> {
+fn fetch(vault: &Vault, row: &MessageRow, keep: Keep) -> Result<Container, ReadError> {
     let name = BlobName::of_container(row.container);
-    let bytes = match vault.blobs.get_range(&name, 0..row.sealed).await {
-        Err(BlobError::NotFound | BlobError::Short) => return Err(ReadError::Damaged),
-        Err(error) => return Err(ReadError::Blobs(error)),
-        Ok(bytes) => bytes,
+    let blob = match vault.blobs.open_blob(&name) {
+        Err(BlobError::NotFound) => return Err(ReadError::Damaged),
+        opened => opened.map_err(ReadError::Blobs)?,
     };
-    let container = Container::decode(bytes).map_err(|_| ReadError::Damaged)?;
+    let container = match keep == Keep::Whole || row.sealed <= SMALL {
+        true => Container::decode(blob.read(0..row.sealed).map_err(shortened)?).map_err(OpenError::Unseal),
+        false => Container::open(Arc::new(Apart(blob)), row.sealed),
+    };
+    let container = container.map_err(|error| match error {
+        OpenError::Unseal(_) => ReadError::Damaged,
+        OpenError::Io(error) => shortened(error),
+    })?;
     let is_ours = container.message() == row.message && container.digest() == row.digest;
     if is_ours { Ok(container) } else { Err(ReadError::Damaged) }
 }
 
+/// A blob that ends early is damaged; any other failure is the disk's.
+fn shortened(error: io::Error) -> ReadError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => ReadError::Damaged,
+        _ => ReadError::Blobs(error.into()),
+    }
+}
+
+/// A container that stays where it is stored.
+struct Apart(OpenBlob);
+
+impl Stored for Apart {
+    fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        self.0.read(range)
+    }
+}
+
+/// Up to this size, in octets, a container is read whole: one read is quicker than two.
+const SMALL: u64 = 256 * 1024;
 /// The unit of the budget, in octets.
-const UNIT: u64 = 16 * 1024;
+pub(super) const UNIT: u64 = 16 * 1024;
+/// What one masked message holds of a large container at most, in units.
+pub(super) const MOST_HELD: u32 = 64;
 /// What all containers in memory may take together, in units: 256 MiB.
 pub const BUDGET: u32 = 16 * 1024;

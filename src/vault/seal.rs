@@ -21,8 +21,10 @@ use crate::seal::{
 use crate::store::blobs::{BlobError, BlobName};
 use crate::store::ledger::Committed;
 use crate::store::sweep::Hold;
+use crate::structure::structure_of;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{MessageRow, RecipientRow, ViewEntry, ViewRow};
+use crate::wipe::Wiped;
 
 /// A message for one mailbox.
 pub struct Arrival {
@@ -137,6 +139,8 @@ fn seal_now(
         octets: bytes.len() as u64,
         trashed: false,
         views: entries,
+        mod_seq: None,
+        copy: None,
     };
     Ok((sealed, row))
 }
@@ -245,15 +249,17 @@ fn seal_plan(
         plan.views().iter().map(|(_, composition)| input_pieces(anatomy, composition)).collect();
     let generation =
         |view| views.iter().find(|(id, _)| *id == view).map_or(0, |(_, row)| u64::from(row.generation));
+    let structures = structures(arrival.content.expose(), anatomy, plan);
     let inputs: Vec<ViewInput<'_>> = plan
         .views()
         .iter()
         .zip(&pieces)
-        .map(|((view, _), pieces)| ViewInput {
+        .zip(&structures)
+        .map(|(((view, _), pieces), structure)| ViewInput {
             view: *view,
             pieces,
             policy_generation: generation(*view),
-            structure: &[],
+            structure,
         })
         .collect();
     let input = SealInput {
@@ -270,6 +276,15 @@ fn seal_plan(
         },
     };
     Ok(crate::seal::seal(&input, grants)?)
+}
+
+/// What IMAP listings tell of each view, made from its rendering and nothing else (law 2).
+fn structures(bytes: &[u8], anatomy: &Anatomy, plan: &plan::Plan) -> Vec<Wiped> {
+    let structure = |composition: &Composition| match composition.verbatim(bytes, anatomy) {
+        Some(view) => structure_of(view),
+        None => structure_of(&Wiped::from(composition.render(bytes, anatomy))),
+    };
+    plan.views().iter().map(|(_, composition)| structure(composition).into()).collect()
 }
 
 fn atom_spans(anatomy: &Anatomy, plan: &plan::Plan) -> Vec<AtomSpan> {
@@ -317,3 +332,25 @@ async fn store(vault: &Vault, container: ContainerName, sealed: SealedMessage) -
 
 /// From this size on, in octets, a message is sealed in a thread of its own: a millisecond's work.
 const ASIDE: usize = 512 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Listing, Piece};
+
+    /// Views that render alike have the same structure, whatever message lies behind them (law 2).
+    #[test]
+    fn structures_are_those_of_the_renderings() {
+        let bytes = b"Subject: shown\r\nTo: hidden@x.example\r\n\r\nhidden";
+        let anatomy = dissect(bytes);
+        let composition = |pieces| Composition { pieces, listing: Listing::default() };
+        let original = composition(vec![Piece::Atoms(0..anatomy.atoms().len() as u32)]);
+        let masked = composition(vec![Piece::Atoms(0..1), Piece::Literal(b"\r\nsealed".to_vec())]);
+        assert_eq!(original.verbatim(bytes, &anatomy), Some(&bytes[..]));
+        assert_eq!(masked.verbatim(bytes, &anatomy), None);
+        let views = vec![(ViewId::random(), original), (ViewId::random(), masked)];
+        let found = structures(bytes, &anatomy, &plan::plan(&anatomy, views));
+        assert_eq!(&*found[0], structure_of(bytes));
+        assert_eq!(&*found[1], structure_of(b"Subject: shown\r\n\r\nsealed"));
+    }
+}

@@ -3,6 +3,8 @@
 //! Opening a sealed seed is public-key work (0.2 ms), so an opened seed is kept in the ledger under
 //! a key that only the reader's identity yields; the next session of the reader pays microseconds.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::Vault;
 use crate::keyring::{Identity, RecordKey};
 use crate::names::{EpochId, Reader};
@@ -27,20 +29,23 @@ pub enum SeedError {
     Records(#[from] RecordError),
 }
 
-/// A reader who can open its manifests. Locked by dropping it.
+/// A reader who can open its manifests, from several threads. Locked by dropping it.
 pub struct ReaderKeys {
     reader: Reader,
     identity: Identity,
     cache_key: RecordKey,
-    /// The epoch used last: mailboxes are read in order.
-    current: Option<(EpochId, EpochKeys)>,
+    /// The epochs used last, the latest at the end.
+    epochs: Mutex<Vec<(EpochId, Chain)>>,
 }
+
+/// The keys of an epoch, drawn by whoever needs them.
+type Chain = Arc<Mutex<EpochKeys>>;
 
 impl ReaderKeys {
     /// The reader with this identity.
     pub fn new(reader: Reader, identity: Identity) -> Self {
         let cache_key = identity.cache_key();
-        Self { reader, identity, cache_key, current: None }
+        Self { reader, identity, cache_key, epochs: Mutex::default() }
     }
 
     /// Who reads.
@@ -53,23 +58,41 @@ impl ReaderKeys {
         &self.cache_key
     }
 
-    /// The message key of a manifest.
-    pub async fn message_key(
-        &mut self,
-        vault: &Vault,
-        manifest: ManifestRef,
-    ) -> Result<&MessageKey, SeedError> {
-        if self.current.as_ref().is_none_or(|(epoch, _)| *epoch != manifest.epoch) {
-            let seed = match self.kept(vault, manifest.epoch)? {
-                Some(seed) => seed,
-                None => self.open(vault, manifest.epoch).await?,
-            };
-            self.current = Some((manifest.epoch, EpochKeys::new(&seed)));
+    /// The message key of a manifest. May read a small file.
+    pub fn message_key(&self, vault: &Vault, manifest: ManifestRef) -> Result<MessageKey, SeedError> {
+        let chain = match self.remembered(manifest.epoch) {
+            Some(chain) => chain,
+            None => self.remember(manifest.epoch, &self.seed(vault, manifest.epoch)?),
+        };
+        // Nothing panics while a lock is held, here and below.
+        let mut chain = chain.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(MessageKey::from_bytes(chain.message_key(manifest.counter)?.expose()))
+    }
+
+    /// Forgets the epochs it remembers: an idle session holds as little as it can.
+    pub fn rest(&self) {
+        *self.epochs.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+    }
+
+    fn remembered(&self, epoch: EpochId) -> Option<Chain> {
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = epochs.iter().rposition(|(known, _)| *known == epoch)?;
+        epochs[at..].rotate_left(1);
+        epochs.last().map(|(_, chain)| chain.clone())
+    }
+
+    fn remember(&self, epoch: EpochId, seed: &EpochSeed) -> Chain {
+        let chain = Arc::new(Mutex::new(EpochKeys::new(seed)));
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        if epochs.len() == EPOCHS {
+            epochs.remove(0);
         }
-        match &mut self.current {
-            Some((_, keys)) => Ok(keys.message_key(manifest.counter)?),
-            None => Err(UnsealError::Counter.into()),
-        }
+        epochs.push((epoch, chain.clone()));
+        chain
+    }
+
+    fn seed(&self, vault: &Vault, epoch: EpochId) -> Result<EpochSeed, SeedError> {
+        self.kept(vault, epoch)?.map_or_else(|| self.open(vault, epoch), Ok)
     }
 
     /// The seed as an earlier session kept it. One that does not open is opened anew from its file.
@@ -80,9 +103,9 @@ impl ReaderKeys {
         Ok(opened.and_then(|seed| Some(EpochSeed::from_bytes(seed.as_slice().try_into().ok()?))))
     }
 
-    async fn open(&self, vault: &Vault, epoch: EpochId) -> Result<EpochSeed, SeedError> {
+    fn open(&self, vault: &Vault, epoch: EpochId) -> Result<EpochSeed, SeedError> {
         let name = BlobName::of_seed(self.reader, epoch);
-        let file = vault.blobs.get(&name, MAX_SEED_FILE).await.map_err(|error| match error {
+        let file = vault.blobs.read(&name, MAX_SEED_FILE).map_err(|error| match error {
             BlobError::NotFound | BlobError::TooLarge { .. } => UnsealError::SeedGone.into(),
             error => SeedError::Blobs(error),
         })?;
@@ -98,3 +121,5 @@ impl ReaderKeys {
 
 /// A sealed seed has some 1.8 KB with a post-quantum stanza.
 const MAX_SEED_FILE: u64 = 64 * 1024;
+/// Epochs remembered: several threads read neighbouring ones. 8 KiB each when all keys are drawn.
+const EPOCHS: usize = 16;

@@ -54,7 +54,7 @@ impl ReaderKeys {
         generation: u32,
     ) -> Option<Summary> {
         let kept: Option<SummaryRow> =
-            vault.records.system().get(&[&self.reader().to_bytes(), row.message.as_bytes()]).ok()?;
+            vault.records.system().get(&[&self.reader().to_bytes(), &place(uid, row)]).ok()?;
         let opened = self.cache_key().open(&named(uid, row, generation), &kept?.summary).ok()?;
         minicbor::decode(&opened).ok()
     }
@@ -71,8 +71,18 @@ impl ReaderKeys {
         let Ok(encoded) = minicbor::to_vec(summary).map(zeroize::Zeroizing::new) else { return };
         let sealed = self.cache_key().seal(&named(uid, row, generation), &encoded);
         let kept = SummaryRow { summary: sealed };
-        vault.records.system().put(batch, &[&self.reader().to_bytes(), row.message.as_bytes()], &kept);
+        vault.records.system().put(batch, &[&self.reader().to_bytes(), &place(uid, row)], &kept);
     }
+}
+
+/// The end of the key that the summary of a message is under: its identifier. Copies of it, which are sealed
+/// alike and resealed apart, have keys of their own.
+pub fn place(number: u32, row: &MessageRow) -> [u8; 16] {
+    let mut key = *row.message.as_bytes();
+    if row.copy == Some(true) {
+        key.iter_mut().zip(number.to_be_bytes()).for_each(|(octet, other)| *octet ^= other);
+    }
+    key
 }
 
 /// Associated data: this sealing of the message, in this rendering.

@@ -29,7 +29,7 @@ fn a_mail_client_is_connected_reads_and_is_revoked() {
     let (before, _) = made.body.split_once("/profile\"").expect("a form for the profile");
     let view = before.rsplit_once("action=\"").expect("a form").1.to_owned();
     let profile = browser.post("/views", &format!("{view}/profile"), &[("password", &device.app_password)]);
-    assert!(profile.body.contains(&device.app_password) && profile.body.contains("EmailTypePOP"));
+    assert!(profile.body.contains(&device.app_password) && profile.body.contains("EmailTypeIMAP"));
     let again = browser.post("/views", "/views/new", &wanted);
     assert_eq!((again.status, again.shows("You have a view of that name")), (409, true));
     reseal(&browser);

@@ -55,6 +55,12 @@ impl Stranger {
         self.ask(path, &[])
     }
 
+    /// The same with headers of the test's own.
+    pub fn get_with(&self, path: &str, headers: &[&str]) -> Answer {
+        let arguments: Vec<&str> = headers.iter().flat_map(|header| ["-H", header]).collect();
+        self.ask(path, &arguments)
+    }
+
     /// Sends fields, as a form of our own pages.
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(path, fields, &["-H", "Sec-Fetch-Site: same-origin"])

@@ -100,7 +100,7 @@ impl Server {
         let config = config.display().to_string();
         self.child = spawn(self.folder.path(), "serve", &["serve", "--config", &config]);
         let status = poll("the server to serve again", || self.run(&["status"]).ok());
-        for listener in ["smtp", "lmtp", "pop3", "pop3s", "metrics"] {
+        for listener in ["smtp", "lmtp", "imap", "imaps", "pop3", "pop3s", "metrics"] {
             self.facts[listener] = status[listener][0].clone();
         }
     }

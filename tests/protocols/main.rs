@@ -1,6 +1,7 @@
 //! Dialogues with the servers over real sockets, a module for each protocol.
 
 mod imap;
+mod imap_structure;
 mod pop3;
 mod smtp;
 mod smtp_world;

@@ -223,6 +223,8 @@ pub struct Server {
 pub struct Ports {
     pub smtp: SocketAddr,
     pub lmtp: SocketAddr,
+    pub imap: SocketAddr,
+    pub imaps: SocketAddr,
     pub pop3: SocketAddr,
     pub pop3s: SocketAddr,
     pub metrics: SocketAddr,
@@ -355,6 +357,8 @@ fn ask_ports(socket: &Path) -> Option<Ports> {
     Some(Ports {
         smtp: port("smtp"),
         lmtp: port("lmtp"),
+        imap: port("imap"),
+        imaps: port("imaps"),
         pop3: port("pop3"),
         pop3s: port("pop3s"),
         metrics: port("metrics"),
@@ -425,6 +429,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_veilpost");
 const CONFIG: &str = r#"hostname = "mail.demo.example"
 smtp.listen = ["127.0.0.1:0"]
 lmtp.listen = ["127.0.0.1:0"]
+imap.listen = ["127.0.0.1:0"]
+imaps.listen = ["127.0.0.1:0"]
 pop3.listen = ["127.0.0.1:0"]
 pop3s.listen = ["127.0.0.1:0"]
 metrics.listen = ["127.0.0.1:0"]

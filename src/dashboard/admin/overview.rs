@@ -89,6 +89,8 @@ fn listeners(status: &Status) -> Vec<(&'static str, String)> {
     let named = [
         ("Mail from other servers (SMTP)", &status.smtp),
         ("Mail from this machine (LMTP)", &status.lmtp),
+        ("Mail clients, encrypted (IMAPS)", &status.imaps),
+        ("Mail clients, encrypted on request (IMAP)", &status.imap),
         ("Mail clients, encrypted (POP3S)", &status.pop3s),
         ("Mail clients, encrypted on request (POP3)", &status.pop3),
         ("These pages", &status.dashboard),

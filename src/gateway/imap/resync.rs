@@ -113,6 +113,7 @@ mod tests {
             flags: Flags::none(),
             mod_seq: *mod_seq,
             octets: 1,
+            sealing: 0,
             received: 0,
             saved: 0,
         };

@@ -161,7 +161,7 @@ pub trait OpenMessage: Send {
     ///
     /// # Errors
     /// [`AccountError::Damaged`] if a part of the message does not authenticate.
-    fn octets(&mut self, range: Range<u64>) -> Result<Bytes, AccountError>;
+    fn octets(&mut self, range: Range<u64>) -> impl Future<Output = Result<Bytes, AccountError>> + Send;
 }
 
 /// How much of a message a client asks for, as the audit log should have it.

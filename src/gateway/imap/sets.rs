@@ -79,7 +79,7 @@ impl Picks {
 
     /// All messages.
     pub fn all(roll: &Roll) -> Self {
-        Self::joined([0..roll.entries.len()])
+        Self::joined(std::iter::once(0..roll.entries.len()))
     }
 
     /// The messages that have these UIDs.
@@ -209,6 +209,7 @@ mod tests {
             flags: Flags::none(),
             mod_seq: 1,
             octets: 0,
+            sealing: 0,
             received: 0,
             saved: 0,
         }

@@ -25,6 +25,8 @@ pub enum Protocol {
     smtp,
     /// LMTP.
     lmtp,
+    /// IMAP, with STARTTLS or under TLS.
+    imap,
     /// POP3, with STLS or under TLS.
     pop3,
     /// HTTPS of the dashboard.
@@ -69,7 +71,7 @@ pub struct Metrics {
     pub delivery_seconds: Histogram,
     /// Octets of containers written.
     pub sealed_bytes: Counter,
-    /// Messages fetched by clients (RETR).
+    /// Messages fetched by clients (POP3's RETR and TOP, IMAP's FETCH of more than lists show).
     pub retrieved: Counter,
     /// Octets of masked messages sent to clients.
     pub retrieved_bytes: Counter,

@@ -22,6 +22,8 @@ pub fn status(server: &Server) -> Answered {
         tenants: registry::tenants(&server.vault.records)?.len() as u64,
         smtp: text(&listening.smtp),
         lmtp: text(&listening.lmtp),
+        imap: text(&listening.imap),
+        imaps: text(&listening.imaps),
         pop3: text(&listening.pop3),
         pop3s: text(&listening.pop3s),
         dashboard: text(&listening.dashboard),

@@ -8,6 +8,7 @@ use crate::admin::api::{MailItem, MailWhole, Secret, Unlocked as UnlockedAnswer}
 use crate::admin::socket::Outlet;
 use crate::audit::{LockCause, Origin};
 use crate::keyring::Passphrase;
+use crate::mailbox::FolderId;
 use crate::owner::OwnerError;
 use crate::owner::mail::{Listed, OwnerReader, Whole, delete as delete_message};
 use crate::owner::sessions::Token;
@@ -99,7 +100,7 @@ fn item(listed: Listed) -> MailItem {
         from: shown.0,
         subject: shown.1,
         octets: listed.row.octets,
-        trashed: listed.row.trashed,
+        trashed: listed.folder == FolderId::TRASH,
         damaged,
     }
 }

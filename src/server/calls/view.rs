@@ -1,12 +1,14 @@
 //! Calls on views, credentials and policies.
 
+use std::sync::Arc;
+
 use super::{Answered, Server, answer, authorise, done, resume, tenant_named, time, user_named};
 use crate::admin::api::{
     Authority, CredentialCreated, CredentialFetched, CredentialItem, PolicyItem, Secret, ViewItem,
 };
 use crate::admin::socket::Outlet;
 use crate::names::{CredentialId, TenantId, ViewId};
-use crate::owner::fetched::fetched;
+use crate::owner::fetched::{rows_of, seen};
 use crate::owner::view::{Issued, Located};
 use crate::owner::{By, OwnerError, reseal as owner_reseal, view};
 use crate::policy;
@@ -125,9 +127,14 @@ pub async fn credential_fetched(server: &Server, credential: &str) -> Answered {
 }
 
 async fn answer_fetched(server: &Server, located: &Located) -> Answered {
-    let fetched = fetched(&server.vault, located).await?;
-    let fetched = fetched.into_keys().map(|message| message.to_string()).collect();
-    answer(&CredentialFetched { credential: located.credential.to_string(), fetched })
+    let seen = Arc::new(seen(&server.vault, located).await?);
+    let rows = rows_of(&server.vault, located.user, seen.clone()).await?;
+    answer(&CredentialFetched {
+        credential: located.credential.to_string(),
+        fetched: seen.fetched.keys().map(ToString::to_string).collect(),
+        listed: rows.listed.iter().map(|(_, row)| row.message.to_string()).collect(),
+        listed_gone: rows.listed_gone,
+    })
 }
 
 pub async fn credential_rotate(server: &Server, credential: &str, authority: &Authority, by: By) -> Answered {

@@ -3,6 +3,8 @@
 //!
 //! Knows no sockets, no states, no mailboxes: which command is allowed when is the session's affair.
 
+#[cfg(test)]
+mod agreement;
 mod append;
 mod command;
 mod cursor;

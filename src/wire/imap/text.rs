@@ -16,12 +16,13 @@ pub fn put_string(out: &mut Vec<u8>, text: &[u8]) {
         return;
     }
     out.push(b'"');
-    for octet in text {
-        if matches!(octet, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(*octet);
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(&[b'\\', rest[at]]);
+        rest = &rest[at + 1..];
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

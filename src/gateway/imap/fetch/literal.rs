@@ -50,7 +50,7 @@ impl<S: Sink> Sending<'_, S> {
             }
             Step::BinarySize { name, part } => {
                 response.name(self.sink.out(), name);
-                return self.put_binary_size(part, structure, message);
+                return self.put_binary_size(part, structure, message).await;
             }
             // The others have been put.
             _ => {}
@@ -72,7 +72,7 @@ impl<S: Sink> Sending<'_, S> {
         let FetchSection::Fields { names, not, .. } = section else {
             return self.send_span(message, cut(span, partial)).await;
         };
-        let header = read(message, span)?;
+        let header = read(message, span).await?;
         let fields = structure::fields(&header, names.iter().map(String::as_bytes), *not);
         self.send_octets(&fields, partial, Form::Text).await
     }
@@ -90,7 +90,7 @@ impl<S: Sink> Sending<'_, S> {
             self.put_nil();
             return Ok(Complete::Fully);
         };
-        let body = read(message, section.body.clone())?;
+        let body = read(message, section.body.clone()).await?;
         let Ok(content) = structure.content(&section, &body) else {
             self.put_nil();
             return Ok(Complete::WithoutUnknownCte);
@@ -100,7 +100,7 @@ impl<S: Sink> Sending<'_, S> {
     }
 
     /// A number must be said, whatever the encoding.
-    fn put_binary_size(
+    async fn put_binary_size(
         &mut self,
         part: &[u32],
         structure: &Structure<'_>,
@@ -110,7 +110,7 @@ impl<S: Sink> Sending<'_, S> {
             put_number(self.sink.out(), 0);
             return Ok(Complete::Fully);
         };
-        let body = read(message, section.body.clone())?;
+        let body = read(message, section.body.clone()).await?;
         let content = structure.content(&section, &body);
         put_number(self.sink.out(), content.as_ref().map_or(0, |content| content.len() as u64));
         Ok(if content.is_ok() { Complete::Fully } else { Complete::WithoutUnknownCte })
@@ -133,7 +133,7 @@ impl<S: Sink> Sending<'_, S> {
         let mut at = span.start;
         while at < span.end {
             let end = span.end.min(at.saturating_add(WINDOW as u64));
-            let octets = read(message, at..end)?;
+            let octets = read(message, at..end).await?;
             if at == span.start {
                 put_literal_head(self.sink.out(), span.end - span.start);
             }
@@ -222,9 +222,9 @@ fn cut(span: Range<u64>, partial: Option<Partial>) -> Range<u64> {
 }
 
 /// All octets of a span, or an error: a literal's length has been told.
-fn read(message: &mut impl OpenMessage, span: Range<u64>) -> Result<bytes::Bytes, AccountError> {
+async fn read(message: &mut impl OpenMessage, span: Range<u64>) -> Result<bytes::Bytes, AccountError> {
     let length = span.end.saturating_sub(span.start);
-    let octets = message.octets(span)?;
+    let octets = message.octets(span).await?;
     if octets.len() as u64 == length { Ok(octets) } else { Err(AccountError::Damaged) }
 }
 

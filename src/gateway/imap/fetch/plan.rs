@@ -337,7 +337,7 @@ mod tests {
         let manner = Manner { numbering: Numbering::Uid, condstore: true, ..QUIET };
         assert_eq!(Plan::news(manner).steps, [Step::Uid, Step::Flags, Step::ModSeq]);
         assert_eq!(Plan::news(QUIET).steps, [Step::Flags]);
-        let since = FetchModifiers { changed_since: Some(5), vanished: false };
+        let since = FetchModifiers { changed_since: Some(5), ..FetchModifiers::default() };
         let asked = Plan::of(vec![FetchItem::ModSeq, FetchItem::Uid], since, manner);
         assert_eq!(asked.steps, [Step::ModSeq, Step::Uid]);
     }

@@ -1,3 +1,5 @@
+//! FETCH responses, octet by octet, and what is left of those that fail.
+
 use super::{Complete, Manner, Plan, SendError, Shown, Sink};
 use crate::gateway::imap::room::{AccountError, Extent};
 use crate::gateway::imap::search::samples::{SampleMessage, roll_of};

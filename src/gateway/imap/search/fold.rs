@@ -9,20 +9,20 @@ use memchr::memmem::Finder;
 
 /// Puts the folded text behind what is in `out`.
 pub fn fold_into(out: &mut String, text: &str) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let ascii = rest.bytes().position(|octet| !octet.is_ascii()).unwrap_or(rest.len());
+    out.reserve(text.len());
+    if text.is_ascii() {
         let begun = out.len();
-        out.push_str(&rest[..ascii]);
+        out.push_str(text);
         out[begun..].make_ascii_lowercase();
-        rest = &rest[ascii..];
-        let mut letters = rest.chars();
-        while let Some(letter) = letters.next() {
-            if letter.is_ascii() {
-                break;
-            }
-            fold_letter(out, letter);
-            rest = letters.as_str();
+        return;
+    }
+    let small = SMALL.as_slice();
+    for letter in text.chars() {
+        match small.get(letter as usize) {
+            Some('\0') => out.extend(slowly(letter)),
+            Some(small) => out.push(*small),
+            None if has_no_case(letter) => out.push(letter),
+            None => out.extend(slowly(letter)),
         }
     }
 }
@@ -34,33 +34,27 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-fn fold_letter(out: &mut String, letter: char) {
-    match letter as u32 {
-        code if code < TABLE => match SMALL[code as usize] {
-            Some(small) => out.push(small),
-            None => out.extend(slowly(letter)),
-        },
-        // General punctuation and most of East Asia have no case.
-        0x2010..=0x2027 | 0x3000..=0x9fff | 0xac00..=0xd7af => out.push(letter),
-        _ => out.extend(slowly(letter)),
-    }
+/// Punctuation, most of East Asia, and pictures.
+fn has_no_case(letter: char) -> bool {
+    matches!(letter,
+        '\u{2000}'..='\u{20ff}' | '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{1f000}'..='\u{3ffff}')
 }
 
 fn slowly(letter: char) -> impl Iterator<Item = char> {
     letter.to_uppercase().flat_map(char::to_lowercase)
 }
 
-/// The folded forms of Latin, Greek and Cyrillic letters; none where it is several letters.
-static SMALL: LazyLock<Vec<Option<char>>> = LazyLock::new(|| {
+/// The folded forms of the first letters; NUL, which folds to itself the slow way, where they are several.
+static SMALL: LazyLock<Vec<char>> = LazyLock::new(|| {
     let only = |letter: char| {
         let mut folded = slowly(letter);
         folded.next().filter(|_| folded.next().is_none())
     };
-    (0..TABLE).map(|code| char::from_u32(code).and_then(only)).collect()
+    (0..TABLE).map(|code| char::from_u32(code).and_then(only).unwrap_or_default()).collect()
 });
 
-/// The first letter that [`SMALL`] does not have: Latin, Greek, Cyrillic and Armenian come before it.
-const TABLE: u32 = 0x590;
+/// The first letter that [`SMALL`] does not have. Every alphabet in wide use comes before it.
+const TABLE: u32 = 0x2000;
 
 /// Words looked for in the same texts, folded.
 pub struct Needles(Vec<Finder<'static>>);
@@ -122,6 +116,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn letters_without_case_stay() {
+        let same = |letter: char| slowly(letter).eq([letter]);
+        let cased = ('\0'..=char::MAX).filter(|letter| has_no_case(*letter) && !same(*letter));
+        assert_eq!(cased.collect::<String>(), "");
+    }
 
     #[test]
     fn letters_are_folded() {

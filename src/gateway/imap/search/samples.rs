@@ -24,6 +24,7 @@ pub(crate) fn roll_of(count: u32, mut change: impl FnMut(u32, &mut Entry)) -> Ro
             flags: Flags::none(),
             mod_seq: uid.into(),
             octets: 0,
+            sealing: 0,
             received: 0,
             saved: 0,
         };
@@ -172,7 +173,7 @@ impl OpenMessage for SampleMessage {
         &self.structure
     }
 
-    fn octets(&mut self, range: Range<u64>) -> Result<Bytes, AccountError> {
+    async fn octets(&mut self, range: Range<u64>) -> Result<Bytes, AccountError> {
         if range.end > self.sound {
             return Err(AccountError::Damaged);
         }

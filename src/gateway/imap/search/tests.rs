@@ -1,3 +1,5 @@
+//! Searches of a small mailbox, and what they open for it.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

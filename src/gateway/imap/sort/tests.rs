@@ -1,3 +1,5 @@
+//! The orders of SORT, and threads as a view shows them.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,7 +1,7 @@
-//! Threads as trees, and how THREAD writes them (RFC 5256 §4). Nothing here recurses: a reply chain is as
+//! Threads as trees, and how a response tells them (RFC 5256 §4). Nothing here recurses: a reply chain is as
 //! deep as people, or those who mean harm, make it.
 
-use crate::wire::imap::text::put_number;
+use crate::wire::imap::found::{ThreadNode, put_thread};
 
 /// Trees of messages, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,11 +10,6 @@ pub struct Forest {
     pub(super) messages: Vec<Option<u32>>,
     pub(super) children: Vec<Vec<usize>>,
     pub(super) roots: Vec<usize>,
-}
-
-enum Act {
-    List(usize),
-    Close,
 }
 
 impl Forest {
@@ -27,66 +22,33 @@ impl Forest {
     /// Puts the THREAD response. `number` gives the number by which the client knows a message, from its
     /// place among those that were threaded.
     pub fn put(&self, out: &mut Vec<u8>, number: impl Fn(usize) -> u32) {
-        out.extend_from_slice(b"* THREAD");
-        if !self.roots.is_empty() {
-            out.push(b' ');
-        }
-        let mut acts: Vec<Act> = lists(&self.roots).collect();
-        while let Some(act) = acts.pop() {
-            match act {
-                Act::List(root) => self.put_list(out, root, &mut acts, &number),
-                Act::Close => out.push(b')'),
-            }
-        }
-        out.extend_from_slice(b"\r\n");
+        put_thread(out, &self.nodes(number));
     }
 
-    /// thread-list: members as long as each has one child; the rest is left to do.
-    fn put_list(&self, out: &mut Vec<u8>, root: usize, acts: &mut Vec<Act>, number: &impl Fn(usize) -> u32) {
-        out.push(b'(');
-        let mut node = root;
-        let mut is_first = true;
-        loop {
-            if let Some(message) = self.messages[node] {
-                if !std::mem::take(&mut is_first) {
-                    out.push(b' ');
-                }
-                put_number(out, number(message as usize).into());
-            }
-            match self.children[node].as_slice() {
-                [] => return out.push(b')'),
-                [only] => node = *only,
-                several => {
-                    if !is_first {
-                        out.push(b' ');
-                    }
-                    acts.push(Act::Close);
-                    acts.extend(lists(several));
-                    return;
-                }
-            }
+    /// The trees, written down from their roots.
+    fn nodes(&self, number: impl Fn(usize) -> u32) -> Vec<ThreadNode> {
+        let mut nodes = Vec::with_capacity(self.messages.len());
+        let mut ahead: Vec<usize> = self.roots.iter().rev().copied().collect();
+        while let Some(node) = ahead.pop() {
+            let children = &self.children[node];
+            ahead.extend(children.iter().rev());
+            nodes.push(ThreadNode {
+                number: self.messages[node].map(|message| number(message as usize)),
+                // Rolls are shorter than 32 bits count.
+                answers: u32::try_from(children.len()).unwrap_or(u32::MAX),
+            });
         }
+        nodes
     }
-}
-
-/// What there is to do for these nodes, the first of them last.
-fn lists(nodes: &[usize]) -> impl Iterator<Item = Act> {
-    nodes.iter().rev().map(|node| Act::List(*node))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn put(forest: &Forest) -> String {
-        let mut out = Vec::new();
-        forest.put(&mut out, |message| u32::try_from(message).unwrap());
-        String::from_utf8(out).unwrap()
-    }
-
     #[test]
-    fn the_rfcs_example_is_written() {
-        // RFC 5256 §4: 2; 3 and its child 6, which has two chains below it.
+    fn trees_are_told_from_their_roots() {
+        // RFC 5256 §4: (2)(3 6 (4 23)(44 7 96)).
         let mut forest = Forest::default();
         let two = forest.add(Some(2), vec![]);
         let chain = |forest: &mut Forest, numbers: &[u32]| {
@@ -96,15 +58,18 @@ mod tests {
         let six = forest.add(Some(6), [one, other].concat());
         let three = forest.add(Some(3), vec![six]);
         forest.roots = vec![two, three];
-        assert_eq!(put(&forest), "* THREAD (2)(3 6 (4 23)(44 7 96))\r\n");
+        let nodes = forest.nodes(|message| message as u32);
+        let told: Vec<_> = nodes.iter().map(|node| (node.number.unwrap(), node.answers)).collect();
+        assert_eq!(told, [(2, 0), (3, 1), (6, 2), (4, 1), (23, 0), (44, 1), (7, 1), (96, 0)]);
     }
 
     #[test]
-    fn a_missing_message_is_left_out() {
+    fn a_missing_message_has_no_number() {
         let mut forest = Forest::default();
         let children = vec![forest.add(Some(3), vec![]), forest.add(Some(5), vec![])];
         forest.roots = vec![forest.add(None, children)];
-        assert_eq!(put(&forest), "* THREAD ((3)(5))\r\n");
-        assert_eq!(put(&Forest::default()), "* THREAD\r\n");
+        let nodes = forest.nodes(|message| message as u32);
+        assert_eq!(nodes[0], ThreadNode { number: None, answers: 2 });
+        assert_eq!(nodes.len(), 3);
     }
 }

@@ -1,3 +1,5 @@
+//! Threads of RFC 5256, step by step, and those that mean harm.
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;

@@ -1,0 +1,254 @@
+//! Opens many messages of a view: lists, fetches of whole folders, searches. Threads that may wait each take
+//! a few neighbours at a time; results come in order, and only so far ahead as the session takes them.
+
+use std::collections::VecDeque;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt};
+
+use super::listings::{PER_PAGE, Page};
+use super::masked::{MaskError, Masked, ViewReader};
+use crate::audit::Recorded;
+use crate::mailbox::Entry;
+use crate::structure::structure_of;
+use crate::tenant::rows::MessageRow;
+use crate::wipe::Wiped;
+
+/// What of messages is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Their structures.
+    Structure,
+    /// Their octets too.
+    Octets,
+}
+
+/// A message, as far as it was wanted.
+pub struct Prepared {
+    /// Its structure, encoded.
+    pub structure: Bytes,
+    /// Its octets.
+    pub octets: Octets,
+}
+
+/// The octets of a message.
+pub enum Octets {
+    /// Not wanted.
+    None,
+    /// Here.
+    Here(Bytes),
+    /// To be opened as they are taken: it is a large message.
+    Apart(Masked),
+}
+
+/// Messages being opened, in order.
+pub struct Opening {
+    batches: BoxStream<'static, Vec<(Entry, Result<Prepared, MaskError>)>>,
+    ready: VecDeque<(Entry, Result<Prepared, MaskError>)>,
+}
+
+impl Opening {
+    /// Begins to open `entries`. `recorded` are the audit entries that allow it: the n-th stands for the
+    /// n-th `each` messages; the last one for all that are left.
+    pub fn begin(
+        reader: &ViewReader,
+        entries: Vec<Entry>,
+        want: Want,
+        (recorded, each): (Vec<Recorded>, usize),
+    ) -> Self {
+        let recorded = Arc::new(recorded);
+        let reader = reader.clone();
+        let batches = stream::iter(batches(entries, want, each)).map(move |(first, batch)| {
+            let (reader, recorded) = (reader.clone(), recorded.clone());
+            async move {
+                let lost = batch.clone();
+                let work = move || {
+                    let proof = recorded.get(first / each).or(recorded.last());
+                    proof.map_or_else(Vec::new, |proof| prepare(&reader, &batch, want, proof))
+                };
+                // A batch whose thread failed is answered for, message by message.
+                let unavailable = |entry| (entry, Err(MaskError::Unavailable));
+                let done =
+                    tokio::task::spawn_blocking(work).await.ok().filter(|done| done.len() == lost.len());
+                done.unwrap_or_else(|| lost.into_iter().map(unavailable).collect())
+            }
+        });
+        Self { batches: batches.buffered(threads()).boxed(), ready: VecDeque::new() }
+    }
+
+    /// The next message.
+    pub async fn next(&mut self) -> Option<(Entry, Result<Prepared, MaskError>)> {
+        while self.ready.is_empty() {
+            self.ready = self.batches.next().await?.into();
+        }
+        self.ready.pop_front()
+    }
+}
+
+/// What [`scan`] shows of a message.
+pub type Look<T> = dyn Fn(&Entry, &[u8], &[u8]) -> T + Send + Sync;
+
+/// Shows `look` the structure and, where wanted, the octets of every message. The results are in order; none
+/// for messages that do not open.
+pub async fn scan<T: Send + 'static>(
+    reader: &ViewReader,
+    entries: Vec<Entry>,
+    want: Want,
+    recorded: &Arc<Recorded>,
+    look: Arc<Look<T>>,
+) -> Vec<Option<T>> {
+    let count = entries.len();
+    let scanned = stream::iter(batches(entries, want, usize::MAX)).map(|(_, batch)| {
+        let (reader, recorded, look, length) = (reader.clone(), recorded.clone(), look.clone(), batch.len());
+        async move {
+            let work = move || {
+                let mut found = Vec::with_capacity(batch.len());
+                let seen = |entry: &Entry, prepared: Result<Prepared, MaskError>| {
+                    found.push(prepared.ok().and_then(|prepared| looked(entry, prepared, &*look)));
+                };
+                each(&reader, &batch, want, &recorded, seen);
+                found
+            };
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| (0..length).map(|_| None).collect())
+        }
+    });
+    let mut results = Vec::with_capacity(count);
+    let mut scanned = scanned.buffered(threads());
+    while let Some(found) = scanned.next().await {
+        results.extend(found);
+    }
+    results
+}
+
+fn looked<T>(entry: &Entry, prepared: Prepared, look: &Look<T>) -> Option<T> {
+    match prepared.octets {
+        Octets::None => Some(look(entry, &prepared.structure, &[])),
+        Octets::Here(octets) => Some(look(entry, &prepared.structure, &octets)),
+        Octets::Apart(masked) => {
+            let octets = masked.range(0..masked.size()).ok()?;
+            Some(look(entry, &prepared.structure, &octets))
+        }
+    }
+}
+
+fn prepare(
+    reader: &ViewReader,
+    batch: &[Entry],
+    want: Want,
+    recorded: &Recorded,
+) -> Vec<(Entry, Result<Prepared, MaskError>)> {
+    let mut prepared = Vec::with_capacity(batch.len());
+    each(reader, batch, want, recorded, |entry, message| prepared.push((*entry, message)));
+    prepared
+}
+
+/// Opens the messages of a batch one after the other. Structures come from the page that was kept, if it has
+/// them; a page that learned enough is kept.
+fn each(
+    reader: &ViewReader,
+    batch: &[Entry],
+    want: Want,
+    recorded: &Recorded,
+    mut seen: impl FnMut(&Entry, Result<Prepared, MaskError>),
+) {
+    if want == Want::Octets {
+        return batch.iter().for_each(|entry| seen(entry, open(reader, entry, want, recorded)));
+    }
+    let Some(number) = batch.first().map(|entry| entry.number / PER_PAGE) else { return };
+    let mut page = Page::read(reader, number);
+    let mut learned = 0;
+    for entry in batch {
+        match page.find(entry).cloned() {
+            Some(structure) => seen(entry, Ok(Prepared { structure, octets: Octets::None })),
+            None => {
+                let opened = open(reader, entry, want, recorded);
+                if let Ok(prepared) = &opened {
+                    learned += 1;
+                    page.put(entry, prepared.structure.clone());
+                }
+                seen(entry, opened);
+            }
+        }
+    }
+    if learned >= WORTH_KEEPING {
+        page.keep(reader, number);
+    }
+}
+
+fn open(reader: &ViewReader, entry: &Entry, want: Want, recorded: &Recorded) -> Result<Prepared, MaskError> {
+    let row = row(reader, entry)?;
+    let masked = reader.open_now(entry.number, &row, reader.proof(&row, recorded)?)?;
+    if masked.size() != entry.octets {
+        // The roll is older than the message's rendering: the client learns of the new one by its UID.
+        return Err(MaskError::Gone);
+    }
+    let octets = match want {
+        Want::Octets if masked.size() <= AT_ONCE => {
+            Octets::Here(Bytes::from_owner(masked.range(0..masked.size())?))
+        }
+        Want::Octets => Octets::None,
+        Want::Structure => Octets::None,
+    };
+    let structure = match (masked.structure(), &octets) {
+        (Some(structure), _) => structure,
+        // Sealed before structures were, or masked again just now.
+        (None, Octets::Here(octets)) => Bytes::from_owner(Wiped::from(structure_of(octets))),
+        (None, _) => Bytes::from_owner(Wiped::from(structure_of(&masked.range(0..masked.size())?))),
+    };
+    let octets = match (want, octets) {
+        (Want::Octets, Octets::None) => Octets::Apart(masked),
+        (_, octets) => octets,
+    };
+    Ok(Prepared { structure, octets })
+}
+
+fn row(reader: &ViewReader, entry: &Entry) -> Result<MessageRow, MaskError> {
+    let user = reader.shelf().user;
+    let scope = reader.vault().records.tenant(user.tenant);
+    let row = scope.get::<MessageRow>(&[user.user.as_bytes(), &entry.number.to_be_bytes()]);
+    let row = row.map_err(|error| {
+        tracing::error!(%error, "a row cannot be read");
+        MaskError::Unavailable
+    })?;
+    row.filter(|row| row.message == entry.message).ok_or(MaskError::Gone)
+}
+
+/// Cuts entries into what one thread takes at once, each with the place of its first entry. Structures are cut where
+/// pages end, octets where they become much; nothing crosses a multiple of `each`.
+fn batches(entries: Vec<Entry>, want: Want, each: usize) -> Vec<(usize, Vec<Entry>)> {
+    let mut batches: Vec<(usize, Vec<Entry>)> = Vec::new();
+    let mut octets = 0;
+    for (at, entry) in entries.into_iter().enumerate() {
+        octets += entry.octets.min(AT_ONCE);
+        let fits = |last: &Entry, length: usize| match want {
+            Want::Structure => last.number / PER_PAGE == entry.number / PER_PAGE,
+            Want::Octets => length < MOST_AT_ONCE && octets <= AT_ONCE,
+        };
+        match batches.last_mut() {
+            Some((_, batch))
+                if at % each != 0 && batch.last().is_some_and(|last| fits(last, batch.len())) =>
+            {
+                batch.push(entry);
+            }
+            _ => {
+                octets = entry.octets.min(AT_ONCE);
+                batches.push((at, vec![entry]));
+            }
+        }
+    }
+    batches
+}
+
+fn threads() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Octets that one thread opens before the session takes them; larger messages are opened as they are taken.
+const AT_ONCE: u64 = 1024 * 1024;
+/// Messages that one thread opens before the session takes them.
+const MOST_AT_ONCE: usize = 64;
+/// New structures on a page from which on it is kept: for fewer, opening them again is cheaper.
+const WORTH_KEEPING: usize = 8;

@@ -1,0 +1,544 @@
+//! What happens to messages. All of it is durable, and in the picture, when it returns.
+//!
+//! Each deed has the mailbox to itself but for mail that arrives, so what it finds in the picture stays true
+//! until its batch is queued.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::door::Turn;
+use super::pages::read_rows;
+use super::picture::{Effect, Held, Picture, sealing};
+use super::{BoxError, aside, enter, look_at};
+use crate::audit::{Act, Actor, Draft, MAX_BATCH, Origin};
+use crate::mailbox::{FlagChange, FlagEdit, Flags, FolderId, Keywords};
+use crate::names::{ContainerName, MessageId, Reader, ViewId};
+use crate::policy::OnDelete;
+use crate::records::{Records, row_key};
+use crate::store::blobs::{BlobError, BlobName};
+use crate::store::ledger::Batch;
+use crate::store::sweep::Hold;
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{HiddenRow, MessageRow, PlaceRow, StaleSizeRow, SummaryRow};
+use crate::vault::masked::Shelf;
+use crate::vault::seal::Stored;
+use crate::vault::summary;
+use crate::vault::{Vault, listings};
+
+/// What a deletion means, and who deletes: for the audit log, where messages are destroyed.
+#[derive(Clone, Copy, Debug)]
+pub struct Deletion {
+    /// What the view's policy says.
+    pub on_delete: OnDelete,
+    /// Who.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Changes the flags of messages that the view has in `folder`. With `unchanged_since`, only of those whose
+/// mod-sequence is not above it (RFC 7162 §3.1.3). The UIDs of the others.
+pub async fn set_flags(
+    vault: &Vault,
+    shelf: &Shelf,
+    folder: FolderId,
+    uids: &[u32],
+    change: &FlagChange,
+    unchanged_since: Option<u64>,
+) -> Result<Vec<u32>, BoxError> {
+    let turn = enter(vault, shelf.user).await?;
+    let numbers = visible(&turn, shelf, folder, uids).await?;
+    let (mut modified, mut changed) = (Vec::new(), Vec::new());
+    turn.look(|picture| {
+        let named = intern(&mut picture.keywords, change)?;
+        for number in numbers {
+            let Some(held) = picture.messages.get(&number) else { continue };
+            let flags = edit(held.flags, change.edit, named);
+            match unchanged_since {
+                Some(since) if held.mod_seq > since => modified.push(held.uid),
+                _ if flags != held.flags => changed.push((number, Held { flags, ..held.clone() })),
+                _ => {}
+            }
+        }
+        Ok::<_, BoxError>(())
+    })??;
+    if !changed.is_empty() {
+        turn.put(0, changed).await?;
+    }
+    Ok(modified)
+}
+
+/// Moves messages that the view has in `folder`. UIDs here and there, in the order of `uids`.
+pub async fn shift(
+    vault: &Vault,
+    shelf: &Shelf,
+    folder: FolderId,
+    uids: &[u32],
+    target: FolderId,
+) -> Result<Vec<(u32, u32)>, BoxError> {
+    let turn = enter(vault, shelf.user).await?;
+    let numbers = visible(&turn, shelf, folder, uids).await?;
+    turn.shift(numbers, target, vault.clock.now().unix()).await
+}
+
+/// Moves messages, by their numbers, wherever they are: for their owner. Those that are gone are left out.
+pub async fn relocate(
+    vault: &Vault,
+    user: UserRef,
+    numbers: &[u32],
+    target: FolderId,
+) -> Result<Vec<(u32, u32)>, BoxError> {
+    let turn = enter(vault, user).await?;
+    turn.shift(numbers.to_vec(), target, vault.clock.now().unix()).await
+}
+
+/// Copies messages that the view has in `folder`, with their flags. UIDs here and there, in the order of
+/// `uids`. A copy is a container of its own with the same octets, and the same message inside.
+pub async fn copy(
+    vault: &Vault,
+    shelf: &Shelf,
+    folder: FolderId,
+    uids: &[u32],
+    target: FolderId,
+) -> Result<Vec<(u32, u32)>, BoxError> {
+    let numbers = {
+        let turn = enter(vault, shelf.user).await?;
+        turn.look(|picture| picture.has_folder(target).then_some(()))?.ok_or(BoxError::NoFolder)?;
+        visible(&turn, shelf, folder, uids).await?
+    };
+    // Files take their time: meanwhile others may have their turn.
+    let copies = stream::iter(numbers).map(|number| copy_container(vault, shelf.user, number));
+    let copies: Vec<_> = copies.buffered(COPIES_AT_ONCE).try_collect().await?;
+    let turn = enter(vault, shelf.user).await?;
+    turn.place_copies(vault, folder, copies.into_iter().flatten().collect(), target).await
+}
+
+/// Deletes messages that the view has in `folder`, as its policy says: hides them from the view, moves them
+/// to the trash, or destroys them. In the trash, what would be moved there is hidden.
+pub async fn delete(
+    vault: &Vault,
+    shelf: &Shelf,
+    folder: FolderId,
+    uids: &[u32],
+    deletion: Deletion,
+) -> Result<(), BoxError> {
+    let turn = enter(vault, shelf.user).await?;
+    let numbers = visible(&turn, shelf, folder, uids).await?;
+    turn.delete(vault, shelf.view, folder, numbers, deletion).await
+}
+
+/// The same by their numbers; those that are no longer in the folder stay as they are.
+pub async fn delete_numbers(
+    vault: &Vault,
+    shelf: &Shelf,
+    folder: FolderId,
+    numbers: &[u32],
+    deletion: Deletion,
+) -> Result<(), BoxError> {
+    let turn = enter(vault, shelf.user).await?;
+    let uids: Vec<u32> = turn.look(|picture| {
+        let here = numbers.iter().filter_map(|number| picture.messages.get(number));
+        here.filter(|held| held.folder == folder).map(|held| held.uid).collect()
+    })?;
+    let numbers = visible(&turn, shelf, folder, &uids).await?;
+    turn.delete(vault, shelf.view, folder, numbers, deletion).await
+}
+
+/// Removes messages, by their numbers, for good. The audit log has it first; then their rows go, so that
+/// nothing refers to them, then their containers with every manifest in them.
+pub async fn destroy(
+    vault: &Vault,
+    user: UserRef,
+    numbers: &[u32],
+    actor: Actor,
+    origin: Origin,
+) -> Result<(), BoxError> {
+    let turn = enter(vault, user).await?;
+    turn.destroy(vault, numbers.to_vec(), Some((actor, origin))).await
+}
+
+/// Places a message that was just sealed. Its UID in `folder`.
+pub async fn place(
+    vault: &Vault,
+    user: UserRef,
+    stored: Stored,
+    folder: FolderId,
+    flags: &FlagChange,
+) -> Result<u32, BoxError> {
+    let turn = enter(vault, user).await?;
+    let flags = turn.look(|picture| {
+        if !picture.has_folder(folder) {
+            return Err(BoxError::NoFolder);
+        }
+        intern(&mut picture.keywords, flags)
+    })??;
+    let (saved, row) = (vault.clock.now().unix(), stored.row.clone());
+    let slot = turn.draw(1)?;
+    let number = slot.numbers.start;
+    let row = MessageRow { mod_seq: Some(slot.mod_seq), ..row };
+    let held = Held { folder, flags, saved, ..Held::arrived(number, row.clone()) };
+    let mut batch = Batch::new();
+    let scope = turn.records.tenant(user.tenant);
+    let parts: [&[u8]; 2] = [user.user.as_bytes(), &number.to_be_bytes()];
+    scope.insert(&mut batch, &parts, &row);
+    scope.put(&mut batch, &parts, &held.place(&turn.look(|picture| picture.keywords.clone())?));
+    let committed = slot.commit(&turn.records, batch, vec![Effect::Put(number, held)]).await?;
+    stored.release(committed);
+    Ok(number)
+}
+
+/// Puts a message that was sealed again in the place of `was`, with the same number and flags, and under
+/// another UID: what a UID stands for never changes (law 6). Says no, and does nothing, if `was` is no
+/// longer what the message's row means.
+pub async fn reseal(
+    vault: &Vault,
+    user: UserRef,
+    number: u32,
+    was: ContainerName,
+    stored: Stored,
+) -> Result<bool, BoxError> {
+    let turn = enter(vault, user).await?;
+    let scope = turn.records.tenant(user.tenant);
+    let parts: [&[u8]; 2] = [user.user.as_bytes(), &number.to_be_bytes()];
+    let read = scope.get_versioned::<MessageRow>(&parts)?.filter(|read| read.row.container == was);
+    let held = turn.look(|picture| picture.messages.get(&number).cloned())?;
+    let (Some(read), Some(held)) = (read, held) else { return Ok(false) };
+    let row = MessageRow { mod_seq: read.row.mod_seq, copy: read.row.copy, ..stored.row.clone() };
+    let slot = turn.draw(1)?;
+    let (uid, mod_seq) = (slot.numbers.start, slot.mod_seq);
+    let views = row.views.clone().into();
+    let held = Held { views, sealing: sealing(&row), uid, mod_seq, ..held };
+    let mut batch = Batch::new();
+    scope.replace(&mut batch, &parts, read.sealed, &row);
+    scope.put(&mut batch, &parts, &held.place(&turn.look(|picture| picture.keywords.clone())?));
+    let committed = slot.commit(&turn.records, batch, vec![Effect::Put(number, held)]).await?;
+    stored.release(committed);
+    vault.blobs.delete(&BlobName::of_container(was)).await?;
+    Ok(true)
+}
+
+/// The numbers of the messages that the view has under these UIDs, in their order.
+pub(super) async fn visible(
+    turn: &Turn,
+    shelf: &Shelf,
+    folder: FolderId,
+    uids: &[u32],
+) -> Result<Vec<u32>, BoxError> {
+    look_at(turn, shelf, folder).await?;
+    turn.look(|picture| uids.iter().filter_map(|uid| picture.visible(shelf.view, folder, *uid)).collect())
+}
+
+impl Turn {
+    /// Makes messages what they are to be, under the UIDs they have or so many new ones.
+    async fn put(&self, numbers: usize, changed: Vec<(u32, Held)>) -> Result<Vec<(u32, Held)>, BoxError> {
+        let slot = self.draw(numbers)?;
+        let (mod_seq, mut uids) = (slot.mod_seq, slot.numbers.clone());
+        let placed = |(number, held): (u32, Held)| {
+            let uid = uids.next().unwrap_or(held.uid);
+            (number, Held { mod_seq, uid, ..held })
+        };
+        let changed: Vec<_> = changed.into_iter().map(placed).collect();
+        let keywords = self.look(|picture| picture.keywords.clone())?;
+        let (records, user, rows) = (self.records.clone(), self.user(), changed.clone());
+        let seal = move || {
+            let mut batch = Batch::new();
+            put_places(&records, &mut batch, user, &keywords, &rows);
+            Ok(batch)
+        };
+        let batch = if changed.len() < MANY { seal()? } else { aside(seal).await? };
+        let effects = changed.iter().map(|(number, held)| Effect::Put(*number, held.clone())).collect();
+        let _committed = slot.commit(&self.records, batch, effects).await?;
+        Ok(changed)
+    }
+
+    /// Moves messages; UIDs before and after.
+    pub(super) async fn shift(
+        &self,
+        numbers: Vec<u32>,
+        target: FolderId,
+        saved: i64,
+    ) -> Result<Vec<(u32, u32)>, BoxError> {
+        let moving = self.look(|picture| {
+            let moved = |number| Some((number, Held { folder: target, saved, ..held(picture, number)? }));
+            let moving: Vec<_> = once(numbers).into_iter().filter_map(moved).collect();
+            picture.has_folder(target).then_some(moving).ok_or(BoxError::NoFolder)
+        })??;
+        if moving.is_empty() {
+            return Ok(Vec::new());
+        }
+        let before: Vec<u32> = moving.iter().map(|(_, held)| held.uid).collect();
+        let moved = self.put(moving.len(), moving).await?;
+        Ok(before.into_iter().zip(moved.into_iter().map(|(_, held)| held.uid)).collect())
+    }
+
+    /// As the policy says.
+    pub(super) async fn delete(
+        &self,
+        vault: &Vault,
+        view: ViewId,
+        folder: FolderId,
+        numbers: Vec<u32>,
+        Deletion { on_delete, actor, origin }: Deletion,
+    ) -> Result<(), BoxError> {
+        match on_delete {
+            OnDelete::Trash if folder != FolderId::TRASH => {
+                self.shift(numbers, FolderId::TRASH, vault.clock.now().unix()).await?;
+                Ok(())
+            }
+            OnDelete::Hide | OnDelete::Trash => self.hide(vault, view, numbers).await,
+            OnDelete::Delete => self.destroy(vault, numbers, Some((actor, origin))).await,
+        }
+    }
+
+    /// Hides messages from a view. One of which there is another copy for every view goes for good: clients
+    /// that know no MOVE copy, then delete.
+    async fn hide(&self, vault: &Vault, view: ViewId, numbers: Vec<u32>) -> Result<(), BoxError> {
+        let numbers = once(numbers);
+        let spare = self.spare(&numbers)?;
+        let hidden: Vec<u32> = numbers.into_iter().filter(|number| !spare.contains(number)).collect();
+        if !hidden.is_empty() {
+            let slot = self.draw(0)?;
+            let (mut batch, scope) = (Batch::new(), self.records.tenant(self.user().tenant));
+            let row = HiddenRow { at: vault.clock.now().unix() };
+            for number in &hidden {
+                scope.put(&mut batch, &[view.as_bytes(), &number.to_be_bytes()], &row);
+            }
+            let effects = hidden.into_iter().map(|number| Effect::Hide(view, number)).collect();
+            let _committed = slot.commit(&self.records, batch, effects).await?;
+        }
+        if spare.is_empty() {
+            return Ok(());
+        }
+        // The message stays, so the audit log has nothing to say.
+        self.destroy(vault, spare.into_iter().collect(), None).await
+    }
+
+    /// Those of the messages of which another copy is left that every view has, and that is hidden in none.
+    fn spare(&self, numbers: &[u32]) -> Result<HashSet<u32>, BoxError> {
+        let among: HashSet<u32> = numbers.iter().copied().collect();
+        let copied = self.look(|picture| {
+            let others = |number: &u32| {
+                let this = picture.messages.get(number)?;
+                let same = |other: &u32| {
+                    picture.messages.get(other).is_some_and(|other| {
+                        let has = |entry: &crate::tenant::rows::ViewEntry| other.view(entry.view).is_some();
+                        other.folder != FolderId::TRASH && this.views.iter().all(has)
+                    })
+                };
+                let others: Vec<u32> =
+                    picture.copies_of(*number).filter(|other| !among.contains(other)).filter(same).collect();
+                (!others.is_empty()).then_some((*number, others))
+            };
+            numbers.iter().filter_map(others).collect::<Vec<_>>()
+        })?;
+        if copied.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let views = registry::views(&self.records, self.user())?;
+        let scope = self.records.tenant(self.user().tenant);
+        let mut spare = HashSet::new();
+        for (number, others) in copied {
+            for other in others {
+                let mut hidden = false;
+                for (view, _) in &views {
+                    let row = scope.get::<HiddenRow>(&[view.as_bytes(), &other.to_be_bytes()])?;
+                    hidden |= row.is_some();
+                }
+                if !hidden {
+                    spare.insert(number);
+                    break;
+                }
+            }
+        }
+        Ok(spare)
+    }
+
+    /// Removes messages for good. The audit log hears of those that are gone with it, if it is to hear.
+    pub(super) async fn destroy(
+        &self,
+        vault: &Vault,
+        numbers: Vec<u32>,
+        by: Option<(Actor, Origin)>,
+    ) -> Result<(), BoxError> {
+        let numbers = once(numbers);
+        let (user, records) = (self.user(), self.records.clone());
+        let reading = numbers.clone();
+        let rows = aside(move || read_rows(&records, user, &reading)).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let last = self.look(|picture| without_copies(picture, &rows))?;
+        if let Some((actor, origin)) = by {
+            for some in last.chunks(MAX_BATCH) {
+                let removed = |message: &MessageId| Act::MessageRemoved { message: *message };
+                let drafts = some.iter().map(|message| Draft::new(actor, origin, removed(message)));
+                vault.audit.record_batch(user.tenant, drafts.collect()).await?;
+            }
+        }
+        let slot = self.draw(0)?;
+        let batch = self.forget(&rows)?;
+        let effects = rows.iter().map(|(number, _)| Effect::Remove(*number)).collect();
+        let _committed = slot.commit(&self.records, batch, effects).await?;
+        let gone = stream::iter(rows)
+            .map(|(_, row)| async move { vault.blobs.delete(&BlobName::of_container(row.container)).await });
+        gone.buffer_unordered(COPIES_AT_ONCE).try_collect::<()>().await?;
+        Ok(())
+    }
+
+    /// Everything that the ledger has of these messages.
+    fn forget(&self, rows: &[(u32, MessageRow)]) -> Result<Batch, BoxError> {
+        let user = self.user();
+        let views = registry::views(&self.records, user)?;
+        let mut batch = Batch::new();
+        for (number, row) in rows {
+            let octets = number.to_be_bytes();
+            batch.delete(row_key::<MessageRow>(&[user.user.as_bytes(), &octets]));
+            batch.delete(row_key::<PlaceRow>(&[user.user.as_bytes(), &octets]));
+            let kept = summary::place(*number, row);
+            batch.delete(row_key::<SummaryRow>(&[&Reader::Owner(user.tenant).to_bytes(), &kept]));
+            listings::forget(&mut batch, views.iter().map(|(view, _)| *view), *number);
+            for (view, _) in &views {
+                batch.delete(row_key::<HiddenRow>(&[view.as_bytes(), &octets]));
+                batch.delete(row_key::<StaleSizeRow>(&[view.as_bytes(), &octets]));
+                batch.delete(row_key::<SummaryRow>(&[&Reader::View(*view).to_bytes(), &kept]));
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Gives copied containers rows of their own, unless what was copied has gone or moved meanwhile.
+    async fn place_copies(
+        &self,
+        vault: &Vault,
+        folder: FolderId,
+        copies: Vec<Copied>,
+        target: FolderId,
+    ) -> Result<Vec<(u32, u32)>, BoxError> {
+        let saved = vault.clock.now().unix();
+        let copies: Vec<(Copied, Held)> = self.look(|picture| {
+            let still = |copied: Copied| {
+                let held = held(picture, copied.number).filter(|held| held.folder == folder)?;
+                Some((copied, held))
+            };
+            let still = copies.into_iter().filter_map(still).collect();
+            picture.has_folder(target).then_some(still).ok_or(BoxError::NoFolder)
+        })??;
+        if copies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let slot = self.draw(copies.len())?;
+        let keywords = self.look(|picture| picture.keywords.clone())?;
+        let (mut batch, mut effects, mut pairs) = (Batch::new(), Vec::new(), Vec::new());
+        let user = self.user();
+        let scope = self.records.tenant(user.tenant);
+        for (number, (copied, source)) in slot.numbers.clone().zip(&copies) {
+            let mod_seq = Some(slot.mod_seq);
+            let row = MessageRow { mod_seq, copy: Some(true), trashed: false, ..copied.row.clone() };
+            let arrived = Held::arrived(number, row.clone());
+            let held = Held { folder: target, flags: source.flags, saved, ..arrived };
+            let octets = number.to_be_bytes();
+            let parts: [&[u8]; 2] = [user.user.as_bytes(), &octets];
+            scope.insert(&mut batch, &parts, &row);
+            scope.put(&mut batch, &parts, &held.place(&keywords));
+            pairs.push((source.uid, number));
+            effects.push(Effect::Put(number, held));
+        }
+        let _committed = slot.commit(&self.records, batch, effects).await?;
+        Ok(pairs)
+    }
+}
+
+/// A container that was copied.
+struct Copied {
+    number: u32,
+    /// The row that it is to have, but for its number and mod-sequence.
+    row: MessageRow,
+    /// Until the row is committed.
+    _hold: Hold,
+}
+
+/// Copies the container of a message; none if the message is gone.
+async fn copy_container(vault: &Vault, user: UserRef, number: u32) -> Result<Option<Copied>, BoxError> {
+    let scope = vault.records.tenant(user.tenant);
+    let mut last = None;
+    loop {
+        let row: Option<MessageRow> = scope.get(&[user.user.as_bytes(), &number.to_be_bytes()])?;
+        let Some(row) = row else { return Ok(None) };
+        let name = ContainerName::random();
+        let hold = vault.in_flight.hold(BlobName::of_container(name));
+        let from = BlobName::of_container(row.container);
+        match vault.blobs.copy(&from, &BlobName::of_container(name), row.sealed).await {
+            Ok(()) => {
+                let row = MessageRow { container: name, ..row };
+                return Ok(Some(Copied { number, row, _hold: hold }));
+            }
+            // Sealed again meanwhile: there is a newer one. But one that is missing is missing.
+            Err(BlobError::NotFound) if last != Some(row.container) => last = Some(row.container),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The messages that are gone when these rows are.
+fn without_copies(picture: &Picture, rows: &[(u32, MessageRow)]) -> Vec<MessageId> {
+    let among: HashSet<u32> = rows.iter().map(|(number, _)| *number).collect();
+    let mut told = HashSet::new();
+    let gone =
+        rows.iter().filter(|(number, _)| picture.copies_of(*number).all(|other| among.contains(&other)));
+    gone.filter(|(_, row)| told.insert(row.message)).map(|(_, row)| row.message).collect()
+}
+
+fn put_places(
+    records: &Arc<Records>,
+    batch: &mut Batch,
+    user: UserRef,
+    keywords: &Keywords,
+    changed: &[(u32, Held)],
+) {
+    let scope = records.tenant(user.tenant);
+    for (number, held) in changed {
+        scope.put(batch, &[user.user.as_bytes(), &number.to_be_bytes()], &held.place(keywords));
+    }
+}
+
+/// The flags that a change names. Its keywords are in use from now on.
+fn intern(keywords: &mut Keywords, change: &FlagChange) -> Result<Flags, BoxError> {
+    let mut named = change.system;
+    for name in &change.keywords {
+        let number = match change.edit {
+            // What no message has cannot be taken from one.
+            FlagEdit::Remove => match keywords.find(name) {
+                Some(number) => number,
+                None => continue,
+            },
+            _ => keywords.intern(name).ok_or(BoxError::Limit)?,
+        };
+        named = named.with(Flags::keyword(number));
+    }
+    Ok(named)
+}
+
+fn edit(flags: Flags, edit: FlagEdit, named: Flags) -> Flags {
+    match edit {
+        FlagEdit::Replace => named,
+        FlagEdit::Add => flags.with(named),
+        FlagEdit::Remove => flags.without(named),
+    }
+}
+
+fn held(picture: &Picture, number: u32) -> Option<Held> {
+    picture.messages.get(&number).cloned()
+}
+
+/// Each of them once, in their order.
+fn once(numbers: Vec<u32>) -> Vec<u32> {
+    let mut known = HashSet::with_capacity(numbers.len());
+    numbers.into_iter().filter(|number| known.insert(*number)).collect()
+}
+
+/// From so many rows on, sealing them is not for where other sessions wait.
+const MANY: usize = 256;
+/// Containers that are copied or deleted at once.
+const COPIES_AT_ONCE: usize = 16;

@@ -1,0 +1,195 @@
+//! Folders: making, naming and removing them. Paths have been through [`crate::mailbox::folder_name`].
+
+use super::deeds::visible;
+use super::door::Turn;
+use super::picture::{Effect, Picture};
+use super::{BoxError, Deletion, enter};
+use crate::mailbox::{Folder, FolderId, SEPARATOR, folder_name};
+use crate::records::row_key;
+use crate::store::ledger::Batch;
+use crate::tenant::registry::UserRef;
+use crate::tenant::rows::FolderRow;
+use crate::vault::Vault;
+use crate::vault::masked::Shelf;
+
+/// All folders, INBOX first, the rest by path.
+pub async fn folders(vault: &Vault, user: UserRef) -> Result<Vec<Folder>, BoxError> {
+    super::pages::look(vault, user, |picture| picture.list()).await
+}
+
+/// Makes a folder, and those above it that are missing.
+pub async fn create_folder(vault: &Vault, user: UserRef, path: &str) -> Result<FolderId, BoxError> {
+    let turn = enter(vault, user).await?;
+    turn.create(path, vault.clock.now().unix()).await
+}
+
+/// Removes a folder of the user's own that has none below it. What the view has in it is deleted as
+/// `deletion` says; messages that stay, seen by others or by nobody, move to the archive.
+pub async fn remove_folder(
+    vault: &Vault,
+    shelf: &Shelf,
+    folder: FolderId,
+    deletion: Deletion,
+) -> Result<(), BoxError> {
+    let turn = enter(vault, shelf.user).await?;
+    turn.look(|picture| {
+        let path = own_path(picture, folder)?;
+        let below = picture.folders.values().any(|row| is_below(&row.path, &path));
+        if below { Err(BoxError::Fixed) } else { Ok(()) }
+    })??;
+    let (numbers, uids): (Vec<u32>, Vec<u32>) = turn.look(|picture| contents(picture, folder))?;
+    let seen = visible(&turn, shelf, folder, &uids).await?;
+    turn.delete(vault, shelf.view, folder, seen, deletion).await?;
+    let here = |picture: &mut Picture| {
+        let is_here = |number: &u32| picture.messages.get(number).is_some_and(|held| held.folder == folder);
+        numbers.into_iter().filter(is_here).collect::<Vec<u32>>()
+    };
+    let rest = turn.look(here)?;
+    turn.shift(rest, FolderId::ARCHIVE, vault.clock.now().unix()).await?;
+    turn.change_folders(vec![(folder, None)]).await
+}
+
+/// Gives a folder, and those below it, another path. INBOX stays, and what the view has in it moves to a new
+/// folder of that path (RFC 9051 §6.3.6).
+pub async fn rename_folder(
+    vault: &Vault,
+    shelf: &Shelf,
+    folder: FolderId,
+    path: &str,
+) -> Result<(), BoxError> {
+    let turn = enter(vault, shelf.user).await?;
+    let now = vault.clock.now().unix();
+    if folder == FolderId::INBOX {
+        let target = turn.create(path, now).await?;
+        let (_, uids) = turn.look(|picture| contents(picture, folder))?;
+        let seen = visible(&turn, shelf, folder, &uids).await?;
+        turn.shift(seen, target, now).await?;
+        return Ok(());
+    }
+    let renamed = turn.look(|picture| renamed(picture, folder, path))??;
+    let mut changes = turn.missing(parent(path), now)?;
+    changes.extend(renamed);
+    turn.change_folders(changes).await
+}
+
+/// Subscribes to a folder, or no longer.
+pub async fn subscribe(
+    vault: &Vault,
+    user: UserRef,
+    folder: FolderId,
+    subscribed: bool,
+) -> Result<(), BoxError> {
+    let turn = enter(vault, user).await?;
+    let now = vault.clock.now().unix();
+    let row = turn.look(|picture| {
+        if !picture.has_folder(folder) {
+            return Err(BoxError::NoFolder);
+        }
+        let row = picture.folders.get(&folder).cloned();
+        Ok(row.unwrap_or_else(|| FolderRow { path: given_path(folder), subscribed: true, created: now }))
+    })??;
+    if row.subscribed == subscribed {
+        return Ok(());
+    }
+    turn.change_folders(vec![(folder, Some(FolderRow { subscribed, ..row }))]).await
+}
+
+impl Turn {
+    async fn create(&self, path: &str, now: i64) -> Result<FolderId, BoxError> {
+        if self.look(|picture| find(picture, path))?.is_some() {
+            return Err(BoxError::Exists);
+        }
+        let missing = self.missing(Some(path), now)?;
+        let made = missing.last().map(|(folder, _)| *folder).ok_or(BoxError::Exists)?;
+        self.change_folders(missing).await?;
+        Ok(made)
+    }
+
+    /// New folders for those of `path` and above it that are missing, the highest first.
+    fn missing(&self, path: Option<&str>, now: i64) -> Result<Vec<Change>, BoxError> {
+        let above = std::iter::successors(path, |path| parent(path));
+        let missing: Vec<&str> = self.look(|picture| {
+            let missing: Vec<&str> = above.take_while(|path| find(picture, path).is_none()).collect();
+            let own = picture.folders.keys().filter(|folder| !folder.is_given()).count();
+            if own + missing.len() > MAX_FOLDERS { Err(BoxError::Limit) } else { Ok(missing) }
+        })??;
+        // A slot that is given up: its numbers are lost, which numbers may be.
+        let numbers = self.draw(missing.len())?.numbers.clone();
+        let made = |(number, path): (u32, &str)| {
+            let row = FolderRow { path: path.to_owned(), subscribed: false, created: now };
+            (FolderId(FolderId::FIRST_OWN + number), Some(row))
+        };
+        Ok(numbers.zip(missing.into_iter().rev()).map(made).collect())
+    }
+
+    async fn change_folders(&self, changes: Vec<Change>) -> Result<(), BoxError> {
+        let user = self.mailbox.user();
+        let (mut batch, scope) = (Batch::new(), self.records.tenant(user.tenant));
+        for (folder, row) in &changes {
+            let number = folder.0.to_be_bytes();
+            let parts: [&[u8]; 2] = [user.user.as_bytes(), &number];
+            match row {
+                Some(row) => scope.put(&mut batch, &parts, row),
+                None => drop(batch.delete(row_key::<FolderRow>(&parts))),
+            }
+        }
+        let effects = changes.into_iter().map(|(folder, row)| Effect::Folder(folder, row)).collect();
+        let _committed = self.draw(0)?.commit(&self.records, batch, effects).await?;
+        Ok(())
+    }
+}
+
+/// A folder as it is to be; none if it is to go.
+type Change = (FolderId, Option<FolderRow>);
+
+/// The rows of a folder and those below it under another path.
+fn renamed(picture: &Picture, folder: FolderId, path: &str) -> Result<Vec<Change>, BoxError> {
+    let old = own_path(picture, folder)?;
+    if find(picture, path).is_some() {
+        return Err(BoxError::Exists);
+    }
+    if is_below(path, &old) {
+        return Err(BoxError::Fixed);
+    }
+    let touched = picture.folders.iter().filter(|(_, row)| row.path == old || is_below(&row.path, &old));
+    let moved = |(id, row): (&FolderId, &FolderRow)| {
+        let path = folder_name(&format!("{path}{}", &row.path[old.len()..]))?;
+        Ok((*id, Some(FolderRow { path, ..row.clone() })))
+    };
+    touched.filter(|(id, _)| !id.is_given()).map(moved).collect()
+}
+
+/// Numbers and UIDs of all that is in a folder.
+fn contents(picture: &Picture, folder: FolderId) -> (Vec<u32>, Vec<u32>) {
+    let messages =
+        picture.numbers_in(folder).filter_map(|number| Some((number, picture.messages.get(&number)?)));
+    messages.map(|(number, held)| (number, held.uid)).unzip()
+}
+
+fn own_path(picture: &Picture, folder: FolderId) -> Result<String, BoxError> {
+    match folder.is_given() {
+        true => Err(BoxError::Fixed),
+        false => picture.folders.get(&folder).map(|row| row.path.clone()).ok_or(BoxError::NoFolder),
+    }
+}
+
+fn find(picture: &Picture, path: &str) -> Option<FolderId> {
+    let given = FolderId::GIVEN.iter().find(|(_, given, _)| *given == path).map(|(folder, ..)| *folder);
+    given.or_else(|| picture.folders.iter().find(|(_, row)| row.path == path).map(|(folder, _)| *folder))
+}
+
+fn given_path(folder: FolderId) -> String {
+    let given = FolderId::GIVEN.iter().find(|(id, ..)| *id == folder);
+    given.map_or_else(String::new, |(_, path, _)| (*path).to_owned())
+}
+
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.starts_with(SEPARATOR))
+}
+
+fn parent(path: &str) -> Option<&str> {
+    path.rsplit_once(SEPARATOR).map(|(above, _)| above)
+}
+
+/// Folders of a user's own.
+const MAX_FOLDERS: usize = 1_000;

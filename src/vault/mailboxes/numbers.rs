@@ -1,0 +1,105 @@
+//! Numbers that are given once: UIDs with the numbers of messages and folders from one counter,
+//! mod-sequences from another. What is reserved is durable before it is used, in steps.
+
+use std::ops::Range;
+
+use crate::records::{RecordError, Scope};
+use crate::tenant::registry::UserRef;
+use crate::tenant::rows::MailboxRow;
+
+/// The numbers of one mailbox that come next.
+pub(super) struct Counters {
+    numbers: Counter,
+    mod_seqs: Counter,
+}
+
+struct Counter {
+    next: u64,
+    /// What a batch says that may or may not be durable.
+    reserved: u64,
+    /// What is durable for certain.
+    confirmed: u64,
+}
+
+impl Counters {
+    /// As the ledger has them.
+    pub(super) fn read(scope: &Scope, user: UserRef) -> Result<Self, RecordError> {
+        let row = scope.get::<MailboxRow>(&[user.user.as_bytes()])?;
+        let numbers = row.as_ref().map_or(1, |row| row.reserved);
+        // 1 is what messages from before there were mod-sequences have.
+        let mod_seqs = row.and_then(|row| row.mod_seqs).unwrap_or(2);
+        Ok(Self { numbers: Counter::from(u64::from(numbers)), mod_seqs: Counter::from(mod_seqs) })
+    }
+
+    /// So many numbers in a row.
+    pub(super) fn draw(&mut self, count: u32) -> Result<Range<u32>, RecordError> {
+        let end = self.numbers.next + u64::from(count);
+        let range = u32::try_from(self.numbers.next).ok().zip(u32::try_from(end).ok());
+        let (first, end) = range.filter(|(_, end)| *end <= MAX_NUMBER).ok_or(RecordError::Exhausted)?;
+        self.numbers.next = u64::from(end);
+        Ok(first..end)
+    }
+
+    /// The next mod-sequence.
+    pub(super) fn draw_mod_seq(&mut self) -> u64 {
+        self.mod_seqs.next += 1;
+        self.mod_seqs.next - 1
+    }
+
+    /// The number that will be drawn next.
+    pub(super) fn next_number(&self) -> u32 {
+        // `draw` has seen to it.
+        u32::try_from(self.numbers.next).unwrap_or(MAX_NUMBER)
+    }
+
+    /// The mod-sequence that will be drawn next.
+    pub(super) fn next_mod_seq(&self) -> u64 {
+        self.mod_seqs.next
+    }
+
+    /// What the next batch must say of the numbers. Until one of these batches is known to be durable each
+    /// carries the reservation: the one that moved it may have failed.
+    pub(super) fn reservation(&mut self) -> Option<MailboxRow> {
+        if self.numbers.is_used_up() || self.mod_seqs.is_used_up() {
+            // Together, so that deliveries, which draw one of each, write the row no oftener.
+            self.numbers.reserve();
+            self.mod_seqs.reserve();
+        }
+        (self.numbers.is_unconfirmed() || self.mod_seqs.is_unconfirmed()).then(|| self.reserved())
+    }
+
+    /// What was reserved last.
+    pub(super) fn reserved(&self) -> MailboxRow {
+        let numbers = u32::try_from(self.numbers.reserved).unwrap_or(MAX_NUMBER).min(MAX_NUMBER);
+        MailboxRow { reserved: numbers, mod_seqs: Some(self.mod_seqs.reserved) }
+    }
+
+    /// A batch that carried this reservation, or came after it was confirmed, is durable.
+    pub(super) fn confirm(&mut self, reserved: &MailboxRow) {
+        self.numbers.confirmed = self.numbers.confirmed.max(u64::from(reserved.reserved));
+        self.mod_seqs.confirmed = self.mod_seqs.confirmed.max(reserved.mod_seqs.unwrap_or(0));
+    }
+}
+
+impl Counter {
+    fn from(reserved: u64) -> Self {
+        Self { next: reserved, reserved, confirmed: reserved }
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.next > self.reserved
+    }
+
+    fn is_unconfirmed(&self) -> bool {
+        self.next > self.confirmed
+    }
+
+    fn reserve(&mut self) {
+        self.reserved = self.next.saturating_add(STEP);
+    }
+}
+
+/// How many numbers a mailbox row is moved ahead at once, and at most lost at a restart.
+pub(super) const STEP: u64 = 64;
+/// No number reaches this, so that folders of the user's own have room above it.
+const MAX_NUMBER: u32 = u32::MAX - 1024;

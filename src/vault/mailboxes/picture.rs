@@ -1,0 +1,333 @@
+//! The picture of one user's mailbox: messages, folders, and for each view that is looked at the rolls of
+//! its folders, which follow the messages change by change.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::sight::Seen;
+use crate::mailbox::{Entry, Flags, Folder, FolderId, Keywords, Roll};
+use crate::names::{MessageId, ViewId};
+use crate::tenant::rows::{FolderRow, MessageRow, PlaceRow, ViewEntry};
+
+/// What became different.
+pub(super) enum Effect {
+    /// A message, by its number, is new or like this now.
+    Put(u32, Held),
+    /// It is gone.
+    Remove(u32),
+    /// It is hidden from a view.
+    Hide(ViewId, u32),
+    /// A folder is new or like this now, or gone.
+    Folder(FolderId, Option<FolderRow>),
+}
+
+/// A message.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) message: MessageId,
+    pub(super) received: i64,
+    pub(super) copy: bool,
+    /// Tells this sealing from any other.
+    pub(super) sealing: u64,
+    pub(super) views: Arc<[ViewEntry]>,
+    pub(super) folder: FolderId,
+    pub(super) uid: u32,
+    pub(super) flags: Flags,
+    pub(super) mod_seq: u64,
+    pub(super) saved: i64,
+}
+
+impl Held {
+    /// A message without a [`PlaceRow`].
+    pub(super) fn arrived(number: u32, row: MessageRow) -> Self {
+        Self {
+            message: row.message,
+            received: row.received,
+            copy: row.copy.unwrap_or(false),
+            sealing: sealing(&row),
+            folder: if row.trashed { FolderId::TRASH } else { FolderId::INBOX },
+            uid: number,
+            flags: Flags::none(),
+            mod_seq: row.mod_seq.unwrap_or(1),
+            saved: row.received,
+            views: row.views.into(),
+        }
+    }
+
+    /// The same, where its row says. Keywords for which there is no room are left out.
+    pub(super) fn placed(self, place: &PlaceRow, keywords: &mut Keywords) -> Self {
+        let named = place.keywords.iter().filter_map(|name| keywords.intern(name)).map(Flags::keyword);
+        Self {
+            folder: FolderId(place.folder),
+            uid: place.uid,
+            flags: named.fold(Flags::from_bits(place.flags), Flags::with),
+            mod_seq: place.mod_seq,
+            saved: place.saved,
+            ..self
+        }
+    }
+
+    /// The row that says where it is.
+    pub(super) fn place(&self, keywords: &Keywords) -> PlaceRow {
+        let names = self.flags.keywords().filter_map(|number| keywords.name(number).map(str::to_owned));
+        PlaceRow {
+            folder: self.folder.0,
+            uid: self.uid,
+            flags: self.flags.bits(),
+            keywords: names.collect(),
+            mod_seq: self.mod_seq,
+            saved: self.saved,
+        }
+    }
+
+    fn is_at(&self, other: &Self) -> bool {
+        (self.folder, self.uid) == (other.folder, other.uid)
+    }
+}
+
+/// The picture.
+#[derive(Default)]
+pub(super) struct Picture {
+    pub(super) messages: BTreeMap<u32, Held>,
+    /// Numbers by UID.
+    places: HashMap<FolderId, BTreeMap<u32, u32>>,
+    pub(super) folders: BTreeMap<FolderId, FolderRow>,
+    pub(super) keywords: Keywords,
+    /// The numbers of messages of which there are copies, or were.
+    copies: HashMap<MessageId, BTreeSet<u32>>,
+    views: HashMap<ViewId, Seen>,
+    /// No change that the picture has is above it; none that it lacks is not.
+    highest: u64,
+    /// No message that the picture lacks has a UID below it.
+    uid_next: u32,
+}
+
+impl Picture {
+    /// A picture of these messages, in the order of their numbers.
+    pub(super) fn new(
+        messages: BTreeMap<u32, Held>,
+        folders: BTreeMap<FolderId, FolderRow>,
+        keywords: Keywords,
+    ) -> Self {
+        let mut picture = Self { folders, keywords, ..Self::default() };
+        let mut places: HashMap<FolderId, Vec<(u32, u32)>> = HashMap::new();
+        for (number, held) in &messages {
+            places.entry(held.folder).or_default().push((held.uid, *number));
+            if held.copy {
+                picture.copies.entry(held.message).or_default();
+            }
+        }
+        picture.places =
+            places.into_iter().map(|(folder, pairs)| (folder, BTreeMap::from_iter(pairs))).collect();
+        if !picture.copies.is_empty() {
+            for (number, held) in &messages {
+                if let Some(numbers) = picture.copies.get_mut(&held.message) {
+                    numbers.insert(*number);
+                }
+            }
+        }
+        picture.messages = messages;
+        picture
+    }
+
+    /// From here on it follows every change.
+    pub(super) fn begin(&mut self, highest: u64, uid_next: u32) {
+        (self.highest, self.uid_next) = (highest, uid_next);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Takes changes that it may have already, before anybody looks at it.
+    pub(super) fn catch_up(&mut self, mod_seq: u64, effects: Vec<Effect>) {
+        let is_new = |effect: &Effect| match effect {
+            Effect::Put(number, held) => {
+                self.messages.get(number).is_none_or(|known| known.mod_seq < held.mod_seq)
+            }
+            _ => true,
+        };
+        let effects = effects.into_iter().filter(is_new).collect();
+        self.apply(mod_seq, effects);
+    }
+
+    /// Takes changes.
+    pub(super) fn apply(&mut self, mod_seq: u64, effects: Vec<Effect>) {
+        self.highest = self.highest.max(mod_seq);
+        for effect in effects {
+            match effect {
+                Effect::Put(number, held) => self.put(mod_seq, number, held),
+                Effect::Remove(number) => self.remove(mod_seq, number),
+                Effect::Hide(view, number) => {
+                    if let (Some(seen), Some(held)) = (self.views.get_mut(&view), self.messages.get(&number))
+                    {
+                        seen.hidden.insert(number);
+                        seen.take(number, held, mod_seq);
+                    }
+                }
+                Effect::Folder(folder, Some(row)) => drop(self.folders.insert(folder, row)),
+                Effect::Folder(folder, None) => {
+                    self.folders.remove(&folder);
+                    self.views.values_mut().for_each(|seen| seen.close_book(folder));
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, mod_seq: u64, number: u32, held: Held) {
+        let old = self.messages.insert(number, held.clone());
+        let moved = old.as_ref().is_none_or(|old| !old.is_at(&held));
+        if let Some(old) = old.as_ref().filter(|_| moved) {
+            self.vacate(old);
+        }
+        if moved {
+            self.places.entry(held.folder).or_default().insert(held.uid, number);
+        }
+        if held.copy && !self.copies.contains_key(&held.message) {
+            let same = |(number, other): (&u32, &Held)| (other.message == held.message).then_some(*number);
+            let numbers = self.messages.iter().filter_map(same).collect();
+            self.copies.insert(held.message, numbers);
+        } else if let Some(numbers) = self.copies.get_mut(&held.message) {
+            numbers.insert(number);
+        }
+        for seen in self.views.values_mut() {
+            if let Some(old) = old.as_ref().filter(|_| moved) {
+                seen.take(number, old, mod_seq);
+            }
+            seen.put(number, &held, &self.keywords, mod_seq);
+        }
+    }
+
+    fn remove(&mut self, mod_seq: u64, number: u32) {
+        let Some(held) = self.messages.remove(&number) else { return };
+        self.vacate(&held);
+        if let Some(numbers) = self.copies.get_mut(&held.message) {
+            numbers.remove(&number);
+        }
+        for seen in self.views.values_mut() {
+            seen.take(number, &held, mod_seq);
+            seen.hidden.remove(&number);
+            seen.sizes.remove(&number);
+        }
+    }
+
+    fn vacate(&mut self, held: &Held) {
+        if let Some(numbers) = self.places.get_mut(&held.folder) {
+            numbers.remove(&held.uid);
+        }
+    }
+
+    /// The numbers of the messages in a folder, by rising UID.
+    pub(super) fn numbers_in(&self, folder: FolderId) -> impl Iterator<Item = u32> {
+        self.places.get(&folder).into_iter().flat_map(|numbers| numbers.values().copied())
+    }
+
+    /// The numbers of the other copies of a message.
+    pub(super) fn copies_of(&self, number: u32) -> impl Iterator<Item = u32> {
+        let message = self.messages.get(&number).map(|held| held.message);
+        let numbers = message.and_then(|message| self.copies.get(&message));
+        numbers.into_iter().flatten().copied().filter(move |other| *other != number)
+    }
+
+    /// Whether there is such a folder.
+    pub(super) fn has_folder(&self, folder: FolderId) -> bool {
+        match folder.is_given() {
+            true => FolderId::GIVEN.iter().any(|(given, ..)| *given == folder),
+            false => self.folders.contains_key(&folder),
+        }
+    }
+
+    /// All folders, INBOX first, the rest by path.
+    pub(super) fn list(&self) -> Vec<Folder> {
+        let subscribed = |folder| self.folders.get(&folder).is_none_or(|row| row.subscribed);
+        let given = FolderId::GIVEN.into_iter().map(|(id, path, special)| Folder {
+            id,
+            path: path.to_owned(),
+            special,
+            subscribed: subscribed(id),
+        });
+        let own = self.folders.iter().filter(|(id, _)| !id.is_given()).map(|(id, row)| Folder {
+            id: *id,
+            path: row.path.clone(),
+            special: None,
+            subscribed: row.subscribed,
+        });
+        let mut folders: Vec<_> = given.chain(own).collect();
+        folders.sort_by(|one, other| {
+            (one.id != FolderId::INBOX, &one.path).cmp(&(other.id != FolderId::INBOX, &other.path))
+        });
+        folders
+    }
+
+    /// The rendering that is looked at, if the view is.
+    pub(super) fn generation_of(&self, view: ViewId) -> Option<u32> {
+        self.views.get(&view).map(|seen| seen.generation)
+    }
+
+    pub(super) fn see(&mut self, view: ViewId, seen: Seen) {
+        self.views.insert(view, seen);
+    }
+
+    /// Keeps sizes, and puts messages that waited for them into their rolls.
+    pub(super) fn size(&mut self, view: ViewId, sizes: impl Iterator<Item = (u32, Option<u64>)>) {
+        let Some(seen) = self.views.get_mut(&view) else { return };
+        for (number, size) in sizes {
+            seen.sizes.insert(number, size);
+            if let Some(held) = self.messages.get(&number) {
+                seen.sized(number, held);
+            }
+        }
+    }
+
+    /// The roll of a folder, or what is missing to it; none if it was not made yet.
+    pub(super) fn roll(&self, view: ViewId, folder: FolderId) -> Option<Result<&Roll, Vec<u32>>> {
+        self.views.get(&view)?.roll(folder)
+    }
+
+    /// Whether the view has the message with this UID in the folder; its number.
+    pub(super) fn visible(&self, view: ViewId, folder: FolderId, uid: u32) -> Option<u32> {
+        self.views.get(&view)?.visible(folder, uid)
+    }
+
+    /// Makes the roll of a folder.
+    pub(super) fn open_book(&mut self, view: ViewId, folder: FolderId) {
+        let Some(seen) = self.views.get_mut(&view).filter(|seen| !seen.has_book(folder)) else {
+            return;
+        };
+        let last = self.places.get(&folder).and_then(|uids| uids.keys().next_back()).copied();
+        let uid_next = last.map_or(0, |last| last + 1).max(self.uid_next);
+        let mut roll = Roll::empty(seen.uid_validity);
+        (roll.uid_next, roll.highest_mod_seq, roll.changes_since) = (uid_next, self.highest, self.highest);
+        roll.keywords = self.keywords.clone();
+        let numbers = self.places.get(&folder).into_iter().flat_map(BTreeMap::values);
+        let messages = numbers.filter_map(|number| Some((*number, self.messages.get(number)?)));
+        seen.open_book(folder, roll, messages);
+    }
+}
+
+impl Held {
+    pub(super) fn entry(&self, number: u32, octets: u64) -> Entry {
+        Entry {
+            uid: self.uid,
+            number,
+            message: self.message,
+            flags: self.flags,
+            mod_seq: self.mod_seq,
+            octets,
+            sealing: self.sealing,
+            received: self.received,
+            saved: self.saved,
+        }
+    }
+
+    /// The view's entry.
+    pub(super) fn view(&self, view: ViewId) -> Option<&ViewEntry> {
+        self.views.iter().find(|entry| entry.view == view)
+    }
+}
+
+/// Containers have names that are never used twice.
+pub(super) fn sealing(row: &MessageRow) -> u64 {
+    let [first @ .., _, _, _, _, _, _, _, _] = *row.container.as_bytes();
+    u64::from_be_bytes(first)
+}

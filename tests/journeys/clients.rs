@@ -139,7 +139,7 @@ pub fn text(output: &Output) -> String {
 }
 
 /// A file that only its owner reads: the clients insist on it.
-fn private(server: &Server, name: &str, content: &str) -> std::path::PathBuf {
+pub fn private(server: &Server, name: &str, content: &str) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = server.scratch().join(name);
     std::fs::write(&path, content).expect("a file");

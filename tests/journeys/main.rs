@@ -1,4 +1,4 @@
-//! Journeys: mail in by SMTP and LMTP, out by POP3S, read by its owner, administered by the command
+//! Journeys: mail in by SMTP and LMTP, out by IMAPS and POP3S, read by its owner, administered by the command
 //! line. All against the program itself over real sockets; a module for each thing people do.
 
 mod administration;
@@ -13,6 +13,10 @@ mod dashboard_passkeys;
 mod dashboard_security;
 mod dashboard_views;
 mod dashboard_walk;
+mod imap;
+mod imap_across;
+mod imap_clients;
+mod imap_sync;
 mod lmtp;
 mod mail_folder;
 mod pop3;

@@ -1,6 +1,8 @@
 //! Dialogues with the servers over real sockets, a module for each protocol.
 
 mod imap;
+mod imap_law;
+mod imap_twins;
 mod imap_structure;
 mod pop3;
 mod smtp;

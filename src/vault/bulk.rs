@@ -242,12 +242,13 @@ fn batches(entries: Vec<Entry>, want: Want, each: usize) -> Vec<(usize, Vec<Entr
     batches
 }
 
+/// More than there are cores: where the disk is asked, threads wait.
 fn threads() -> usize {
-    available_parallelism().map_or(1, NonZero::get)
+    available_parallelism().map_or(1, NonZero::get) * 4
 }
 
 /// Octets that one thread opens before the session takes them; larger messages are opened as they are taken.
-const AT_ONCE: u64 = 1024 * 1024;
+const AT_ONCE: u64 = 512 * 1024;
 /// Messages that one thread opens before the session takes them.
 const MOST_AT_ONCE: usize = 64;
 /// New structures on a page from which on it is kept: for fewer, opening them again is cheaper.

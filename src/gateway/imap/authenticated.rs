@@ -250,23 +250,20 @@ impl<A: Account> Desk<A> {
 
     /// RFC 5161 §3.1: what is not known is passed over.
     fn enable(&mut self, names: &[String]) {
-        let mut enabled = Vec::new();
+        let mut told = Vec::new();
         for name in names {
-            let known = match name.as_str() {
-                "CONDSTORE" => [&mut self.enabled.condstore].map(|switch| *switch = true).len(),
+            let enabled = &mut self.enabled;
+            match name.as_str() {
+                "CONDSTORE" => enabled.condstore = true,
                 // RFC 7162 §3.2.3.
-                "QRESYNC" => [&mut self.enabled.qresync, &mut self.enabled.condstore]
-                    .map(|switch| *switch = true)
-                    .len(),
-                "UTF8=ACCEPT" => [&mut self.enabled.utf8].map(|switch| *switch = true).len(),
-                "IMAP4REV2" => [&mut self.enabled.rev2].map(|switch| *switch = true).len(),
-                _ => 0,
-            };
-            if known > 0 {
-                enabled.push(if name == "IMAP4REV2" { "IMAP4rev2" } else { name.as_str() });
+                "QRESYNC" => (enabled.qresync, enabled.condstore) = (true, true),
+                "UTF8=ACCEPT" => enabled.utf8 = true,
+                "IMAP4REV2" => enabled.rev2 = true,
+                _ => continue,
             }
+            told.push(if name == "IMAP4REV2" { "IMAP4rev2" } else { name.as_str() });
         }
-        put_enabled(self.channel.out(), &enabled);
+        put_enabled(self.channel.out(), &told);
     }
 
     fn compress(&self) -> Result<Next, Fault> {

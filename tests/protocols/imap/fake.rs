@@ -200,6 +200,7 @@ impl World {
             octets: octets.len() as u64,
             received,
             saved: received,
+            sealing: number.into(),
         };
         self.place(folder, entry)
     }
@@ -483,7 +484,7 @@ impl OpenMessage for OpenedMessage {
         &self.content.structure
     }
 
-    fn octets(&mut self, range: Range<u64>) -> Result<Bytes, AccountError> {
+    async fn octets(&mut self, range: Range<u64>) -> Result<Bytes, AccountError> {
         assert!(!self.lists, "a listing has no octets");
         if matches!(self.content.fate, Fate::BreaksOff(from) if range.end > from) {
             return Err(AccountError::Damaged);

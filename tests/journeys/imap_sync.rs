@@ -73,6 +73,7 @@ fn mbsync_notices_another_policy_and_copies_anew() {
     let Some(mbsync) = Mbsync::new() else { return };
     mbsync.sync();
     let server = &mbsync.server;
+    server.unlock();
     server.done(&["view", "policy", server.fact("user"), "laptop", "headers-only"]);
     let stopped = mbsync.run();
     let said = String::from_utf8_lossy(&stopped.stderr);

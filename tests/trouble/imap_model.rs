@@ -299,10 +299,16 @@ impl Model {
             let before = self.highest.insert(folder.to_owned(), told).unwrap_or_default();
             assert!(told.0 >= before.0 && told.1 >= before.1, "{folder}: {told:?} after {before:?}");
             for fetched in imap.fetch("1:*", "BODY.PEEK[]") {
-                let Some(letter_number) = number(&fetched.octets).filter(|letter| self.is_mine(*letter)) else {
+                let Some(letter_number) = number(&fetched.octets).filter(|letter| self.is_mine(*letter))
+                else {
                     continue;
                 };
-                assert!(u64::from(fetched.uid) < told.1, "UIDNEXT is {} and there is {}", told.1, fetched.uid);
+                assert!(
+                    u64::from(fetched.uid) < told.1,
+                    "UIDNEXT is {} and there is {}",
+                    told.1,
+                    fetched.uid
+                );
                 assert_eq!(fetched.size, fetched.octets.len());
                 assert!(fetched.octets.ends_with(b"The end.\r\n"), "letter {letter_number} is not whole");
                 self.learn(fetched.uid, letter_number);

@@ -254,7 +254,7 @@ async fn a_message_is_flagged_moved_copied_and_hidden() {
     delete(vault, shelf, inbox, &[1], deletion(OnDelete::Hide)).await.expect("hidden");
     assert!(world.uids(0, inbox).await.is_empty());
     assert_eq!(world.uids(1, inbox).await, [1], "another view has it still");
-    assert_eq!(counts(vault, world.user).await.expect("counts")[&inbox].messages, 1);
+    assert_eq!(counts(vault, world.user, None).await.expect("counts")[&inbox].messages, 1);
 }
 
 #[tokio::test]

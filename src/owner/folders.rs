@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::OwnerError;
 use super::lines::shelf;
 use super::sign_ins::Visit;
+use super::view::FIRST_GENERATION;
 use crate::mailbox::{FlagChange, FlagEdit, Flags, Folder, FolderId};
 use crate::tenant::registry::UserRef;
 use crate::vault::pages::{self, Standing};
@@ -26,7 +27,7 @@ pub struct Shelved {
 pub async fn list(vault: &Arc<Vault>, visit: &Visit, is_open: bool) -> Result<Vec<Shelved>, OwnerError> {
     let shelf = shelf(vault, visit)?;
     let view = (!is_open).then_some(shelf.view);
-    let counts = match is_open || shelf.generation == FIRST {
+    let counts = match is_open || shelf.generation == FIRST_GENERATION {
         true => Some(pages::counts(vault, visit.user, view).await?),
         false => None,
     };
@@ -57,6 +58,3 @@ pub async fn mark(vault: &Vault, user: UserRef, uid: u32, read: bool) -> Result<
     let change = FlagChange { edit, system: Flags::SEEN, keywords: Vec::new() };
     Ok(mailboxes::flag(vault, user, &[uid], &change).await?)
 }
-
-/// The generation that views begin with: their policy has never been another one.
-const FIRST: u32 = 1;

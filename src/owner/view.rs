@@ -70,7 +70,7 @@ fn put_view(
         name: name.to_owned(),
         tenant: user.tenant,
         policy: policy.to_owned(),
-        generation: 1,
+        generation: FIRST_GENERATION,
         created: vault.clock.now().unix(),
         for_owner: keyring::seal_to(&[owner], identity.reveal().as_bytes())?,
     };
@@ -391,6 +391,8 @@ fn refuse_dashboard(vault: &Vault, user: UserRef, view: ViewId) -> Result<(), Ow
 /// The name of the view that the dashboard lists, and its policy until the user chooses another.
 pub const DASHBOARD: &str = "dashboard";
 const DASHBOARD_POLICY: &str = "headers-only";
+/// A view's first generation: its policy has never been another one.
+pub(super) const FIRST_GENERATION: u32 = 1;
 
 /// What fits into a list.
 const MAX_LABEL: usize = 100;

@@ -139,10 +139,11 @@ impl Imap {
         }
     }
 
-    /// UIDs, flags and the literal that was asked for, of messages in the open folder.
+    /// UIDs, flags, sizes, and what else is asked for, of messages in the open folder.
     #[track_caller]
     pub fn fetch(&mut self, numbers: &str, what: &str) -> Vec<Fetched> {
-        self.done(&format!("UID FETCH {numbers} (UID FLAGS RFC822.SIZE {what})")).fetched()
+        let items = format!("UID FLAGS RFC822.SIZE {what}");
+        self.done(&format!("UID FETCH {numbers} ({})", items.trim_end())).fetched()
     }
 }
 

@@ -14,7 +14,6 @@ use crate::audit::{self, Act, PartPath, Recorded};
 use crate::clock::Timestamp;
 use crate::gateway::imap::room::{
     Account, AccountError, Depth, Extent, ImapRoom, Messages, OpenMessage, Placed, Sight, Stored, Upload,
-    Usage,
 };
 use crate::gateway::mailroom::OpenError;
 use crate::mailbox::{Entry, FlagChange, Folder, FolderId, Roll};
@@ -287,16 +286,6 @@ impl Account for OpenAccount {
         // The opening of the view stands for it in the audit log: what leaves is which messages match.
         let Session { reader, opening, .. } = &self.session;
         Ok(bulk::scan(reader, entries, want, opening, Arc::new(look)).await)
-    }
-
-    async fn usage(&mut self) -> Result<Usage, AccountError> {
-        let mut usage = Usage::default();
-        for folder in self.folders().await? {
-            let roll = self.roll(folder.id).await?;
-            usage.messages += roll.entries.len() as u64;
-            usage.octets += roll.entries.iter().map(|entry| entry.octets).sum::<u64>();
-        }
-        Ok(usage)
     }
 }
 

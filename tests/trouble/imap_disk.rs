@@ -50,7 +50,8 @@ fn fill_with_flags(imap: &mut Imap) {
     let create = |number: usize| format!("CREATE {long}/{long}{number}");
     let mark = |number: usize| format!("STORE 1:* +FLAGS.SILENT ({}{number})", &long[..50]);
     let mut until_refused = |command: &dyn Fn(usize) -> String, most: usize| {
-        (0..most).find_map(|number| Some(imap.ask(&command(number)).expect("it answers")).filter(|it| !it.is_ok()))
+        (0..most)
+            .find_map(|number| Some(imap.ask(&command(number)).expect("it answers")).filter(|it| !it.is_ok()))
     };
     for refused in [until_refused(&create, 900), until_refused(&mark, 60)] {
         let refused = refused.expect("the ledger fills up");

@@ -135,10 +135,6 @@ pub trait Account: Send + 'static {
     where
         T: Send + 'static,
         F: Fn(&Entry, Sight<'_>) -> T + Send + Sync + 'static;
-
-    /// How much is stored, and how much may be (RFC 9208), for all of the user's mail. Sizes are those of
-    /// the view.
-    fn usage(&mut self) -> impl Future<Output = Result<Usage, AccountError>> + Send;
 }
 
 /// Messages on their way out, one after the other. Implementations read ahead.
@@ -219,15 +215,6 @@ pub struct Upload {
     pub flags: FlagChange,
     /// Its INTERNALDATE, Unix seconds; none is now.
     pub received: Option<i64>,
-}
-
-/// What is stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Messages.
-    pub messages: u64,
-    /// Octets.
-    pub octets: u64,
 }
 
 /// Why an open view does not do as asked.

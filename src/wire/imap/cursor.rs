@@ -108,6 +108,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// `astring`, in which `%` and `*` may stand unquoted: some clients quote words for atoms as they should
+    /// for strings, and a text to search for is no pattern.
+    pub(super) fn search_text(&mut self) -> Parsed<Cow<'a, [u8]>> {
+        match self.peek() {
+            Some(b'"' | b'{') => self.string(),
+            _ => match self.take_while(|octet| is_astring_char(octet) || matches!(octet, b'%' | b'*')) {
+                [] => Err(CommandErrorKind::Arguments),
+                word => Ok(Cow::Borrowed(word)),
+            },
+        }
+    }
+
     /// `string`
     pub(super) fn string(&mut self) -> Parsed<Cow<'a, [u8]>> {
         if self.skip(b'"') {

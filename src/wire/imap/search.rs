@@ -221,7 +221,7 @@ impl Keys {
     }
 
     fn text(&self, cursor: &mut Cursor<'_>) -> Parsed<String> {
-        self.charset.decode(&cursor.astring()?)
+        self.charset.decode(&cursor.search_text()?)
     }
 
     fn translate_all(mut self, keys: Vec1<SearchKey<'_>>) -> Parsed<Key> {

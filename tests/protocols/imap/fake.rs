@@ -10,7 +10,6 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use veilpost::gateway::imap::room::{
     Account, AccountError, Depth, Extent, ImapRoom, Messages, OpenMessage, Placed, Sight, Stored, Upload,
-    Usage,
 };
 use veilpost::gateway::mailroom::OpenError;
 use veilpost::mailbox::{
@@ -442,11 +441,6 @@ impl Account for FakeAccount {
             (content.fate == Fate::Whole).then(|| look(entry, sight))
         };
         Ok(entries.iter().map(look_at).collect())
-    }
-
-    async fn usage(&mut self) -> Result<Usage, AccountError> {
-        drop(self.fake.asked("usage".to_owned())?);
-        Ok(Usage::default())
     }
 }
 

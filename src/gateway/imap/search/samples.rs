@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::gateway::imap::room::{
-    Account, AccountError, Depth, Extent, Messages, OpenMessage, Placed, Sight, Stored, Upload, Usage,
+    Account, AccountError, Depth, Extent, Messages, OpenMessage, Placed, Sight, Stored, Upload,
 };
 use crate::mailbox::{Entry, FlagChange, Flags, Folder, FolderId, Roll};
 use crate::names::MessageId;
@@ -137,10 +137,6 @@ impl Account for Sample {
             Some(look(entry, Sight { structure: &structure, octets }))
         };
         Ok(entries.iter().map(sight).collect())
-    }
-
-    async fn usage(&mut self) -> Result<Usage, AccountError> {
-        Err(AccountError::Unavailable)
     }
 }
 

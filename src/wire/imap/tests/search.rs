@@ -32,6 +32,16 @@ fn search_keys_of_rfc_9051_are_read() {
     assert_eq!(key("MODSEQ 0"), Key::ModSeq(0));
 }
 
+/// imapclient for Python quotes for atoms, and lets these stand; Dovecot takes them.
+#[test]
+fn list_wildcards_are_text_in_texts() {
+    assert_eq!(key("TEXT %PDF"), Key::Text("%PDF".to_owned()));
+    assert_eq!(
+        key("SUBJECT 100% UNSEEN"),
+        Key::And(vec![header("Subject", "100%"), not(Key::Flag(Flags::SEEN))])
+    );
+}
+
 #[test]
 fn search_keys_that_only_we_know_are_read() {
     assert_eq!(key("EMAILID M6d99ac3275bb4e"), Key::EmailId("M6d99ac3275bb4e".to_owned()));

@@ -1,9 +1,9 @@
 //! SIGKILL, and a power cut, in the middle of what IMAP clients do: what was told OK is there, UIDs stand for
 //! what they stood for, and the numbers that clients compare never go back.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -126,8 +126,11 @@ impl Work {
     fn end(self) -> ([(&'static str, Model); 3], u64, usize) {
         self.stop.store(true, Ordering::Relaxed);
         let count = self.deliverer.join().expect("no panic");
-        let ended: Vec<_> =
-            self.clients.into_iter().map(|client| client.join().expect("no client saw anything wrong")).collect();
+        let ended: Vec<_> = self
+            .clients
+            .into_iter()
+            .map(|client| client.join().expect("no client saw anything wrong"))
+            .collect();
         let steps = ended.iter().map(|(.., steps)| steps).sum();
         let models: Vec<_> = ended.into_iter().map(|(view, model, _)| (view, model)).collect();
         (models.try_into().unwrap_or_else(|_| panic!("three")), count, steps)
@@ -171,7 +174,9 @@ fn a_power_cut_loses_nothing_that_imap_clients_were_told() {
             model.verify(&mut server.imap(&left, view));
             // And it goes on from there.
             let mut imap = server.imap(&left, view);
-            (0..5).for_each(|_| drop(model.step(&mut imap).expect("the server answers")));
+            for _ in 0..5 {
+                model.step(&mut imap).expect("the server answers");
+            }
             model.verify(&mut server.imap(&left, view));
         }
         left.audited();

@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// Whether a letter or a folder is this client's.
+    /// Whether a letter is this client's.
     fn is_mine(&self, letter: u64) -> bool {
         letter / MINE == self.name
     }
@@ -199,10 +199,13 @@ impl Model {
         for place in places {
             let flags = &mut next.messages[place].flags;
             match edit {
-                "+" => drop(flags.insert(flag)),
-                "-" => drop(flags.remove(flag)),
-                _ => *flags = BTreeSet::from([flag]),
-            }
+                "+" => flags.insert(flag),
+                "-" => flags.remove(flag),
+                _ => {
+                    *flags = BTreeSet::from([flag]);
+                    true
+                }
+            };
         }
         imap.ask(&format!("SELECT {folder}"))?;
         self.attempt(next, || imap.ask(&format!("UID STORE {uids} {edit}FLAGS ({flag})"))).map(drop)
@@ -241,7 +244,9 @@ impl Model {
         let (folder, places) = self.some();
         let uids = self.uids(&places);
         let mut marked = self.state.clone();
-        places.iter().for_each(|at| drop(marked.messages[*at].flags.insert("\\Deleted")));
+        for place in &places {
+            marked.messages[*place].flags.insert("\\Deleted");
+        }
         let mut purged = marked.clone();
         for place in places.iter().rev() {
             match self.purge {
@@ -299,10 +304,16 @@ impl Model {
             let before = self.highest.insert(folder.to_owned(), told).unwrap_or_default();
             assert!(told.0 >= before.0 && told.1 >= before.1, "{folder}: {told:?} after {before:?}");
             for fetched in imap.fetch("1:*", "BODY.PEEK[]") {
-                let Some(letter_number) = number(&fetched.octets).filter(|letter| self.is_mine(*letter)) else {
+                let Some(letter_number) = number(&fetched.octets).filter(|letter| self.is_mine(*letter))
+                else {
                     continue;
                 };
-                assert!(u64::from(fetched.uid) < told.1, "UIDNEXT is {} and there is {}", told.1, fetched.uid);
+                assert!(
+                    u64::from(fetched.uid) < told.1,
+                    "UIDNEXT is {} and there is {}",
+                    told.1,
+                    fetched.uid
+                );
                 assert_eq!(fetched.size, fetched.octets.len());
                 assert!(fetched.octets.ends_with(b"The end.\r\n"), "letter {letter_number} is not whole");
                 self.learn(fetched.uid, letter_number);

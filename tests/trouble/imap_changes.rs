@@ -270,7 +270,7 @@ fn read(
     imap.log_in(password)?;
     let validity = until("INBOX opens", || {
         let opened = imap.ask("SELECT INBOX");
-        opened.map_or_else(|error| Some(Err(error)), |opened| opened.is_ok().then(|| Ok(opened)))
+        opened.map_or_else(|error| Some(Err(error)), |opened| opened.is_ok().then_some(Ok(opened)))
     })?
     .number("UIDVALIDITY");
     while !stop.load(Ordering::Relaxed) {

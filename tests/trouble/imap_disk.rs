@@ -69,8 +69,8 @@ fn is_refused(imap: &mut Imap) {
     ];
     for command in commands {
         // Pages that the ledger had to spare may take an entry now and then; they are used up soon.
-        let tries = (0..50).map(|_| imap.ask(command).expect("the session goes on"));
-        let answer = tries.filter(|answer| !answer.is_ok()).next().expect("the ledger is full");
+        let mut tries = (0..50).map(|_| imap.ask(command).expect("the session goes on"));
+        let answer = tries.find(|answer| !answer.is_ok()).expect("the ledger is full");
         assert!(answer.end.starts_with("NO "), "{command}: {}", answer.end);
         assert!(answer.untagged.iter().all(|it| it.literals.is_empty()), "{command} shows something");
         let told = |it: &&super::imap::Response| it.text.contains("FETCH") || it.text.contains("EXPUNGE");

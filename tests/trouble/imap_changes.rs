@@ -61,6 +61,7 @@ fn sessions_end_within_a_second_of_what_shuts_them_out() {
     let validity = |view: &str| server.imap(&world, view).done("SELECT INBOX").number("UIDVALIDITY");
     let [phone, laptop, mine, other] = ["phone", "laptop", "mine", "everything"].map(open);
     let before = ["laptop", "mine", "everything"].map(validity);
+    world.unlock();
     let credentials = world.json(&["credential", "list", ADDRESS]);
     let credentials = credentials.as_array().expect("a list");
     let of_phone = credentials.iter().find(|item| item["view"] == "phone").expect("it has one");

@@ -147,6 +147,26 @@ fn after_a_tightening_older_mail_shows_no_more_than_both_policies() {
     server.is_well();
 }
 
+#[test]
+fn older_mail_does_not_change_as_it_ages() {
+    let mut world = World::new();
+    let mut server = world.serve();
+    add_view(&mut world, "mine", &showing_all("hide"));
+    let reply = server.sender(Way::Lmtp).deliver(&secret(1)).expect("it answers");
+    assert!(reply.starts_with("250"), "{reply}");
+    load_policy(&world, "mine", BY_AGE);
+    // It is young today. But the UID would stand for something else once it is old (law 6).
+    let told = server.inbox(&world, "mine").fetch("1:*", "BODY.PEEK[]");
+    assert!(!String::from_utf8_lossy(&told[0].octets).contains("heron"));
+    assert_eq!(told[0].size, told[0].octets.len());
+    world.unlock();
+    world.json(&["view", "reseal", ADDRESS]);
+    let mut imap = server.inbox(&world, "mine");
+    let found = searched(&mut imap, "TEXT heron");
+    assert_eq!(found.len(), 1, "sealed again it is shown by its age");
+    server.is_well();
+}
+
 fn shows_tight(imap: &mut Imap, whole: &[super::imap::Fetched]) {
     for (position, now) in imap.fetch("1:*", "BODY.PEEK[]").iter().enumerate() {
         assert!(!holds(&now.octets), "the whole shows what the policy hides");
@@ -286,3 +306,6 @@ fn read(
 /// Shows who wrote and when.
 const TIGHT: &str =
     "version = 1\n[headers]\nshow = [\"From\", \"Date\"]\n[body]\ntext = \"placeholder\"\nhtml = \"omit\"\n";
+/// Shows young mail, and of old mail no text.
+const BY_AGE: &str = "version = 1\n[headers]\nshow = [\"From\", \"Date\"]\n[body]\ntext = \"show\"\nhtml = \"omit\"\n\
+    [[when]]\nolder_than = \"30d\"\nbody.text = \"placeholder\"\n";

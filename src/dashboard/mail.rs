@@ -1,4 +1,5 @@
-//! Lists of messages: what the mail client sees while it is locked, everything while it is open.
+//! Lists of messages, folder by folder: what the mail client sees while it is locked, everything while it is
+//! open.
 
 use std::sync::Arc;
 
@@ -8,13 +9,15 @@ use axum::response::{Redirect, Response};
 use serde::Deserialize;
 
 use super::House;
+use super::folders::{self, Shown};
 use super::frame::{Frame, Place, html};
 use super::trouble::Trouble;
 use super::visitor::Visitor;
 use super::words::{self, Moment};
-use crate::mailbox::FolderId;
+use crate::mailbox::Flags;
+use crate::owner::OwnerError;
 use crate::owner::lines::{self, Known, Line};
-use crate::vault::pages::Start;
+use crate::vault::pages::{self, Standing, Start};
 
 /// Which page of which list.
 #[derive(Deserialize)]
@@ -29,8 +32,9 @@ pub struct Wanted {
 #[template(path = "mail.html")]
 struct Page {
     frame: Frame,
-    folder: &'static str,
-    title: &'static str,
+    folders: Vec<Shown>,
+    folder: String,
+    title: String,
     rows: Vec<Row>,
     newer: Option<u32>,
     older: Option<u32>,
@@ -41,6 +45,8 @@ struct Row {
     from: String,
     subject: String,
     attachments: bool,
+    unread: bool,
+    flagged: bool,
     state: &'static str,
     received: Moment,
 }
@@ -56,7 +62,8 @@ pub async fn list(
     visitor: Visitor,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Trouble> {
-    let folder = if wanted.folder == "trash" { FolderId::TRASH } else { FolderId::INBOX };
+    let folder = folders::parse(&wanted.folder)?;
+    let folders = folders::list(&house, &visitor, folder).await?;
     let start = match (wanted.before, wanted.after) {
         (Some(uid), _) => Start::Before(uid),
         (None, Some(uid)) => Start::After(uid),
@@ -82,21 +89,23 @@ pub async fn list(
         Start::Newest => (false, more),
     };
     found.truncate(PAGE);
-    let (name, title) = match folder {
-        FolderId::TRASH => ("trash", "Trash"),
-        _ => ("inbox", "Inbox"),
-    };
+    let uids: Vec<u32> = found.iter().map(|line| line.uid).collect();
+    let standings = pages::standings(&house.vault, visitor.visit.user, &uids).await;
+    let standings = standings.map_err(OwnerError::from)?;
+    let title = folders.iter().find(|one| one.current).map_or_else(String::new, |one| one.name.clone());
     Ok(html(&Page {
-        frame: Frame::of(&visitor, Place::Mail, title),
-        folder: name,
+        frame: Frame::of(&visitor, Place::Mail, &title),
+        folders,
+        folder: folders::key(folder),
         title,
         newer: found.first().map(|line| line.uid).filter(|_| newer),
         older: found.last().map(|line| line.uid).filter(|_| older),
-        rows: found.into_iter().map(row).collect(),
+        rows: found.into_iter().zip(standings).map(row).collect(),
     }))
 }
 
-fn row(line: Line) -> Row {
+fn row((line, standing): (Line, Option<Standing>)) -> Row {
+    let has = |flag: Flags| standing.map(|standing| standing.flags.contains(flag));
     let (state, summary) = match line.shown {
         Known::Summary(summary) => ("", summary),
         // No list here has lines without a key.
@@ -113,6 +122,8 @@ fn row(line: Line) -> Row {
         from,
         subject,
         attachments: summary.attachments,
+        unread: has(Flags::SEEN) == Some(false),
+        flagged: has(Flags::FLAGGED) == Some(true),
         state,
         received: Moment::new(line.received),
     }

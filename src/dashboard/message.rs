@@ -11,17 +11,19 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::House;
+use super::folders;
 use super::frame::{Frame, Place, html};
 use super::trouble::Trouble;
 use super::unlocking::refusal;
 use super::visitor::{Nothing, Posted, Visitor};
 use super::words::{self, Moment};
 use crate::audit::{Extent, PartPath, Recorded};
+use crate::mailbox::{Flags, FolderId};
 use crate::names::{MessageId, ViewId};
 use crate::owner::mail::{self, OwnerReader, Whole};
 use crate::owner::sessions::SessionId;
 use crate::owner::unlock::step_up as owner_step_up;
-use crate::owner::{OwnerError, Unlocked, lines};
+use crate::owner::{OwnerError, Unlocked, folders as owner_folders, lines};
 use crate::reading::{self, Mailbox, Reading, Remote};
 use crate::search::Hit;
 use crate::tenant::registry;
@@ -35,7 +37,7 @@ struct Page {
     letter: Letter,
     /// Sealed: the octets are the masked ones, or there are none.
     masked: bool,
-    trashed: bool,
+    place: Spot,
     received: Moment,
     size: String,
     remote: bool,
@@ -77,6 +79,14 @@ struct Letter {
     invites: Vec<reading::Invite>,
     header: Vec<(String, String)>,
     notes: Vec<String>,
+}
+
+/// Where a message is, and where else it could be.
+struct Spot {
+    folder: folders::Shown,
+    others: Vec<folders::Shown>,
+    trashed: bool,
+    unread: bool,
 }
 
 struct Shown {
@@ -143,11 +153,16 @@ pub async fn page(
     let remote = wishes.remote(&headers);
     let letter = letter(whole.octets, remote).await?;
     house.remember(&visitor, whole.recorded);
+    let user = visitor.visit.user;
+    if let Err(error) = owner_folders::mark(&house.vault, user, uid, true).await {
+        // It is shown all the same.
+        tracing::warn!(user = %user.user, %error, "a message cannot be marked as read");
+    }
     Ok(html(&Page {
         frame: Frame::of(&visitor, Place::Mail, &letter.subject),
         uid,
         masked: false,
-        trashed: mail::is_trashed(&house.vault, visitor.visit.user, uid).await?,
+        place: spot(&house, &visitor, uid).await?,
         received: Moment::new(whole.row.received),
         size: words::size(whole.row.octets),
         remote,
@@ -167,12 +182,21 @@ async fn masked(house: &Arc<House>, visitor: &Visitor, uid: u32) -> Result<Respo
         uid,
         letter,
         masked: true,
-        trashed: mail::is_trashed(&house.vault, visitor.visit.user, uid).await?,
+        place: spot(house, visitor, uid).await?,
         received: Moment::new(row.received),
         size,
         remote: false,
         thread: Vec::new(),
     }))
+}
+
+async fn spot(house: &House, visitor: &Visitor, uid: u32) -> Result<Spot, Trouble> {
+    let standing = owner_folders::standing(&house.vault, visitor.visit.user, uid).await?;
+    let mut others = folders::list(house, visitor, standing.folder).await?;
+    let here = others.iter().position(|one| one.current).ok_or(Trouble::NotFound("folder"))?;
+    let folder = others.remove(here);
+    let trashed = standing.folder == FolderId::TRASH;
+    Ok(Spot { folder, others, trashed, unread: !standing.flags.contains(Flags::SEEN) })
 }
 
 /// `GET /mail/{uid}/html`: the document of the frame.
@@ -321,9 +345,7 @@ pub async fn throw<const AWAY: bool>(
     Path(uid): Path<u32>,
     Posted { visitor, .. }: Posted<Nothing>,
 ) -> Result<Redirect, Trouble> {
-    if visitor.open_until().is_none() {
-        lines::in_view(&house.vault, &visitor.visit, uid).await?;
-    }
+    folders::known(&house, &visitor, uid).await?;
     mail::set_trashed(&house.vault, visitor.visit.user, uid, AWAY).await?;
     Ok(Redirect::to(if AWAY { "/mail?said=trashed" } else { "/mail?said=restored" }))
 }

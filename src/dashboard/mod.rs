@@ -21,6 +21,7 @@ mod connect;
 mod cookie;
 mod devices;
 mod entrance;
+mod folders;
 mod frame;
 mod gate;
 mod jobs;
@@ -155,6 +156,9 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail/{uid}/trash", post(message::throw::<true>))
         .route("/mail/{uid}/restore", post(message::throw::<false>))
         .route("/mail/{uid}/delete", post(message::delete))
+        .route("/mail/{uid}/move", post(folders::shift))
+        .route("/mail/{uid}/seen", post(folders::mark::<true>))
+        .route("/mail/{uid}/unseen", post(folders::mark::<false>))
         .route("/search", get(search::page))
         .route("/audit", get(audit::list))
         .route("/audit/verify", post(audit::verify))

@@ -241,11 +241,6 @@ pub async fn find(vault: &Vault, user: UserRef, message: MessageId) -> Result<Op
     Ok(pages::number_of(vault, user, message).await?)
 }
 
-/// Whether a message is in the trash.
-pub async fn is_trashed(vault: &Vault, user: UserRef, uid: u32) -> Result<bool, OwnerError> {
-    Ok(pages::folder_of(vault, user, uid).await? == Some(FolderId::TRASH))
-}
-
 /// Moves a message to the trash, or back to INBOX. It reveals nothing and needs no unlock.
 pub async fn set_trashed(vault: &Vault, user: UserRef, uid: u32, trashed: bool) -> Result<(), OwnerError> {
     let folder = pages::folder_of(vault, user, uid).await?.ok_or(OwnerError::NotFound("message"))?;

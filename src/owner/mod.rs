@@ -7,6 +7,7 @@ pub mod account;
 pub mod enrol;
 pub mod failure;
 pub mod fetched;
+pub mod folders;
 pub mod index;
 pub mod lines;
 pub mod mail;

@@ -70,7 +70,7 @@ fn put_view(
         name: name.to_owned(),
         tenant: user.tenant,
         policy: policy.to_owned(),
-        generation: 1,
+        generation: FIRST_GENERATION,
         created: vault.clock.now().unix(),
         for_owner: keyring::seal_to(&[owner], identity.reveal().as_bytes())?,
     };
@@ -154,6 +154,7 @@ pub async fn remove(vault: &Vault, user: UserRef, view: ViewId, by: By) -> Resul
     batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
     batch.delete_prefix(row_key::<crate::tenant::rows::SeedRow>(&[&Reader::View(view).to_bytes()]));
     batch.delete_prefix(row_key::<crate::tenant::rows::SummaryRow>(&[&Reader::View(view).to_bytes()]));
+    batch.delete_prefix(row_key::<crate::tenant::rows::ListingRow>(&[&Reader::View(view).to_bytes()]));
     let _committed = vault.records.commit(batch).await?;
     vault.epochs.end(Reader::View(view));
     vault.blobs.remove_seeds(Reader::View(view))?;
@@ -390,6 +391,8 @@ fn refuse_dashboard(vault: &Vault, user: UserRef, view: ViewId) -> Result<(), Ow
 /// The name of the view that the dashboard lists, and its policy until the user chooses another.
 pub const DASHBOARD: &str = "dashboard";
 const DASHBOARD_POLICY: &str = "headers-only";
+/// A view's first generation: its policy has never been another one.
+pub(super) const FIRST_GENERATION: u32 = 1;
 
 /// What fits into a list.
 const MAX_LABEL: usize = 100;

@@ -28,13 +28,15 @@ fn what_the_view_leaves_out_is_not_there_while_it_is_locked() {
     let list = browser.get("/mail");
     assert_eq!(uids(&list).len(), SAMPLES - 1, "{}", list.text());
     assert!(!list.shows("Sealed: unlock"), "{}", list.text());
+    assert!(!list.body.contains("class=\"count\""), "no number tells of what is left out");
     let nowhere = browser.get("/mail/999").body;
     for uid in hidden {
         assert!(!uids(&list).contains(&uid), "{}", list.text());
         let page = browser.get(&format!("/mail/{uid}"));
         assert_eq!((page.status, page.body), (404, nowhere.clone()));
-        for act in ["trash", "restore"] {
-            assert_eq!(browser.post("/account", &format!("/mail/{uid}/{act}"), &[]).status, 404);
+        for act in ["trash", "restore", "move", "seen", "unseen"] {
+            let form = [("folder", "archive")];
+            assert_eq!(browser.post("/account", &format!("/mail/{uid}/{act}"), &form).status, 404);
         }
     }
     assert_eq!(of_kind(&server, "message_fetched").len(), 0, "nothing was fetched");

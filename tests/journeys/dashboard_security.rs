@@ -102,7 +102,8 @@ fn forms_of_other_sites_do_nothing() {
     let csrf = browser.csrf("/mail");
     let ours = ["-H", "Sec-Fetch-Site: same-origin"];
     let origin = format!("Origin: {}", server.fact("dashboard"));
-    for path in ["/lock", "/sign-out", "/mail/1/trash", "/mail/1/delete", "/unlock", "/welcome"] {
+    let mail = ["/mail/1/trash", "/mail/1/delete", "/mail/1/move", "/mail/1/seen"];
+    for path in ["/lock", "/sign-out", "/unlock", "/welcome"].into_iter().chain(mail) {
         for fields in [&[][..], &[("csrf", "")], &[("csrf", "x")], &[("csrf", &csrf[1..])]] {
             let answer = browser.send(path, fields, &ours);
             assert_eq!(answer.status, 403, "{path} {fields:?}: {answer:?}");
@@ -410,6 +411,7 @@ const PAGES: &[&str] = &[
     "/unlock",
     "/mail",
     "/mail?folder=trash",
+    "/mail?folder=archive",
     "/mail/1",
     "/mail/4/html",
     "/mail/1/parts/1",

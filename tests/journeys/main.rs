@@ -8,6 +8,7 @@ mod corpus;
 mod dashboard_admin;
 mod dashboard_api;
 mod dashboard_audit;
+mod dashboard_folders;
 mod dashboard_locks;
 mod dashboard_passkeys;
 mod dashboard_security;

@@ -115,6 +115,31 @@ export async function trash(stage, page) {
   await stage.look(page, "trash-empty");
 }
 
+/** Into another folder and back; what was read whole is no longer marked as unread. */
+export async function folders(stage, page) {
+  const subject = "The week in five minutes";
+  const row = page.locator(".messages li", { hasText: subject });
+  await page.goto(await find(page, subject));
+  await page.getByLabel("Folder", { exact: true }).selectOption({ label: "Junk" });
+  await page.getByRole("button", { name: "Move", exact: true }).click();
+  await page.getByText("Moved to the folder that you chose.").waitFor();
+  assert.equal(await row.count(), 0);
+  await page.getByRole("link", { name: "Junk", exact: true }).click();
+  await page.getByRole("heading", { name: "Junk" }).waitFor();
+  assert.ok(!(await row.innerText()).includes("Unread"));
+  await stage.look(page, "folder");
+  await row.getByRole("link").click();
+  await page.getByRole("button", { name: "Mark as unread" }).click();
+  await page.getByText("Marked as unread.").waitFor();
+  assert.ok((await row.innerText()).includes("Unread"));
+  await page.getByRole("link", { name: "Junk 1 unread" }).waitFor();
+  await row.getByRole("link").click();
+  await page.getByLabel("Folder", { exact: true }).selectOption({ label: "Inbox" });
+  await page.getByRole("button", { name: "Move", exact: true }).click();
+  await page.goto("/mail?folder=junk");
+  await page.getByText("This folder is empty").waitFor();
+}
+
 /** What is not there is told calmly. */
 export async function nowhere(stage, page) {
   await page.goto("/mail/999999");

@@ -40,6 +40,7 @@ try {
   await chapter("side by side", () => reading.sideBySide(stage, page));
   await chapter("print", () => reading.print(stage, page));
   await chapter("trash", () => reading.trash(stage, page));
+  await chapter("folders", () => reading.folders(stage, page));
   await chapter("nowhere", () => reading.nowhere(stage, page));
   await chapter("keyboard", () => keyboard(stage, page));
   let device;

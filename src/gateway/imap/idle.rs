@@ -19,7 +19,7 @@ impl<A: Account> Authenticated<A> {
             // Boxed: a session that sleeps pays nothing for it.
             match &mut self.selected {
                 Some(selected) => Box::pin(selected.sync(&mut self.desk, Expunges::Tell)).await?,
-                // Nothing to tell but that the session is over, which any question finds out.
+                // There is no news without a folder, but the view may be no longer open to this client.
                 None => drop(Box::pin(self.desk.account.folders()).await?),
             }
             self.desk.channel.send().await?;

@@ -70,6 +70,31 @@ pub async fn set_flags(
     Ok(modified)
 }
 
+/// Changes the flags of messages, by their numbers, wherever they are: for their owner. Those that are gone are
+/// left out.
+pub async fn flag(
+    vault: &Vault,
+    user: UserRef,
+    numbers: &[u32],
+    change: &FlagChange,
+) -> Result<(), BoxError> {
+    let turn = enter(vault, user).await?;
+    let numbers = once(numbers.to_vec());
+    let changed = turn.look(|picture| {
+        let named = intern(&mut picture.keywords, change)?;
+        let edited = |number: u32| {
+            let held = picture.messages.get(&number)?;
+            let flags = edit(held.flags, change.edit, named);
+            (flags != held.flags).then(|| (number, Held { flags, ..held.clone() }))
+        };
+        Ok::<_, BoxError>(numbers.into_iter().filter_map(edited).collect::<Vec<_>>())
+    })??;
+    if !changed.is_empty() {
+        turn.put(0, changed).await?;
+    }
+    Ok(())
+}
+
 /// Moves messages that the view has in `folder`. UIDs here and there, in the order of `uids`.
 pub async fn shift(
     vault: &Vault,

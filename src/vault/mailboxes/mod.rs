@@ -25,7 +25,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-pub use deeds::{Deletion, copy, delete, delete_numbers, destroy, place, relocate, reseal, set_flags, shift};
+pub use deeds::{
+    Deletion, copy, delete, delete_numbers, destroy, flag, place, relocate, reseal, set_flags, shift,
+};
 pub use folders::{create_folder, folders, remove_folder, rename_folder, subscribe};
 
 use self::door::{Mailbox, Turn};

@@ -85,16 +85,44 @@ pub async fn number_of(vault: &Vault, user: UserRef, message: MessageId) -> Resu
     .await
 }
 
+/// Where a message is, and with which flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its folder.
+    pub folder: FolderId,
+    /// Its flags, which all views share.
+    pub flags: Flags,
+}
+
+/// Where messages are, by their numbers and in their order; nowhere for those that are gone.
+pub async fn standings(
+    vault: &Vault,
+    user: UserRef,
+    numbers: &[u32],
+) -> Result<Vec<Option<Standing>>, BoxError> {
+    look(vault, user, |picture| {
+        let standing = |held: &Held| Standing { folder: held.folder, flags: held.flags };
+        numbers.iter().map(|number| picture.messages.get(number).map(standing)).collect()
+    })
+    .await
+}
+
 /// The folder of a message, by its number.
 pub async fn folder_of(vault: &Vault, user: UserRef, number: u32) -> Result<Option<FolderId>, BoxError> {
     look(vault, user, |picture| picture.messages.get(&number).map(|held| held.folder)).await
 }
 
-/// How many messages each folder has; folders without any are not in it.
-pub async fn counts(vault: &Vault, user: UserRef) -> Result<BTreeMap<FolderId, Count>, BoxError> {
+/// How many messages each folder has, of those that `view` has if one is given; folders without any are not
+/// in it.
+pub async fn counts(
+    vault: &Vault,
+    user: UserRef,
+    view: Option<ViewId>,
+) -> Result<BTreeMap<FolderId, Count>, BoxError> {
     look(vault, user, |picture| {
         let mut counts: BTreeMap<FolderId, Count> = BTreeMap::new();
-        for held in picture.messages.values() {
+        let is_counted = |held: &&Held| view.is_none_or(|view| held.view(view).is_some());
+        for held in picture.messages.values().filter(is_counted) {
             let count = counts.entry(held.folder).or_default();
             count.messages += 1;
             count.unseen += u64::from(!held.flags.contains(Flags::SEEN));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::sync::Semaphore;
 
-use super::pages::{Among, Start, counts, folder_of, page};
+use super::pages::{Among, Count, Standing, Start, counts, folder_of, page, standings};
 use super::*;
 use crate::audit::{Actor, Log, Origin};
 use crate::clock::{Clock, Timestamp};
@@ -254,7 +254,43 @@ async fn a_message_is_flagged_moved_copied_and_hidden() {
     delete(vault, shelf, inbox, &[1], deletion(OnDelete::Hide)).await.expect("hidden");
     assert!(world.uids(0, inbox).await.is_empty());
     assert_eq!(world.uids(1, inbox).await, [1], "another view has it still");
-    assert_eq!(counts(vault, world.user).await.expect("counts")[&inbox].messages, 1);
+    assert_eq!(counts(vault, world.user, None).await.expect("counts")[&inbox].messages, 1);
+}
+
+#[tokio::test]
+async fn an_owner_marks_by_number_and_each_view_is_counted_by_itself() {
+    let world = World::new().await;
+    let (vault, user) = (&world.vault, world.user);
+    let mut hidden = world.row();
+    hidden.views.retain(|entry| entry.view == world.shelves[1].view);
+    vault.mailboxes.add(&vault.records, user, hidden).await.expect("added");
+    for _ in 0..2 {
+        world.deliver().await.expect("delivered");
+    }
+    let seen = change(FlagEdit::Add, Flags::SEEN, &[]);
+    flag(vault, user, &[1, 3, 3, 99], &seen).await.expect("flagged");
+    let before = world.roll(1, FolderId::INBOX).await;
+    flag(vault, user, &[1, 3], &seen).await.expect("flagged");
+    let after = world.roll(1, FolderId::INBOX).await;
+    assert_eq!(before.highest_mod_seq, after.highest_mod_seq, "what stays as it is changes nothing");
+    relocate(vault, user, &[3], FolderId::ARCHIVE).await.expect("moved");
+    let at = |folder, flags| Some(Standing { folder, flags });
+    let expected = [
+        at(FolderId::ARCHIVE, Flags::SEEN),
+        None,
+        at(FolderId::INBOX, Flags::none()),
+        at(FolderId::INBOX, Flags::SEEN),
+    ];
+    for vault in [vault, &world.again()] {
+        assert_eq!(standings(vault, user, &[3, 99, 2, 1]).await.expect("standings"), expected);
+        for (view, messages) in
+            [(None, 2), (Some(world.shelves[1].view), 2), (Some(world.shelves[0].view), 1)]
+        {
+            let counted = counts(vault, user, view).await.expect("counts");
+            assert_eq!(counted[&FolderId::INBOX], Count { messages, unseen: 1 });
+            assert_eq!(counted[&FolderId::ARCHIVE], Count { messages: 1, unseen: 0 });
+        }
+    }
 }
 
 #[tokio::test]

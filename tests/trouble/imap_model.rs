@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// Whether a letter or a folder is this client's.
+    /// Whether a letter is this client's.
     fn is_mine(&self, letter: u64) -> bool {
         letter / MINE == self.name
     }
@@ -199,10 +199,13 @@ impl Model {
         for place in places {
             let flags = &mut next.messages[place].flags;
             match edit {
-                "+" => drop(flags.insert(flag)),
-                "-" => drop(flags.remove(flag)),
-                _ => *flags = BTreeSet::from([flag]),
-            }
+                "+" => flags.insert(flag),
+                "-" => flags.remove(flag),
+                _ => {
+                    *flags = BTreeSet::from([flag]);
+                    true
+                }
+            };
         }
         imap.ask(&format!("SELECT {folder}"))?;
         self.attempt(next, || imap.ask(&format!("UID STORE {uids} {edit}FLAGS ({flag})"))).map(drop)
@@ -218,9 +221,7 @@ impl Model {
             .map(|at| Message { folder: target.clone(), uid: None, ..next.messages[*at].clone() })
             .collect();
         if verb == "MOVE" {
-            let leave: BTreeSet<usize> = places.into_iter().collect();
-            let mut at = 0..;
-            next.messages.retain(|_| !leave.contains(&at.next().expect("without end")));
+            next.messages = without(next.messages, &places);
         }
         let count = placed.len();
         next.messages.extend(placed);
@@ -241,17 +242,19 @@ impl Model {
         let (folder, places) = self.some();
         let uids = self.uids(&places);
         let mut marked = self.state.clone();
-        places.iter().for_each(|at| drop(marked.messages[*at].flags.insert("\\Deleted")));
+        for place in &places {
+            marked.messages[*place].flags.insert("\\Deleted");
+        }
         let mut purged = marked.clone();
-        for place in places.iter().rev() {
-            match self.purge {
-                // What is purged in Trash has nowhere to go.
-                Purge::Trash if folder != "Trash" => {
-                    let message = &mut purged.messages[*place];
-                    (message.folder, message.uid) = ("Trash".to_owned(), None);
-                }
-                _ => drop(purged.messages.remove(*place)),
+        for place in &places {
+            purged.messages[*place].uid = None;
+            if self.purge == Purge::Trash {
+                purged.messages[*place].folder = "Trash".to_owned();
             }
+        }
+        // What is purged in Trash has nowhere to go.
+        if self.purge == Purge::Gone || folder == "Trash" {
+            purged.messages = without(purged.messages, &places);
         }
         purged.messages.sort();
         imap.ask(&format!("SELECT {folder}"))?;
@@ -346,6 +349,12 @@ impl State {
         }
         format!("missing {missing:?}, too much {left:?}, folders {folders:?}, subscribed {subscribed:?}")
     }
+}
+
+/// All but those at these places.
+fn without(messages: Vec<Message>, places: &[usize]) -> Vec<Message> {
+    let stays = |(place, _): &(usize, Message)| !places.contains(place);
+    messages.into_iter().enumerate().filter(stays).map(|(_, message)| message).collect()
 }
 
 /// The UID in APPENDUID (RFC 4315 §3).

@@ -36,14 +36,18 @@ impl Selected {
         }
         let plan = Plan::of(items, modifiers, self.manner(desk.enabled, numbering));
         let before = self.roll.clone();
-        let now = if plan.marks_seen() { self.mark_seen(desk, &picks).await? } else { before.clone() };
-        let tally = match plan.extent() {
-            None => self.fetch_known(desk, &plan, &picks).await?,
+        // Opened before it is marked: what cannot be audited is not shown, so it is not seen either.
+        let messages = match plan.extent() {
+            None => None,
             Some(extent) => {
                 let entries = picks.entries(&before).map(|(_, entry)| *entry).collect();
-                let messages = desk.account.open(entries, extent.clone()).await?;
-                self.fetch_open(desk, &plan, messages, &now).await?
+                Some(desk.account.open(entries, extent.clone()).await?)
             }
+        };
+        let now = if plan.marks_seen() { self.mark_seen(desk, &picks).await? } else { before };
+        let tally = match messages {
+            None => self.fetch_known(desk, &plan, &picks).await?,
+            Some(messages) => self.fetch_open(desk, &plan, messages, &now).await?,
         };
         let tail = match tally.shortfall() {
             None => Tail::Nothing,

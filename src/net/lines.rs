@@ -115,7 +115,8 @@ impl Lines {
 
     /// Makes room for so many octets at once, so that content does not move about in memory as it grows.
     pub fn reserve(&mut self, octets: usize) {
-        self.input.reserve(octets);
+        // With room behind it: a buffer that grows leaves a copy.
+        self.input.reserve(octets.saturating_add(FLOW_BUFFER));
     }
 
     /// Waits for more octets and adds them to the buffer, much at once: for content, not for commands.

@@ -15,9 +15,9 @@ use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
-    CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, MailboxRow, MessageRow, PasskeyRow,
-    PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow, SummaryRow, TenantNameRow,
-    TenantRow, UserRow, ViewRow,
+    CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, ListingRow, MailboxRow, MessageRow,
+    PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow, SummaryRow,
+    TenantNameRow, TenantRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -131,6 +131,7 @@ async fn remove_user(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
         batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
         batch.delete_prefix(row_key::<SeedRow>(&[&Reader::View(view).to_bytes()]));
         batch.delete_prefix(row_key::<SummaryRow>(&[&Reader::View(view).to_bytes()]));
+        batch.delete_prefix(row_key::<ListingRow>(&[&Reader::View(view).to_bytes()]));
     }
     // Its key is gone with the owner's: this is for room, not for secrecy.
     crate::search::Index::erase(&vault.settings.indexes.join(user.user.to_string()))?;

@@ -154,6 +154,7 @@ pub async fn remove(vault: &Vault, user: UserRef, view: ViewId, by: By) -> Resul
     batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
     batch.delete_prefix(row_key::<crate::tenant::rows::SeedRow>(&[&Reader::View(view).to_bytes()]));
     batch.delete_prefix(row_key::<crate::tenant::rows::SummaryRow>(&[&Reader::View(view).to_bytes()]));
+    batch.delete_prefix(row_key::<crate::tenant::rows::ListingRow>(&[&Reader::View(view).to_bytes()]));
     let _committed = vault.records.commit(batch).await?;
     vault.epochs.end(Reader::View(view));
     vault.blobs.remove_seeds(Reader::View(view))?;

@@ -216,7 +216,6 @@ fn open_imap(
         inactivity: config.limits.idle.max(imap::MIN_INACTIVITY),
         append_limit: u32::try_from(config.smtp.max_message_size).unwrap_or(u32::MAX),
         clock: vault.clock.clone(),
-        compress: true,
         ..imap::Settings::default()
     });
     let desk = Arc::new(ImapDesk::new(door.clone()));

@@ -13,6 +13,7 @@ use super::listings::{PER_PAGE, Page};
 use super::masked::{MaskError, Masked, ViewReader};
 use crate::audit::Recorded;
 use crate::mailbox::Entry;
+use crate::records::Scope;
 use crate::structure::structure_of;
 use crate::tenant::rows::MessageRow;
 use crate::wipe::Wiped;
@@ -154,8 +155,9 @@ fn each(
     recorded: &Recorded,
     mut seen: impl FnMut(&Entry, Result<Prepared, MaskError>),
 ) {
+    let rows = reader.vault().records.tenant(reader.shelf().user.tenant);
     if want == Want::Octets {
-        return batch.iter().for_each(|entry| seen(entry, open(reader, entry, want, recorded)));
+        return batch.iter().for_each(|entry| seen(entry, open(reader, &rows, entry, want, recorded)));
     }
     let Some(number) = batch.first().map(|entry| entry.number / PER_PAGE) else { return };
     let mut page = Page::read(reader, number);
@@ -164,7 +166,7 @@ fn each(
         match page.find(entry).cloned() {
             Some(structure) => seen(entry, Ok(Prepared { structure, octets: Octets::None })),
             None => {
-                let opened = open(reader, entry, want, recorded);
+                let opened = open(reader, &rows, entry, want, recorded);
                 if let Ok(prepared) = &opened {
                     learned += 1;
                     page.put(entry, prepared.structure.clone());
@@ -178,8 +180,14 @@ fn each(
     }
 }
 
-fn open(reader: &ViewReader, entry: &Entry, want: Want, recorded: &Recorded) -> Result<Prepared, MaskError> {
-    let row = row(reader, entry)?;
+fn open(
+    reader: &ViewReader,
+    rows: &Scope,
+    entry: &Entry,
+    want: Want,
+    recorded: &Recorded,
+) -> Result<Prepared, MaskError> {
+    let row = row(reader, rows, entry)?;
     let masked = reader.open_now(entry.number, &row, reader.proof(&row, recorded)?)?;
     if masked.size() != entry.octets {
         // The roll is older than the message's rendering: the client learns of the new one by its UID.
@@ -205,10 +213,9 @@ fn open(reader: &ViewReader, entry: &Entry, want: Want, recorded: &Recorded) -> 
     Ok(Prepared { structure, octets })
 }
 
-fn row(reader: &ViewReader, entry: &Entry) -> Result<MessageRow, MaskError> {
-    let user = reader.shelf().user;
-    let scope = reader.vault().records.tenant(user.tenant);
-    let row = scope.get::<MessageRow>(&[user.user.as_bytes(), &entry.number.to_be_bytes()]);
+fn row(reader: &ViewReader, rows: &Scope, entry: &Entry) -> Result<MessageRow, MaskError> {
+    let user = reader.shelf().user.user;
+    let row = rows.get::<MessageRow>(&[user.as_bytes(), &entry.number.to_be_bytes()]);
     let row = row.map_err(|error| {
         tracing::error!(%error, "a row cannot be read");
         MaskError::Unavailable

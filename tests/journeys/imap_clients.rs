@@ -18,7 +18,7 @@ fn curl_lists_fetches_and_searches() {
     let Some(curl) = Curl::of("laptop") else { return };
     let folders = curl.ok(&[&curl.url("")]);
     for name in ["INBOX", "Sent", "Drafts", "Junk", "Trash", "Archive"] {
-        assert!(folders.lines().any(|line| line.ends_with(name)), "{folders}");
+        assert!(folders.lines().any(|line| line.trim_matches('"').ends_with(name)), "{folders}");
     }
     let by_pop3 = Pop3::login(&curl.server, &curl.device).retr(1);
     assert_eq!(curl.ok(&[&curl.url("INBOX;MAILINDEX=1")]).as_bytes(), by_pop3);
@@ -67,7 +67,7 @@ fn curl_logs_in_under_tls_only_and_with_the_right_password() {
     let wrong = format!("{}:wrong-word", curl.device.login);
     let refused = curl.run(&["-u", &wrong, &curl.url("")]);
     assert_eq!(refused.status.code(), Some(CURL_LOGIN_DENIED), "{refused:?}");
-    for mechanism in ["AUTH=PLAIN", "AUTH=LOGIN", "AUTH=+LOGIN"] {
+    for mechanism in ["AUTH=PLAIN", "AUTH=LOGIN"] {
         curl.ok(&["--login-options", mechanism, &curl.url("")]);
     }
 }

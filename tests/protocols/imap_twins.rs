@@ -103,7 +103,7 @@ impl Letter {
 
     fn shown_fields(self) -> String {
         let Self { number, from, .. } = self;
-        let mut fields = format!("From: {from}\r\nDate: Tue, 0{number} Nov 2026 10:00:00 +0000\r\n");
+        let mut fields = format!("From: {from}\r\nDate: 0{number} Nov 2026 10:00:00 +0000\r\n");
         fields += &format!("Message-ID: <{number}@writer.example>\r\n");
         if let Some(parent) = self.answers {
             fields += &format!(

@@ -2,8 +2,8 @@
 
 mod imap;
 mod imap_law;
-mod imap_twins;
 mod imap_structure;
+mod imap_twins;
 mod pop3;
 mod smtp;
 mod smtp_world;

@@ -180,7 +180,7 @@ fn positive(answer: String) -> Result<String, String> {
     if answer.starts_with("+OK") { Ok(answer) } else { Err(answer) }
 }
 
-fn trusting(certificate: &Path) -> Arc<ClientConfig> {
+pub fn trusting(certificate: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for one in CertificateDer::pem_file_iter(certificate).expect("the certificate can be read") {
         roots.add(one.expect("PEM")).expect("a certificate");

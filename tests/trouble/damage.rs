@@ -26,7 +26,7 @@ fn places(length: usize, seed: u64) -> Vec<usize> {
     places
 }
 
-fn flip(file: &Path, place: usize) {
+pub fn flip(file: &Path, place: usize) {
     let mut content = fs::read(file).expect("it is there");
     content[place] ^= 0x10;
     fs::write(file, content).expect("written");

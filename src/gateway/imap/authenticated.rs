@@ -230,7 +230,7 @@ impl<A: Account> Desk<A> {
             CommandBody::Namespace => put_namespace(self.channel.out()),
             CommandBody::Status { path, items } => self.status(&path, &items).await?,
             CommandBody::Append { path, message } => return self.append(&path, message).await,
-            CommandBody::GetQuota(root) => self.quota(&root)?,
+            CommandBody::GetQuota(_) => return Err(Fault::NoQuotaRoot),
             CommandBody::GetQuotaRoot(path) => self.quota_root(&path).await?,
             CommandBody::SetQuota => return Err(Fault::Quota),
             CommandBody::StartTls => return Err(Fault::AlreadyTls),

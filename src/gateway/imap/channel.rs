@@ -79,6 +79,8 @@ impl Channel {
                     return Err(Failed { tag: refusal.tag, fault: Fault::Endless(refusal.reason) });
                 }
                 Next::Command(count) => {
+                    // Whoever sends many at once waits for others now and then.
+                    tokio::task::consume_budget().await;
                     let buffered = self.lines.buffered();
                     let command = parse(&buffered[..count.min(buffered.len())], modes);
                     // It may hold a password, or a message.

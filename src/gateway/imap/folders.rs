@@ -7,7 +7,7 @@ use super::room::Account;
 use super::selected::count;
 use crate::mailbox::{Flags, Folder, FolderId, Roll, folder_name};
 use crate::wire::imap::StatusItem;
-use crate::wire::imap::untagged::{StatusValue, put_quota, put_quota_root, put_status};
+use crate::wire::imap::untagged::{StatusValue, put_quota_root, put_status};
 
 impl<A: Account> Desk<A> {
     /// RFC 9051 §6.3.4, RFC 8474 §4.1.
@@ -51,20 +51,12 @@ impl<A: Account> Desk<A> {
         self.channel.relieve().await
     }
 
-    /// RFC 9208 §4.2. There is one root, and nothing is limited by it.
-    pub(super) fn quota(&mut self, root: &str) -> Result<(), Fault> {
-        if !root.is_empty() {
-            return Err(Fault::NoQuotaRoot);
-        }
-        put_quota(self.channel.out(), None);
-        Ok(())
-    }
-
-    /// RFC 9208 §4.3.
+    /// RFC 9208 §4.1.3: nothing is limited, so a folder has no roots. Thunderbird reads an empty QUOTA as an
+    /// error of syntax, as the grammar has it.
     pub(super) async fn quota_root(&mut self, path: &str) -> Result<(), Fault> {
         let folder = self.folder(path).await?;
         put_quota_root(self.channel.out(), &folder.path, self.enabled.modes());
-        self.quota("")
+        Ok(())
     }
 }
 

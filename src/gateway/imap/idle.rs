@@ -16,9 +16,11 @@ impl<A: Account> Authenticated<A> {
         let until = Instant::now() + self.desk.settings.inactivity;
         put_continuation(self.desk.channel.out(), "idling");
         loop {
-            if let Some(selected) = &mut self.selected {
-                // Boxed: a session that sleeps pays nothing for it.
-                Box::pin(selected.sync(&mut self.desk, Expunges::Tell)).await?;
+            // Boxed: a session that sleeps pays nothing for it.
+            match &mut self.selected {
+                Some(selected) => Box::pin(selected.sync(&mut self.desk, Expunges::Tell)).await?,
+                // There is no news without a folder, but the view may be no longer open to this client.
+                None => drop(Box::pin(self.desk.account.folders()).await?),
             }
             self.desk.channel.send().await?;
             tokio::select! {

@@ -144,24 +144,11 @@ pub fn put_status(out: &mut Vec<u8>, path: &str, items: &[(StatusItem, StatusVal
     out.extend_from_slice(if items.is_empty() { b" ()\r\n" } else { b")\r\n" });
 }
 
-/// QUOTA (RFC 9208 §4.2.1), of the one root that there is: what is used and its limit, in units of 1024
-/// octets. Nothing is limited without one.
-pub fn put_quota(out: &mut Vec<u8>, storage: Option<(u64, u64)>) {
-    out.extend_from_slice(b"* QUOTA \"\" (");
-    if let Some((used, limit)) = storage {
-        out.extend_from_slice(b"STORAGE ");
-        put_number(out, used);
-        out.push(b' ');
-        put_number(out, limit);
-    }
-    out.extend_from_slice(b")\r\n");
-}
-
-/// QUOTAROOT (RFC 9208 §4.2.2): every folder has the same.
+/// QUOTAROOT (RFC 9208 §4.2.2) of a folder without any: nothing is limited.
 pub fn put_quota_root(out: &mut Vec<u8>, path: &str, modes: Modes) {
     out.extend_from_slice(b"* QUOTAROOT ");
     put_mailbox(out, path, modes);
-    out.extend_from_slice(b" \"\"\r\n");
+    out.extend_from_slice(b"\r\n");
 }
 
 /// A mailbox name in the encoding of the session.
@@ -265,9 +252,7 @@ mod tests {
             "* ID (\"name\" \"x\" \"os\" \"\\\"\")\r\n"
         );
         assert_eq!(written(put_namespace), "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
-        assert_eq!(written(|out| put_quota(out, Some((10, 512)))), "* QUOTA \"\" (STORAGE 10 512)\r\n");
-        assert_eq!(written(|out| put_quota(out, None)), "* QUOTA \"\" ()\r\n");
-        assert_eq!(written(|out| put_quota_root(out, "INBOX", REV1)), "* QUOTAROOT \"INBOX\" \"\"\r\n");
+        assert_eq!(written(|out| put_quota_root(out, "INBOX", REV1)), "* QUOTAROOT \"INBOX\"\r\n");
     }
 
     #[test]

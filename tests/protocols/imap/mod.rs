@@ -3,6 +3,7 @@
 mod changes;
 mod fake;
 mod folders;
+mod laws;
 mod login;
 mod stage;
 mod states;

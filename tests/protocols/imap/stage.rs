@@ -78,6 +78,16 @@ impl Client {
         self.stream.flush().await.expect("the server reads");
     }
 
+    /// Sends to a server that may have closed.
+    pub async fn send_gently(&mut self, octets: &[u8]) {
+        let _ = self.stream.write_all(octets).await;
+    }
+
+    /// Says that nothing more comes.
+    pub async fn finish(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
     /// The next line, without its line end; empty at the end of the connection.
     pub async fn line(&mut self) -> String {
         let mut line = Vec::new();

@@ -30,7 +30,7 @@ const COMMANDS: &[(&str, &str, &str, &str)] = &[
     ("APPEND INBOX {3+}\r\na:b", "BAD", "OK", "OK"),
     ("APPEND INBOX {0+}\r\n", "BAD", "NO", "NO"),
     ("APPEND Missing {3+}\r\na:b", "BAD", "NO", "NO"),
-    ("GETQUOTA \"\"", "BAD", "OK", "OK"),
+    ("GETQUOTA \"\"", "BAD", "NO", "NO"),
     ("GETQUOTA other", "BAD", "NO", "NO"),
     ("GETQUOTAROOT INBOX", "BAD", "OK", "OK"),
     ("SETQUOTA \"\" (STORAGE 512)", "BAD", "NO", "NO"),

@@ -10,20 +10,26 @@ use memchr::memmem::Finder;
 /// Puts the folded text behind what is in `out`.
 pub fn fold_into(out: &mut String, text: &str) {
     out.reserve(text.len());
-    if text.is_ascii() {
+    let mut rest = text;
+    while !rest.is_empty() {
+        // Most texts are runs of ASCII with a letter of another kind here and there.
+        let run = rest.bytes().position(|octet| !octet.is_ascii()).unwrap_or(rest.len());
         let begun = out.len();
-        out.push_str(text);
+        out.push_str(&rest[..run]);
         out[begun..].make_ascii_lowercase();
-        return;
+        rest = &rest[run..];
+        let letters = rest.bytes().position(|octet| octet.is_ascii()).unwrap_or(rest.len());
+        rest[..letters].chars().for_each(|letter| fold_letter(out, letter));
+        rest = &rest[letters..];
     }
-    let small = SMALL.as_slice();
-    for letter in text.chars() {
-        match small.get(letter as usize) {
-            Some('\0') => out.extend(slowly(letter)),
-            Some(small) => out.push(*small),
-            None if has_no_case(letter) => out.push(letter),
-            None => out.extend(slowly(letter)),
-        }
+}
+
+fn fold_letter(out: &mut String, letter: char) {
+    match SMALL.get(letter as usize) {
+        Some('\0') => out.extend(slowly(letter)),
+        Some(small) => out.push(*small),
+        None if has_no_case(letter) => out.push(letter),
+        None => out.extend(slowly(letter)),
     }
 }
 

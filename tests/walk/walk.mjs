@@ -40,7 +40,6 @@ try {
   await chapter("side by side", () => reading.sideBySide(stage, page));
   await chapter("print", () => reading.print(stage, page));
   await chapter("trash", () => reading.trash(stage, page));
-  await chapter("folders", () => reading.folders(stage, page));
   await chapter("nowhere", () => reading.nowhere(stage, page));
   await chapter("keyboard", () => keyboard(stage, page));
   let device;
@@ -50,6 +49,7 @@ try {
   await chapter("revoke", () => views.revoke(stage, page, device));
   await chapter("policies", () => views.policies(stage, page));
   await chapter("audit", () => record(stage, page));
+  await chapter("folders", () => reading.folders(stage, page));
   await chapter("account", () => desk.account(stage, page));
   await chapter("administration", () => desk.administration(stage, page));
   await chapter("lock, and the link", () => again(stage, page, phone, address));

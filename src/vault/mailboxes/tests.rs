@@ -263,7 +263,7 @@ async fn an_owner_marks_by_number_and_each_view_is_counted_by_itself() {
     let (vault, user) = (&world.vault, world.user);
     let mut hidden = world.row();
     hidden.views.retain(|entry| entry.view == world.shelves[1].view);
-    vault.mailboxes.add(&vault.records, user, hidden).await.expect("added");
+    let _added = vault.mailboxes.add(&vault.records, user, hidden).await.expect("added");
     for _ in 0..2 {
         world.deliver().await.expect("delivered");
     }

@@ -216,6 +216,7 @@ fn open_imap(
         inactivity: config.limits.idle.max(imap::MIN_INACTIVITY),
         append_limit: u32::try_from(config.smtp.max_message_size).unwrap_or(u32::MAX),
         clock: vault.clock.clone(),
+        uploads: imap::Uploads::new(config.limits.memory_in_flight / 2),
         ..imap::Settings::default()
     });
     let desk = Arc::new(ImapDesk::new(door.clone()));

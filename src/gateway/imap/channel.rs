@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::fault::{Conduct, Fault};
 use super::fetch::Sink;
-use super::{Protection, SessionEnd};
+use super::{Protection, SessionEnd, Settings, Uploads};
 use crate::net::lines::{LineError, Lines};
 use crate::net::stream::Connection;
 use crate::wire::imap::framing::{Framing, Limits, Next};
@@ -25,6 +26,10 @@ pub(super) struct Channel {
     out: Vec<u8>,
     patience: Duration,
     shutdown: CancellationToken,
+    /// What large commands of all sessions may take together.
+    uploads: Uploads,
+    /// This session's part of it, until its command is taken.
+    taken: Option<OwnedSemaphorePermit>,
 }
 
 /// A command that came to nothing before the session got it.
@@ -34,9 +39,10 @@ pub(super) struct Failed {
 }
 
 impl Channel {
-    pub(super) fn new(connection: Connection, patience: Duration, shutdown: CancellationToken) -> Self {
-        let framing = Framing::new(Limits::BEFORE_LOGIN);
-        Self { lines: Lines::new(connection, patience), framing, out: Vec::new(), patience, shutdown }
+    pub(super) fn new(connection: Connection, settings: &Settings, shutdown: CancellationToken) -> Self {
+        let (patience, uploads) = (settings.patience, settings.uploads.clone());
+        let (lines, framing) = (Lines::new(connection, patience), Framing::new(Limits::BEFORE_LOGIN));
+        Self { lines, framing, out: Vec::new(), patience, shutdown, uploads, taken: None }
     }
 
     pub(super) fn peer(&self) -> Option<IpAddr> {
@@ -71,7 +77,10 @@ impl Channel {
             match self.framing.next(self.lines.buffered()) {
                 Next::More(missing) => self.receive(missing, until).await?,
                 Next::Continue => put_continuation(&mut self.out, "go on"),
-                Next::Drop(count) => self.lines.wipe(count),
+                Next::Drop(count) => {
+                    self.lines.wipe(count);
+                    self.taken = None;
+                }
                 Next::Refused(refusal) => {
                     return Err(Failed { tag: refusal.tag, fault: Fault::Refused(refusal.reason) });
                 }
@@ -85,6 +94,7 @@ impl Channel {
                     let command = parse(&buffered[..count.min(buffered.len())], modes);
                     // It may hold a password, or a message.
                     self.lines.wipe(count);
+                    self.taken = None;
                     return command
                         .map_err(|error| Failed { tag: error.tag, fault: Fault::Command(error.kind) });
                 }
@@ -127,6 +137,9 @@ impl Channel {
         self.lines.set_wait(if begun { left.min(self.patience) } else { left });
         // What a literal announces has been held against the limits.
         let missing = usize::try_from(missing).unwrap_or(0);
+        if missing > FLOW && self.taken.is_none() {
+            self.taken = Some(self.uploads.take(missing, self.patience).await.ok_or(Fault::NoMemory)?);
+        }
         let receive = async {
             if missing > FLOW {
                 self.lines.reserve(missing);

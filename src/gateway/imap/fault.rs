@@ -21,6 +21,8 @@ pub(super) enum Fault {
     Refused(RefusalReason),
     #[error("the command is larger than what is read past")]
     Endless(RefusalReason),
+    #[error("there is no memory for an upload")]
+    NoMemory,
     #[error("the command cannot be read: {0:?}")]
     Command(CommandErrorKind),
     #[error(transparent)]
@@ -99,6 +101,9 @@ impl Fault {
                 No(code, text) | Bad(code, text) => Bye(code, text, SessionEnd::Expelled),
                 other => other,
             },
+            Self::NoMemory => {
+                Bye(Some(Code::Unavailable), "too many uploads at once; come back", SessionEnd::TimedOut)
+            }
             Self::Command(kind) => command(*kind),
             Self::Sasl(SaslError::Cancelled) => Bad(None, "cancelled, as you wish"),
             Self::Sasl(error) => Bad(None, sasl(*error)),

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use self::channel::Channel;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub refusal_delay: Delay,
     /// The largest message that APPEND takes, in octets (RFC 7889).
     pub append_limit: u32,
+    /// What commands with large literals may take in memory, all sessions together.
+    pub uploads: Uploads,
     /// Whether COMPRESS is offered (RFC 4978).
     pub compress: bool,
     /// For SEARCH YOUNGER and OLDER (RFC 5032).
@@ -74,9 +77,32 @@ impl Default for Settings {
             patience: Duration::from_secs(60),
             refusal_delay: Delay { least: Duration::from_millis(800), spread: Duration::from_millis(400) },
             append_limit: 50 * 1024 * 1024,
+            uploads: Uploads::new(256 * 1024 * 1024),
             compress: false,
             clock: Clock::system(),
         }
+    }
+}
+
+/// A budget of memory for uploads. Copies share it.
+#[derive(Clone)]
+pub struct Uploads {
+    free: Arc<Semaphore>,
+    most: u32,
+}
+
+impl Uploads {
+    /// So many octets in all. A single command larger than that waits until it is alone.
+    pub fn new(octets: u64) -> Self {
+        let most = u32::try_from(octets.div_ceil(UPLOAD_UNIT)).unwrap_or(u32::MAX).max(1);
+        Self { free: Arc::new(Semaphore::new(most as usize)), most }
+    }
+
+    /// Waits for room, at most so long: meanwhile nothing more of the command is read.
+    async fn take(&self, octets: usize, patience: Duration) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from((octets as u64).div_ceil(UPLOAD_UNIT)).unwrap_or(u32::MAX).min(self.most);
+        let room = tokio::time::timeout(patience, self.free.clone().acquire_many_owned(units));
+        room.await.ok()?.ok()
     }
 }
 
@@ -87,7 +113,7 @@ pub async fn serve<R: ImapRoom>(
     settings: Arc<Settings>,
     shutdown: CancellationToken,
 ) -> SessionEnd {
-    let channel = Channel::new(connection, settings.patience, shutdown);
+    let channel = Channel::new(connection, &settings, shutdown);
     // Boxed, so that what only the login needs is gone after it.
     let login = Box::pin(NotAuthenticated::new(channel, &*room, &settings).run()).await;
     match login {
@@ -99,5 +125,27 @@ pub async fn serve<R: ImapRoom>(
 /// RFC 9051 §5.4, and RFC 2177: a client begins its IDLE anew within 29 minutes.
 pub const MIN_INACTIVITY: Duration = Duration::from_secs(30 * 60);
 
+/// Octets of one unit of the budget for uploads.
+const UPLOAD_UNIT: u64 = 64 * 1024;
 /// How the server names itself. Neither version nor machine: whoever connects could ask.
 const NAME: &str = "Veilpost";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn uploads_share_a_budget_and_wait_for_it() {
+        let uploads = Uploads::new(2 * UPLOAD_UNIT);
+        let patience = Duration::from_secs(60);
+        let one = uploads.take(1, patience).await.expect("there is room");
+        let other = uploads.clone().take(1, patience).await.expect("there is room for two");
+        assert!(uploads.take(1, patience).await.is_none(), "and for no third");
+        drop(one);
+        assert!(uploads.take(1, patience).await.is_some());
+        drop(other);
+        let all = uploads.take(usize::MAX, patience).await.expect("one that is too large has it alone");
+        assert!(uploads.take(1, patience).await.is_none());
+        drop(all);
+    }
+}

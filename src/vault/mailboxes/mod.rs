@@ -256,6 +256,6 @@ async fn aside<T: Send + 'static>(
 /// Pictures that nobody has looked at for so long are let go.
 const AT_REST: Duration = Duration::from_secs(15 * 60);
 /// Pictures held at once, besides those of mailboxes that sessions watch.
-const MAX_PICTURES: usize = 64;
+const MAX_PICTURES: usize = 10_000;
 /// Messages in all of them: about 100 MiB.
 const MAX_MESSAGES: usize = 400_000;

@@ -90,7 +90,7 @@ fn a_key_of_another_certificate_is_refused() {
 
 #[test]
 fn a_broken_setting_is_named() {
-    refused(&["veilpost.toml, line 9", "nonzero"], |world| world.configure("[limits]\nconnections = -1\n"));
+    refused(&["veilpost.toml, line 11", "nonzero"], |world| world.configure("[limits]\nconnections = -1\n"));
     refused(&["no_such_key"], |world| world.configure("[limits]\nno_such_key = 1\n"));
 }
 

@@ -83,7 +83,7 @@ pub enum FolderNameError {
     /// Empty, or with an empty name in it.
     #[error("a folder needs a name")]
     Empty,
-    /// Longer than [`MAX_PATH`] octets, or deeper than [`MAX_DEPTH`].
+    /// Longer than [`MAX_PATH`] octets, or deeper than `MAX_DEPTH`.
     #[error("the folder's name is too long")]
     TooLong,
     /// It holds control characters, or wildcards.

@@ -13,7 +13,7 @@ pub struct Section {
     /// The MIME header; none for no numbers. BODY[1.2.MIME].
     pub mime: Option<Span>,
     /// Header and text of the message, if the numbers name one: for no numbers, and for a message/rfc822.
-    /// BODY[HEADER], BODY[1.2.TEXT].
+    /// `BODY[HEADER]`, `BODY[1.2.TEXT]`.
     pub message: Option<(Span, Span)>,
     /// Whether it is a multipart, which has no content of its own (RFC 3516 §4.2).
     pub multipart: bool,

@@ -1,6 +1,6 @@
 //! IMAP sessions: IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051), with what their `CAPABILITY` lists.
 //!
-//! One type per state: [`login`] gives way to [`authenticated`], which holds a [`selected`] folder or none;
+//! One type per state: `login` gives way to `authenticated`, which holds a `selected` folder or none;
 //! a command that a state does not allow has no method there. No login without TLS (RFC 8314 §4.1 and this
 //! project's rule), whatever the address: to a server on the same machine too the password is a key.
 //!

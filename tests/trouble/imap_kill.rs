@@ -102,13 +102,15 @@ impl Work {
     fn begin(world: &World, ports: Ports, models: [(&'static str, Model); 3]) -> Self {
         let (tell, told) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
+        let mut sender = super::clients::Sender::connect(ports.lmtp, Way::Lmtp).expect("it takes mail");
         let clients = models
             .map(|(view, model)| {
                 let (certificate, password) = (world.certificate(), world.app_password(view).to_owned());
                 let tell = tell.clone();
+                // Here, so that the server is not killed before all are in.
+                let mut imap = Imap::connect(ports.imaps, &certificate).expect("TLS");
+                assert!(imap.log_in(&password).expect("it answers").is_ok());
                 thread::spawn(move || {
-                    let mut imap = Imap::connect(ports.imaps, &certificate).expect("TLS");
-                    assert!(imap.log_in(&password).expect("it answers").is_ok());
                     let (model, steps) = work(&mut imap, model, &tell);
                     (view, model, steps)
                 })
@@ -116,7 +118,6 @@ impl Work {
             .into();
         let stopped = stop.clone();
         let deliverer = thread::spawn(move || {
-            let mut sender = super::clients::Sender::connect(ports.lmtp, Way::Lmtp).expect("it takes mail");
             let mut deliver = |number: &u64| sender.deliver(&letter(9_000_000 + number, 500)).is_ok();
             (0..).take_while(|number| !stopped.load(Ordering::Relaxed) && deliver(number)).count() as u64
         });

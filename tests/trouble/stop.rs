@@ -24,7 +24,7 @@ fn a_message_under_way_is_stored_or_deferred_when_the_server_stops() {
     let stored = reply.starts_with("250");
     assert!(stored || reply.starts_with("421"), "{reply}");
     if stored {
-        let parting = sender.ask("NOOP").expect("a goodbye");
+        let parting = sender.reply().expect("a goodbye");
         assert!(parting.starts_with("421"), "{parting}");
     }
     drop(sender);

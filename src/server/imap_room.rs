@@ -188,6 +188,7 @@ impl Account for OpenAccount {
     }
 
     async fn changed(&mut self) {
+        self.session.reader.keys().rest(0);
         let [credential, view, user] = &mut self.standing;
         tokio::select! {
             moved = self.moved.changed() => {

@@ -47,6 +47,7 @@ pub enum Octets {
 
 /// Messages being opened, in order.
 pub struct Opening {
+    reader: ViewReader,
     batches: BoxStream<'static, Vec<(Entry, Result<Prepared, MaskError>)>>,
     ready: VecDeque<(Entry, Result<Prepared, MaskError>)>,
 }
@@ -61,7 +62,7 @@ impl Opening {
         (recorded, each): (Vec<Recorded>, usize),
     ) -> Self {
         let recorded = Arc::new(recorded);
-        let reader = reader.clone();
+        let (keys, reader) = (reader.clone(), reader.clone());
         let batches = stream::iter(batches(entries, want, each)).map(move |(first, batch)| {
             let (reader, recorded) = (reader.clone(), recorded.clone());
             async move {
@@ -77,7 +78,7 @@ impl Opening {
                 done.unwrap_or_else(|| lost.into_iter().map(unavailable).collect())
             }
         });
-        Self { batches: batches.buffered(threads()).boxed(), ready: VecDeque::new() }
+        Self { reader: keys, batches: batches.buffered(threads()).boxed(), ready: VecDeque::new() }
     }
 
     /// The next message.
@@ -86,6 +87,13 @@ impl Opening {
             self.ready = self.batches.next().await?.into();
         }
         self.ready.pop_front()
+    }
+}
+
+impl Drop for Opening {
+    /// A client that reads one message after the other needs the epoch again.
+    fn drop(&mut self) {
+        self.reader.keys().rest(1);
     }
 }
 
@@ -121,6 +129,7 @@ pub async fn scan<T: Send + 'static>(
     while let Some(found) = scanned.next().await {
         results.extend(found);
     }
+    reader.keys().rest(1);
     results
 }
 

@@ -69,9 +69,12 @@ impl ReaderKeys {
         Ok(MessageKey::from_bytes(chain.message_key(manifest.counter)?.expose()))
     }
 
-    /// Forgets the epochs it remembers: an idle session holds as little as it can.
-    pub fn rest(&self) {
-        *self.epochs.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+    /// Forgets the epochs it remembers but for the latest `kept`: an idle session holds as little as it can.
+    pub fn rest(&self, kept: usize) {
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = epochs.len().saturating_sub(kept);
+        epochs.drain(..gone);
+        epochs.shrink_to_fit();
     }
 
     fn remembered(&self, epoch: EpochId) -> Option<Chain> {

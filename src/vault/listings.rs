@@ -9,8 +9,9 @@ use minicbor::{Decode, Encode};
 use super::masked::ViewReader;
 use crate::mailbox::Entry;
 use crate::names::{Reader, ViewId};
-use crate::store::ledger::Batch;
-use crate::tenant::rows::ListingRow;
+use crate::records::row_key;
+use crate::store::ledger::{Batch, Expectation};
+use crate::tenant::rows::{ListingRow, MessageRow};
 use crate::wipe::Wiped;
 
 /// Messages of one page: those whose numbers, divided by this, give the page's.
@@ -60,7 +61,8 @@ impl Page {
         }
     }
 
-    /// Keeps the page under `number`. Nobody waits for it: what is lost is read from the messages again.
+    /// Keeps the page under `number`, unless one of its messages was removed meanwhile: then nothing of it may
+    /// stay. Nobody waits for it: what is lost is read from the messages again.
     pub fn keep(&self, reader: &ViewReader, number: u32) {
         let kept = self.0.iter();
         let kept: Vec<_> = kept
@@ -74,6 +76,11 @@ impl Page {
         let name = name(reader.keys().reader(), number);
         let page = reader.keys().cache_key().seal(&bound(reader, &name), &plain);
         let mut batch = Batch::new();
+        let user = reader.shelf().user.user;
+        for (message, ..) in &self.0 {
+            let row = row_key::<MessageRow>(&[user.as_bytes(), &message.to_be_bytes()]);
+            batch.require(row, Expectation::Present);
+        }
         reader.vault().records.system().put(&mut batch, &parts(&name), &ListingRow { page });
         drop(reader.vault().records.commit(batch));
     }
@@ -90,7 +97,7 @@ impl Page {
 pub fn forget(batch: &mut Batch, views: impl IntoIterator<Item = ViewId>, number: u32) {
     for view in views {
         let name = name(Reader::View(view), number / PER_PAGE);
-        batch.delete(crate::records::row_key::<ListingRow>(&parts(&name)));
+        batch.delete(row_key::<ListingRow>(&parts(&name)));
     }
 }
 

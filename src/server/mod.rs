@@ -151,6 +151,7 @@ fn open_vault(
         mailboxes: Mailboxes::default(),
         policies: Policies::default(),
         reading: Semaphore::new(crate::vault::read::BUDGET as usize),
+        reading_ahead: Arc::new(Semaphore::new(crate::vault::bulk::MOST_AHEAD)),
         hashing: Semaphore::new(2),
         clock,
         metrics,

@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::listings::{PER_PAGE, Page};
 use super::masked::{MaskError, Masked, ViewReader};
@@ -50,6 +51,7 @@ pub struct Opening {
     reader: ViewReader,
     batches: BoxStream<'static, Vec<(Entry, Result<Prepared, MaskError>)>>,
     ready: VecDeque<(Entry, Result<Prepared, MaskError>)>,
+    _ahead: Option<OwnedSemaphorePermit>,
 }
 
 impl Opening {
@@ -61,6 +63,9 @@ impl Opening {
         want: Want,
         (recorded, each): (Vec<Recorded>, usize),
     ) -> Self {
+        // Whoever finds many others reading ahead opens one batch after the other.
+        let ahead = reader.vault().reading_ahead.clone().try_acquire_owned().ok();
+        let at_once = if ahead.is_some() { threads() } else { 1 };
         let recorded = Arc::new(recorded);
         let (keys, reader) = (reader.clone(), reader.clone());
         let batches = stream::iter(batches(entries, want, each)).map(move |(first, batch)| {
@@ -78,7 +83,8 @@ impl Opening {
                 done.unwrap_or_else(|| lost.into_iter().map(unavailable).collect())
             }
         });
-        Self { reader: keys, batches: batches.buffered(threads()).boxed(), ready: VecDeque::new() }
+        let batches = batches.buffered(at_once).boxed();
+        Self { reader: keys, batches, ready: VecDeque::new(), _ahead: ahead }
     }
 
     /// The next message.
@@ -206,8 +212,7 @@ fn open(
         Want::Octets if masked.size() <= AT_ONCE => {
             Octets::Here(Bytes::from_owner(masked.range(0..masked.size())?))
         }
-        Want::Octets => Octets::None,
-        Want::Structure => Octets::None,
+        _ => Octets::None,
     };
     let structure = match (masked.structure(), &octets) {
         (Some(structure), _) => structure,
@@ -232,8 +237,8 @@ fn row(reader: &ViewReader, rows: &Scope, entry: &Entry) -> Result<MessageRow, M
     row.filter(|row| row.message == entry.message).ok_or(MaskError::Gone)
 }
 
-/// Cuts entries into what one thread takes at once, each with the place of its first entry. Structures are cut where
-/// pages end, octets where they become much; nothing crosses a multiple of `each`.
+/// Cuts entries into what one thread takes at once, each with the place of its first entry. Structures are
+/// cut where pages end, octets where they become much; nothing crosses a multiple of `each`.
 fn batches(entries: Vec<Entry>, want: Want, each: usize) -> Vec<(usize, Vec<Entry>)> {
     let mut batches: Vec<(usize, Vec<Entry>)> = Vec::new();
     let mut octets = 0;
@@ -265,6 +270,8 @@ fn threads() -> usize {
 
 /// Octets that one thread opens before the session takes them; larger messages are opened as they are taken.
 const AT_ONCE: u64 = 512 * 1024;
+/// Sessions that read ahead at once, 4 MiB each on two cores: memory that slow clients can hold.
+pub const MOST_AHEAD: usize = 64;
 /// Messages that one thread opens before the session takes them.
 const MOST_AT_ONCE: usize = 64;
 /// New structures on a page from which on it is kept: for fewer, opening them again is cheaper.

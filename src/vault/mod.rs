@@ -48,6 +48,8 @@ pub struct Vault {
     pub policies: Policies,
     /// What containers in memory may take together; see [`read`].
     pub reading: Semaphore,
+    /// A place for each session that may open messages before its client takes them; see [`bulk`].
+    pub reading_ahead: Arc<Semaphore>,
     /// How many passwords may be hashed at once: each takes 64 MiB for a moment.
     pub hashing: Semaphore,
     /// The time.

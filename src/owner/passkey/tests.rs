@@ -413,6 +413,7 @@ fn open(folder: &std::path::Path) -> Vault {
         mailboxes: Default::default(),
         policies: Default::default(),
         reading: Semaphore::new(1),
+        reading_ahead: Arc::new(Semaphore::new(1)),
         hashing: Semaphore::new(2),
         clock,
         metrics,

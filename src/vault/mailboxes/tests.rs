@@ -152,6 +152,7 @@ fn vault(folder: &std::path::Path, ledger: Arc<Flaky>, root: &Arc<RootKey>) -> V
         mailboxes: Default::default(),
         policies: Default::default(),
         reading: Semaphore::new(1),
+        reading_ahead: Arc::new(Semaphore::new(1)),
         hashing: Semaphore::new(1),
         clock,
         metrics,

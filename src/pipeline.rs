@@ -67,7 +67,7 @@ async fn deliver_one(vault: &Arc<Vault>, received: &Received, addressee: &Addres
         Err(error) => {
             tracing::warn!(%message, tenant = %addressee.target.tenant, %error, "a message was not stored");
             vault.metrics.refused(refusal(&error));
-            outcome(&error)
+            outcome(vault, addressee, &error)
         }
     }
 }
@@ -113,10 +113,17 @@ async fn turn(octets: usize) -> Option<SemaphorePermit<'static>> {
     TURNS.acquire().await.ok()
 }
 
-fn outcome(error: &SealingError) -> Outcome {
+fn outcome(vault: &Vault, addressee: &Addressee, error: &SealingError) -> Outcome {
     match error {
-        // Nobody reads this mailbox any more: it was removed between RCPT and here.
-        SealingError::ReaderGone => Outcome::Rejected(Reason::Unknown),
+        // Nobody reads this mailbox any more: it was removed between RCPT and here. Somebody else may have
+        // taken over the address.
+        SealingError::ReaderGone | SealingError::Records(RecordError::Closed) => {
+            match directory::resolve(&vault.records, addressee.mailbox.address()) {
+                Ok(None) => Outcome::Rejected(Reason::Unknown),
+                Ok(Some(row)) if row.user == addressee.target.user => Outcome::Rejected(Reason::Unknown),
+                Ok(Some(_)) | Err(_) => Outcome::Deferred,
+            }
+        }
         _ => Outcome::Deferred,
     }
 }

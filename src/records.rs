@@ -26,6 +26,9 @@ pub enum RecordError {
     /// The value does not open under its key: the row was changed, moved, or sealed under another root key.
     #[error("a row of table {} does not open: changed on disk, or sealed under another root key", *.0 as char)]
     Damaged(u8),
+    /// The mailbox takes no more mail: its user is being removed.
+    #[error("the mailbox takes no more mail")]
+    Closed,
     /// A mailbox has given out all the numbers there are.
     #[error("the mailbox has no numbers left")]
     Exhausted,

@@ -259,6 +259,18 @@ pub enum Request {
         /// Shut out, or let in.
         disabled: bool,
     },
+    /// Removes a user: their mail goes to another user of the tenant, which needs an unlock, or is destroyed.
+    #[serde(rename = "user.remove")]
+    UserRemove {
+        /// The user's login.
+        user: String,
+        /// The login of who gets the mail and the addresses; none: the mail is destroyed.
+        #[serde(default)]
+        heir: Option<String>,
+        /// Who allows it, where mail is handed over.
+        #[serde(default)]
+        authority: Option<Authority>,
+    },
 
     /// Adds an address, a catch-all (`@domain`) or an alias.
     #[serde(rename = "address.add")]
@@ -531,6 +543,17 @@ pub struct UserCreated {
     /// The same as an `otpauth://` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totp_uri: Option<Secret>,
+}
+
+/// The answer to `user.remove`.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+pub struct UserRemoved {
+    /// Messages that another user has now.
+    pub handed_over: u64,
+    /// Messages that are gone because they were damaged.
+    pub damaged: u64,
+    /// Messages that are gone because that was asked.
+    pub destroyed: u64,
 }
 
 /// A tenant in a list.

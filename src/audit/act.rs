@@ -367,6 +367,17 @@ pub enum Act {
         #[serde(with = "text")]
         user: UserId,
     },
+    /// The mail of a user who is removed is about to be sealed for another user.
+    MailHandedOver {
+        /// Whose it was.
+        #[serde(with = "text")]
+        user: UserId,
+        /// Whose it is from now on.
+        #[serde(with = "text")]
+        heir: UserId,
+        /// Messages that were left to hand over.
+        messages: u64,
+    },
     /// The tenant was made: the first entry of its log.
     TenantCreated,
     /// The tenant's keyslots are about to be destroyed: the last entry of its log.

@@ -9,7 +9,9 @@ use super::terminal::{Failed, Style, ask_new_password, confirm, print, qr, style
 use super::unlock::Authorising;
 use crate::admin::api::{
     AddressItem, RecoveryReplaced, Request, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
+    UserRemoved,
 };
+use crate::admin::client::Client;
 
 /// Commands on tenants.
 #[derive(Subcommand)]
@@ -205,6 +207,26 @@ pub enum User {
         /// The user's login
         login: String,
     },
+    /// Remove a user for good; their mail and addresses go to somebody else, or the mail is destroyed
+    #[command(
+        after_help = "Examples:\n  veilpost user remove bob@firm.example --hand-over-to ann@firm.example --as ann@firm.example\n  veilpost user remove bob@firm.example --destroy\n\nHanding over seals every message for the views of the one who gets it, in a folder `From bob@firm.example`. If it is interrupted, run it again."
+    )]
+    #[command(group = clap::ArgGroup::new("estate").required(true))]
+    Remove {
+        /// The user's login
+        login: String,
+        /// The login of who gets mail and addresses; needs an unlock
+        #[arg(long, value_name = "LOGIN", group = "estate")]
+        hand_over_to: Option<String>,
+        /// Destroy the mail; mail to the addresses is refused from then on
+        #[arg(long, group = "estate")]
+        destroy: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
 }
 
 /// `veilpost user`.
@@ -272,7 +294,48 @@ pub fn user(command: User, common: &Common) -> Result<(), Failed> {
         }
         User::Disable { login } => set_disabled(&mut client, common, login, true),
         User::Enable { login } => set_disabled(&mut client, common, login, false),
+        User::Remove { login, hand_over_to, destroy: _, yes, authorising } => {
+            remove(&mut client, common, (login, hand_over_to), yes, &authorising)
+        }
     }
+}
+
+fn remove(
+    client: &mut Client,
+    common: &Common,
+    (login, heir): (String, Option<String>),
+    yes: bool,
+    authorising: &Authorising,
+) -> Result<(), Failed> {
+    let loss = match &heir {
+        None => format!("This destroys {login}'s keys and mail, for good."),
+        Some(heir) => {
+            format!("This ends {login}'s account, for good; {heir} gets the mail and the addresses.")
+        }
+    };
+    confirm(&loss, yes)?;
+    let bar = super::terminal::Bar::new();
+    let ask = |client: &mut Client, authority| {
+        let request = Request::UserRemove { user: login.clone(), heir: heir.clone(), authority };
+        Ok(client.call_with(request, |progress| bar.show(&progress), |_| Ok(()))?)
+    };
+    let removed: UserRemoved = match &heir {
+        None => ask(client, None)?,
+        Some(_) => authorising.with_authority(client, |client, authority| ask(client, Some(authority)))?,
+    };
+    drop(bar);
+    print(common.json, &removed, |removed| {
+        let UserRemoved { handed_over, damaged, destroyed } = removed;
+        match (&heir, damaged) {
+            (None, _) => format!("Removed, with {destroyed} messages."),
+            (Some(heir), 0) => format!("Removed. {heir} has {handed_over} messages more."),
+            (Some(heir), _) => {
+                format!(
+                    "Removed. {heir} has {handed_over} messages more; {damaged} were damaged and are gone."
+                )
+            }
+        }
+    })
 }
 
 fn set_disabled(

@@ -144,6 +144,7 @@ impl Matter {
             | A::PasskeyRemoved { .. }
             | A::PhraseChanged { .. }
             | A::UserRemoved { .. }
+            | A::MailHandedOver { .. }
             | A::AddressAdded { .. }
             | A::AddressRemoved { .. }
             | A::TenantCreated
@@ -172,6 +173,7 @@ impl Concerned {
             | A::PasskeyRemoved { user }
             | A::PhraseChanged { user }
             | A::UserRemoved { user }
+            | A::MailHandedOver { user, .. }
             | A::AddressAdded { user }
             | A::AddressRemoved { user } => Self::User(*user),
             A::MessagePushed { view, .. }
@@ -472,7 +474,13 @@ impl Names {
                 if *step_up { "every message needs a code of its own" } else { "one code opens everything" },
             )),
             A::SignInEnded => plain("ended a signed-in session from another one".to_owned()),
-            A::UserRemoved { user } => plain(format!("removed {} and all their mail", self.whom(*user))),
+            A::UserRemoved { user } => plain(format!("removed {}", self.whom(*user))),
+            A::MailHandedOver { user, heir, messages: count } => plain(format!(
+                "handed {} of {} over to {}",
+                messages(*count),
+                self.whom(*user),
+                self.whom(*heir)
+            )),
             A::AddressAdded { user } => {
                 plain(format!("added an address to {}", self.of(*user, actor, "mailbox")))
             }

@@ -278,6 +278,7 @@ fn acts() -> Vec<Act> {
         A::PhraseChanged { user },
         A::SignInEnded,
         A::UserRemoved { user },
+        A::MailHandedOver { user, heir: user, messages: 3 },
         A::AddressAdded { user },
         A::AddressRemoved { user },
         A::TenantCreated,

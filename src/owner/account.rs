@@ -335,6 +335,7 @@ async fn put_user(
         role: Some(first.role),
         pending: Some(first.pending).filter(|steps| *steps != 0),
         phrase: None,
+        leaving: None,
     };
     let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
     vault.records.tenant(user.tenant).insert(batch, &parts, &row);
@@ -383,7 +384,7 @@ pub(super) async fn change_user(
     update_user(vault, user, change).await
 }
 
-fn same_tenant(unlocked: &Unlocked, user: UserRef) -> Result<(), OwnerError> {
+pub(super) fn same_tenant(unlocked: &Unlocked, user: UserRef) -> Result<(), OwnerError> {
     if user.tenant == unlocked.user.tenant { Ok(()) } else { Err(OwnerError::OtherTenant) }
 }
 

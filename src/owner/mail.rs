@@ -60,6 +60,11 @@ impl<'a> OwnerReader<'a> {
         Ok(Self { vault, unlocked, keys: ReaderKeys::new(reader, identity) })
     }
 
+    /// Whose mail it reads.
+    pub(super) fn user(&self) -> UserRef {
+        self.unlocked.user
+    }
+
     /// At most `limit` messages below UID `before`, newest first, the trash too. The whole call is
     /// one audit entry.
     pub async fn list(&mut self, before: Option<u32>, limit: usize) -> Result<Vec<Listed>, OwnerError> {

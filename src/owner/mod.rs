@@ -9,6 +9,7 @@ pub mod failure;
 pub mod fetched;
 pub mod folders;
 pub mod index;
+pub mod leave;
 pub mod lines;
 pub mod mail;
 pub mod passkey;

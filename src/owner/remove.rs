@@ -15,9 +15,9 @@ use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
-    CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, ListingRow, MailboxRow, MessageRow,
-    PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow, SummaryRow,
-    TenantNameRow, TenantRow, UserRow, ViewRow,
+    CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow, MailboxRow,
+    MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow,
+    SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -39,8 +39,8 @@ pub async fn tenant(
     remove_recovery(vault, tenant).await?;
     for (user, _) in &users {
         drop(sessions.close_all_of(*user));
-        remove_mail(vault, *user, &mut progress).await?;
-        remove_user(vault, *user).await?;
+        mail(vault, *user, &mut progress).await?;
+        self::user(vault, *user).await?;
     }
     vault.blobs.remove_seeds(Reader::Owner(tenant))?;
     let mut batch = Batch::new();
@@ -68,16 +68,23 @@ fn shred(vault: &Vault, tenant: TenantId, row: &TenantRow, users: &[UserRef]) ->
     }
     batch.delete_prefix(row_key::<AddressListRow>(&[tenant.as_bytes()]));
     for user in users {
-        shred_user(vault, &mut batch, *user)?;
+        shred_user(vault, &mut batch, *user, None)?;
     }
     Ok(batch)
 }
 
-fn shred_user(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<(), OwnerError> {
+/// Adds to `batch`: the user's keyslots, credentials, tokens and public halves go, and they are marked.
+pub(super) fn shred_user(
+    vault: &Vault,
+    batch: &mut Batch,
+    user: UserRef,
+    leaving: Option<Leaving>,
+) -> Result<(), OwnerError> {
     let scope = vault.records.tenant(user.tenant);
     batch.delete_prefix(row_key::<PasskeyRow>(&[user.user.as_bytes()]));
     if let Some(mut row) = registry::user(&vault.records, user)? {
         (row.owner_slot, row.totp, row.disabled) = (Vec::new(), Zeroizing::default(), true);
+        (row.dashboard, row.leaving) = (None, leaving.or(row.leaving));
         scope.put(batch, &[user.tenant.as_bytes(), user.user.as_bytes()], &row);
     }
     for (token, listed) in super::tokens::rows(vault, user)? {
@@ -107,22 +114,23 @@ async fn remove_recovery(vault: &Vault, tenant: TenantId) -> Result<(), OwnerErr
     Ok(())
 }
 
-/// Containers go before the rows that name them, so that an interrupted removal can go on.
-async fn remove_mail(
+/// Containers go before the rows that name them, so that an interrupted removal can go on; how many went.
+pub(super) async fn mail(
     vault: &Vault,
     user: UserRef,
-    progress: &mut impl FnMut(u64, u64),
-) -> Result<(), OwnerError> {
+    mut progress: impl FnMut(u64, u64),
+) -> Result<u64, OwnerError> {
     let rows: Vec<(Vec<u8>, MessageRow)> = vault.records.tenant(user.tenant).list(&[user.user.as_bytes()])?;
     let total = rows.len() as u64;
     for (done, (_, row)) in (1..).zip(&rows) {
         vault.blobs.delete(&BlobName::of_container(row.container)).await?;
         progress(done, total);
     }
-    Ok(())
+    Ok(total)
 }
 
-async fn remove_user(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
+/// Everything else that there is of a user.
+pub(super) async fn user(vault: &Vault, user: UserRef) -> Result<(), OwnerError> {
     let mut batch = Batch::new();
     for (view, _) in registry::views(&vault.records, user)? {
         vault.blobs.remove_seeds(Reader::View(view))?;

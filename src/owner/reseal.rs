@@ -127,7 +127,8 @@ async fn one(
     Err(CommitError::Conflict.into())
 }
 
-async fn arrival(
+/// A stored message as it came, to be sealed again for `user`.
+pub(super) async fn arrival(
     reader: &mut OwnerReader<'_>,
     user: registry::UserRef,
     uid: u32,
@@ -151,7 +152,8 @@ async fn arrival(
     })
 }
 
-fn sealing(error: SealingError) -> OwnerError {
+/// What sealing says, as the owner hears it.
+pub(super) fn sealing(error: SealingError) -> OwnerError {
     match error {
         SealingError::Records(error) => error.into(),
         SealingError::Blobs(error) => error.into(),

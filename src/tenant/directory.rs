@@ -3,8 +3,8 @@
 
 use super::rows::{AddressListRow, AddressRow, Row};
 use crate::names::{Address, NameError, TenantId, UserId, parse_domain};
-use crate::records::{RecordError, Records};
-use crate::store::ledger::Batch;
+use crate::records::{RecordError, Records, row_key};
+use crate::store::ledger::{Batch, Expectation};
 
 /// What mail can be addressed to.
 pub enum Destination {
@@ -78,8 +78,34 @@ pub fn holder(records: &Records, destination: &Destination) -> Result<Option<Add
 /// Adds to `batch`: nobody takes mail to `destination` any more.
 pub fn remove(records: &Records, batch: &mut Batch, destination: &Destination, tenant: TenantId) {
     let key = destination.lookup(records);
-    batch.delete(crate::records::row_key::<AddressRow>(&[&key]));
-    batch.delete(crate::records::row_key::<AddressListRow>(&[tenant.as_bytes(), &key]));
+    batch.delete(row_key::<AddressRow>(&[&key]));
+    batch.delete(row_key::<AddressListRow>(&[tenant.as_bytes(), &key]));
+}
+
+/// Adds to `batch`: the user's addresses go to `heir`, or to nobody. The commit conflicts when one of them
+/// changed meanwhile.
+pub fn leave(
+    records: &Records,
+    batch: &mut Batch,
+    (tenant, user): (TenantId, UserId),
+    heir: Option<UserId>,
+) -> Result<(), RecordError> {
+    for (key, listed) in list(records, tenant)?.into_iter().filter(|(_, row)| row.user == user) {
+        let Some(read) = records.system().get_versioned::<AddressRow>(&[&key])? else { continue };
+        match heir {
+            Some(heir) => {
+                records.system().replace(batch, &[&key], read.sealed, &AddressRow { tenant, user: heir });
+                let listed = AddressListRow { user: heir, ..listed };
+                records.tenant(tenant).put(batch, &[tenant.as_bytes(), &key], &listed);
+            }
+            None => {
+                batch.require(row_key::<AddressRow>(&[&key]), Expectation::Equals(read.sealed));
+                batch.delete(row_key::<AddressRow>(&[&key]));
+                batch.delete(row_key::<AddressListRow>(&[tenant.as_bytes(), &key]));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The addresses of a tenant, sorted, each with the key of its [`AddressRow`].

@@ -99,6 +99,9 @@ pub struct UserRow {
     /// the vault and this person. None until they choose one.
     #[n(9)]
     pub phrase: Option<String>,
+    /// Set while the user is being removed: their keys are gone, their mail may still be there.
+    #[n(20)]
+    pub leaving: Option<Leaving>,
 }
 
 impl UserRow {
@@ -111,6 +114,26 @@ impl UserRow {
     pub fn awaits(&self, step: u8) -> bool {
         self.pending.unwrap_or(0) & step != 0
     }
+}
+
+/// What becomes of the mail of a user who is being removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Leaving {
+    /// Whose mailbox takes it; none: it is destroyed.
+    #[n(0)]
+    pub heir: Option<Heir>,
+}
+
+/// Where the mail of a user who is being removed goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Heir {
+    /// The user who gets it.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub user: UserId,
+    /// The folder of theirs that takes it.
+    #[n(1)]
+    pub folder: u32,
 }
 
 /// Parts of the first sign-in that can be still to be done.

@@ -115,8 +115,10 @@ fn seal_now(
     let bytes = arrival.content.expose();
     let anatomy = dissect(bytes);
     let views = registry::views(&vault.records, arrival.user)?;
-    let phrase = registry::user(&vault.records, arrival.user)?.and_then(|user| user.phrase);
-    let scene = Scene { bytes, anatomy: &anatomy, phrase: phrase.as_deref(), arrival };
+    let user = registry::user(&vault.records, arrival.user)?;
+    let user = user.filter(|user| user.leaving.is_none()).ok_or(SealingError::ReaderGone)?;
+    let phrase = user.phrase.as_deref();
+    let scene = Scene { bytes, anatomy: &anatomy, phrase, arrival };
     let mut entries = Vec::with_capacity(views.len());
     let mut compositions = Vec::with_capacity(views.len());
     for (view, row) in &views {

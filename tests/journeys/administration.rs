@@ -307,7 +307,7 @@ fn credential(server: &Server, id: &str) -> Option<Value> {
 }
 
 /// How many containers the data folder holds.
-fn containers(server: &Server) -> usize {
+pub fn containers(server: &Server) -> usize {
     fn files(folder: &std::path::Path) -> usize {
         let entries =
             std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());

@@ -20,6 +20,7 @@ mod imap_clients;
 mod imap_sync;
 mod lmtp;
 mod mail_folder;
+mod people;
 mod pop3;
 mod postfix;
 mod promise;

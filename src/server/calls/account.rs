@@ -3,13 +3,14 @@
 use super::{Answered, Server, answer, authorise, done, resume, tenant_named, tenants, time, user_named};
 use crate::admin::api::{
     AddressItem, Authority, RecoveryReplaced, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
+    UserRemoved,
 };
 use crate::admin::socket::Outlet;
 use crate::audit::{Act, Draft};
 use crate::keyring::{EscrowRecipient, Passphrase};
 use crate::names::Address;
 use crate::owner::account::{Enrolled, Enrolment, Founding, NewUser};
-use crate::owner::{By, OwnerError, Unlocked, account, enrol, remove};
+use crate::owner::{By, OwnerError, Unlocked, account, enrol, leave, remove};
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
@@ -146,6 +147,48 @@ pub async fn user_disable(server: &Server, login: &str, disabled: bool, by: By) 
     let (user, _) = user_named(server, login)?;
     account::set_disabled(&server.vault, &server.sessions, user, disabled, by).await?;
     done()
+}
+
+pub async fn user_remove(
+    server: &Server,
+    login: &str,
+    heir: Option<&str>,
+    authority: Option<&Authority>,
+    by: By,
+    outlet: &Outlet,
+) -> Answered {
+    let user = leaver(server, login)?;
+    let left = match heir {
+        None => {
+            let progress = |done, total| outlet.progress(done, total, "messages destroyed");
+            leave::destroy(&server.vault, &server.sessions, user, by, progress).await?
+        }
+        Some(heir) => {
+            let heir = user_named(server, heir)?.0;
+            let authority = authority.ok_or(OwnerError::UnlockNeeded)?;
+            let unlocked = authorise(server, authority, heir, by).await?;
+            let progress = |done, total| outlet.progress(done, total, "messages handed over");
+            leave::hand_over(&server.vault, &server.sessions, &unlocked, (user, heir), progress).await?
+        }
+    };
+    let leave::Left { handed_over, damaged, destroyed } = left;
+    answer(&UserRemoved { handed_over, damaged, destroyed })
+}
+
+/// A user by their login, also while they are being removed and no address is theirs any more.
+fn leaver(server: &Server, login: &str) -> Result<UserRef, OwnerError> {
+    for (tenant, _) in tenants(server, None)? {
+        let users = registry::users(&server.vault.records, tenant)?;
+        if let Some((user, _)) =
+            users.into_iter().find(|(_, row)| row.login == login && row.leaving.is_some())
+        {
+            return Ok(user);
+        }
+    }
+    // No other address of theirs will do: a mistake could not be taken back.
+    let (user, row) = user_named(server, login)?;
+    let named = Address::parse(login).is_ok_and(|address| address.reveal() == row.login);
+    named.then_some(user).ok_or(OwnerError::NotFound("user"))
 }
 
 pub async fn address_add(

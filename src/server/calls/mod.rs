@@ -80,6 +80,9 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         }
         R::UserTotp { user, authority } => account::user_totp(server, &user, &authority, by).await,
         R::UserDisable { user, disabled } => account::user_disable(server, &user, disabled, by).await,
+        R::UserRemove { user, heir, authority } => {
+            account::user_remove(server, &user, heir.as_deref(), authority.as_ref(), by, outlet).await
+        }
         R::AddressAdd { address, user, alias_of } => {
             account::address_add(server, &address, user.as_deref(), alias_of.as_deref(), by).await
         }

@@ -184,6 +184,12 @@ pub async fn destroy(
     turn.destroy(vault, numbers.to_vec(), Some((actor, origin))).await
 }
 
+/// Takes messages, by their numbers, from a user whose mail another one has now.
+pub async fn give_up(vault: &Vault, user: UserRef, numbers: &[u32]) -> Result<(), BoxError> {
+    let turn = enter(vault, user).await?;
+    turn.destroy(vault, numbers.to_vec(), None).await
+}
+
 /// Places a message that was just sealed. Its UID in `folder`.
 pub async fn place(
     vault: &Vault,

@@ -42,6 +42,8 @@ pub(super) struct Door {
     state: State,
     /// When the picture was last looked at.
     used: Instant,
+    /// Set when its user is being removed: nothing arrives any more.
+    closed: bool,
 }
 
 enum State {
@@ -89,6 +91,7 @@ impl Mailbox {
             first: 0,
             state: State::Absent,
             used: Instant::now(),
+            closed: false,
         };
         Self {
             user,
@@ -126,6 +129,11 @@ impl Mailbox {
         Ok((number, committed))
     }
 
+    /// Lets nothing more arrive. What was queued before is in the ledger ahead of whatever is queued next.
+    pub(super) fn close(&self) {
+        self.door().closed = true;
+    }
+
     /// Draws a number and queues its batch, under one lock.
     fn queue_arrival(
         self: &Arc<Self>,
@@ -136,6 +144,9 @@ impl Mailbox {
         let user = self.user.user.as_bytes();
         let mut batch = Batch::new();
         let mut door = self.door();
+        if door.closed {
+            return Err(RecordError::Closed);
+        }
         let counters = door.counters(records, self.user)?;
         let number = counters.draw(1)?.start;
         let mod_seq = counters.draw_mod_seq();

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub use deeds::{
-    Deletion, copy, delete, delete_numbers, destroy, flag, place, relocate, reseal, set_flags, shift,
+    Deletion, copy, delete, delete_numbers, destroy, flag, give_up, place, relocate, reseal, set_flags, shift,
 };
 pub use folders::{create_folder, folders, remove_folder, rename_folder, subscribe};
 
@@ -57,6 +57,11 @@ impl Mailboxes {
         row: MessageRow,
     ) -> Result<(u32, Committed), RecordError> {
         self.of(user).arrive(records, row).await
+    }
+
+    /// Lets nothing more arrive for a user who is being removed.
+    pub fn close(&self, user: UserRef) {
+        self.of(user).close();
     }
 
     /// Forgets a user who is removed.

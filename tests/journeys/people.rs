@@ -1,0 +1,114 @@
+//! People come and go: somebody leaves, and their mail goes to another or is destroyed.
+
+use serde_json::Value;
+
+use crate::promise::entries;
+use crate::smtp::{Smtp, deliver};
+use crate::support::Server;
+
+#[test]
+fn who_leaves_hands_mail_and_addresses_over() {
+    let mut server = Server::demo();
+    let alice = server.fact("user").to_owned();
+    let bob = user(&server, "bob@demo.example");
+    server.done(&["address", "add", "sales@demo.example", "--user", BOB]);
+    for subject in ["one", "two", "three"] {
+        deliver(&server, "sales@demo.example", &format!("Subject: {subject}\n\nfor bob\n"));
+    }
+    let hand_over = ["user", "remove", BOB, "--hand-over-to", &alice, "--yes"];
+    assert_eq!(server.refused(&hand_over), "invalid", "no session is open");
+    let removed = server.done(&[&hand_over[..], &["--recovery"]].concat());
+    assert_eq!((&removed["handed_over"], &removed["damaged"]), (&3.into(), &0.into()));
+
+    server.unlock();
+    let listed = subjects(&server);
+    assert!(
+        ["one", "two", "three"].iter().all(|subject| listed.iter().any(|one| one == subject)),
+        "{listed:?}"
+    );
+    deliver(&server, "sales@demo.example", "Subject: four\n\nfor who sells now\n");
+    assert!(subjects(&server).iter().any(|subject| subject == "four"));
+    let code = server.code_of(&bob);
+    let refused = server.refused_with(&["unlock", BOB, "--code", &code], &[("VEILPOST_PASSWORD", NEW)]);
+    assert_eq!(refused, "refused");
+    assert_eq!(names(&server), [alice.as_str()]);
+    let kinds = entries(&server);
+    let recorded = |name: &str| kinds.iter().any(|entry| entry["act"]["kind"] == name);
+    assert!(recorded("user_removed") && recorded("mail_handed_over"), "{kinds:?}");
+    assert_eq!(server.refused(&[&hand_over[..], &["--recovery"]].concat()), "not-found");
+
+    server.restart();
+    server.unlock();
+    assert!(subjects(&server).len() >= 10);
+}
+
+#[test]
+fn who_leaves_with_their_mail_leaves_nothing() {
+    let server = Server::demo();
+    user(&server, BOB);
+    deliver(&server, BOB, "Subject: gone soon\n\nhello\n");
+    let before = containers(&server);
+    let removed = server.done(&["user", "remove", BOB, "--destroy", "--yes"]);
+    assert_eq!(removed["destroyed"], 1);
+    assert_eq!(containers(&server), before - 1);
+    assert!(rcpt(&server, BOB).starts_with("550"));
+    // The same person may come again, with an empty mailbox.
+    user(&server, BOB);
+    assert!(rcpt(&server, BOB).starts_with("250"));
+}
+
+#[test]
+fn somebody_is_always_left_to_look_after_a_tenant() {
+    let server = Server::demo();
+    let alice = server.fact("user").to_owned();
+    assert_eq!(server.refused(&["user", "remove", &alice, "--destroy", "--yes"]), "invalid");
+    user(&server, BOB);
+    // A member cannot look after it.
+    assert_eq!(server.refused(&["user", "remove", &alice, "--destroy", "--yes"]), "invalid");
+    assert_eq!(
+        server.refused(&["user", "remove", &alice, "--hand-over-to", &alice, "--yes", "--recovery"]),
+        "invalid"
+    );
+    server.done(&["user", "role", BOB, "administrator"]);
+    server.done(&["user", "remove", &alice, "--destroy", "--yes"]);
+    assert_eq!(names(&server), [BOB]);
+}
+
+/// Makes a member of the demo's tenant; the seed of their authenticator.
+fn user(server: &Server, address: &str) -> String {
+    let create = ["user", "create", "demo", "--address", address, "--recovery"];
+    let made = server.run_with(&create, &[("VEILPOST_NEW_PASSWORD", NEW)]).expect("a user");
+    made["totp_seed"].as_str().expect("a seed").to_owned()
+}
+
+fn users(server: &Server) -> Vec<Value> {
+    server.done(&["user", "list", "demo"]).as_array().expect("a list").clone()
+}
+
+fn names(server: &Server) -> Vec<String> {
+    users(server).iter().map(|row| row["login"].as_str().expect("a login").to_owned()).collect()
+}
+
+fn subjects(server: &Server) -> Vec<String> {
+    let listed = server.done(&["mail", "list"]);
+    listed
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| row["subject"].as_str().expect("one").to_owned())
+        .collect()
+}
+
+/// The reply to RCPT.
+fn rcpt(server: &Server, address: &str) -> String {
+    let mut session = Smtp::connect(server);
+    assert!(session.command("MAIL FROM:<sender@elsewhere.example>").starts_with("250"));
+    session.command(&format!("RCPT TO:<{address}>"))
+}
+
+fn containers(server: &Server) -> usize {
+    crate::administration::containers(server)
+}
+
+const BOB: &str = "bob@demo.example";
+const NEW: &str = "a new passphrase of some length";

@@ -82,6 +82,7 @@ async fn store(
     let user = UserRef { tenant: addressee.target.tenant, user: addressee.target.user };
     let trace = trace_header(received, addressee, &vault.settings.hostname, message);
     let arrival = Arrival {
+        uploader: None,
         user,
         message,
         content: Plaintext::from([trace.as_slice(), received.content.expose()].concat()),

@@ -70,6 +70,12 @@ impl Flags {
         Self { bits: self.bits & !other.bits, keywords: self.keywords & !other.keywords }
     }
 
+    /// Those that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { bits: self.bits & other.bits, keywords: self.keywords & other.keywords }
+    }
+
     /// The numbers of the keywords that are set, rising.
     pub fn keywords(self) -> impl Iterator<Item = usize> {
         (0..64).filter(move |number| self.keywords >> number & 1 == 1)
@@ -79,12 +85,16 @@ impl Flags {
 /// The keywords in use in a user's mailbox, by number. Names are compared without case (RFC 9051 §2.3.2)
 /// and keep the spelling they came with first. The list only grows; a copy is a reference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keywords(Arc<Vec<String>>);
+pub struct Keywords {
+    names: Arc<Vec<String>>,
+    judgements: Flags,
+    not_junk: Flags,
+}
 
 impl Keywords {
     /// The number of a keyword in use.
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|known| known.eq_ignore_ascii_case(name))
+        self.names.iter().position(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// The number of a keyword, which is in use from now on; none if [`MAX_KEYWORDS`] are.
@@ -92,22 +102,47 @@ impl Keywords {
         if let Some(number) = self.find(name) {
             return Some(number);
         }
-        if self.0.len() == MAX_KEYWORDS {
+        if self.names.len() == MAX_KEYWORDS {
             return None;
         }
-        Arc::make_mut(&mut self.0).push(name.to_owned());
-        Some(self.0.len() - 1)
+        let number = self.names.len();
+        Arc::make_mut(&mut self.names).push(name.to_owned());
+        if is_judgement(name) {
+            self.judgements = self.judgements.with(Flags::keyword(number));
+        }
+        if NOT_JUNK.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            self.not_junk = self.not_junk.with(Flags::keyword(number));
+        }
+        Some(number)
+    }
+
+    /// The keywords in use that say whether a message is junk.
+    pub fn judgements(&self) -> Flags {
+        self.judgements
+    }
+
+    /// The keywords that say that a message is none, as they are in use.
+    pub fn not_junk(&self) -> Flags {
+        self.not_junk
     }
 
     /// The keyword with this number.
     pub fn name(&self, number: usize) -> Option<&str> {
-        self.0.get(number).map(String::as_str)
+        self.names.get(number).map(String::as_str)
     }
 
     /// All of them, by number.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.names.iter().map(String::as_str)
     }
+}
+
+/// Whether a keyword says that a message is junk, or that it is none: `$Junk`, `$NotJunk` and `$Phishing` of
+/// IANA's registry, `Junk`, `NonJunk`, `NotJunk`, `JunkRecorded` and their like of Thunderbird, Evolution,
+/// Apple Mail and KMail.
+fn is_judgement(name: &str) -> bool {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    JUDGEMENTS.iter().any(|known| plain.eq_ignore_ascii_case(known))
 }
 
 /// How STORE changes flags (RFC 9051 §6.4.6).
@@ -132,6 +167,24 @@ pub struct FlagChange {
     pub keywords: Vec<String>,
 }
 
+/// What tells clients that a message is no junk, so that they neither judge it nor learn from it:
+/// Thunderbird's word, and the registered one.
+pub const NOT_JUNK: [&str; 2] = ["NonJunk", "$NotJunk"];
+/// Without punctuation, in which clients differ.
+const JUDGEMENTS: &[&str] = &[
+    "junk",
+    "nonjunk",
+    "notjunk",
+    "junkrecorded",
+    "notjunkrecorded",
+    "spam",
+    "nonspam",
+    "notspam",
+    "ham",
+    "phishing",
+    "notphishing",
+    "nonphishing",
+];
 /// Keywords that a user's mailbox can have in use.
 pub const MAX_KEYWORDS: usize = 64;
 /// Octets of a keyword.
@@ -151,6 +204,18 @@ mod tests {
         (2..MAX_KEYWORDS).for_each(|number| assert_eq!(keywords.intern(&format!("k{number}")), Some(number)));
         assert_eq!(keywords.intern("one more"), None);
         assert_eq!(keywords.find("work"), Some(1));
+    }
+
+    #[test]
+    fn words_about_junk_are_known_however_clients_spell_them() {
+        let mut keywords = Keywords::default();
+        let said = ["$Junk", "Junk", "$NotJunk", "NotJunk", "NonJunk", "JunkRecorded", "$Phishing", "SPAM"];
+        said.iter().for_each(|name| assert!(keywords.intern(name).is_some()));
+        assert_eq!(keywords.judgements().keywords().count(), said.len());
+        let other = ["$Forwarded", "Work", "JunkFood", "$MDNSent"];
+        other.iter().for_each(|name| assert!(keywords.intern(name).is_some()));
+        assert_eq!(keywords.judgements().keywords().count(), said.len());
+        assert_eq!(keywords.not_junk().keywords().count(), 2);
     }
 
     #[test]

@@ -8,6 +8,6 @@ mod flags;
 mod folder;
 mod roll;
 
-pub use flags::{FlagChange, FlagEdit, Flags, Keywords, MAX_KEYWORD, MAX_KEYWORDS};
+pub use flags::{FlagChange, FlagEdit, Flags, Keywords, MAX_KEYWORD, MAX_KEYWORDS, NOT_JUNK};
 pub use folder::{Folder, FolderId, FolderNameError, MAX_PATH, SEPARATOR, SpecialUse, folder_name};
 pub use roll::{Change, Entry, News, Roll};

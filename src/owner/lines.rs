@@ -165,7 +165,7 @@ pub async fn as_view_shows(
     let row = row(vault, user, uid)?;
     let view_row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
     let identity = view_identity(&unlocked.key, &view_row)?;
-    let shelf = Shelf { user, view, generation: view_row.generation, policy: view_row.policy };
+    let shelf = Shelf::new(vault, user, view, view_row);
     rendered(&ViewReader::new(vault.clone(), shelf, identity), uid, &row, recorded).await
 }
 
@@ -195,7 +195,7 @@ fn view_reader(vault: &Arc<Vault>, visit: &Visit) -> Result<ViewReader, OwnerErr
 /// The view that the dashboard lists, as it is today.
 pub(super) fn shelf(vault: &Vault, visit: &Visit) -> Result<Shelf, OwnerError> {
     let row = registry::view(&vault.records, visit.user, visit.view)?.ok_or(OwnerError::SessionEnded)?;
-    Ok(Shelf { user: visit.user, view: visit.view, generation: row.generation, policy: row.policy })
+    Ok(Shelf::new(vault, visit.user, visit.view, row))
 }
 
 /// Nobody waits for it: a summary that is lost is read again.

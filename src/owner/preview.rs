@@ -63,7 +63,8 @@ impl Sample {
     pub fn under(&self, vault: &Vault, policy: &Policy, view: ViewId) -> Sides {
         let anatomy = dissect(&self.octets);
         let received = Timestamp::from_unix(self.row.received);
-        let about = About { message: self.row.message, received, phrase: self.phrase.as_deref() };
+        let about =
+            About { message: self.row.message, received, phrase: self.phrase.as_deref(), rendering: None };
         let addressee = Address::parse(&self.addressee).map(|address| address.reveal());
         let age = vault.clock.now().since(received);
         let facts = plan::facts(&self.octets, &anatomy, addressee.into_iter().collect(), age);

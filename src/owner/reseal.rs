@@ -2,7 +2,8 @@
 //! sealed again for today's, message by message, inside an unlocked session.
 //!
 //! It begins with a new generation of every view, so that each rendering has unique identifiers of
-//! its own (law 6). It may be stopped at any message and begun again.
+//! its own (law 6). It may be stopped at any message; begun again it goes on from there, unless a policy
+//! or a view is another one meanwhile.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::names::ViewId;
 use crate::seal::EnvelopeFacts;
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::registry;
-use crate::tenant::rows::MessageRow;
+use crate::tenant::rows::{MessageRow, ViewRow};
 use crate::vault::seal::{Arrival, SealingError, seal};
 use crate::vault::{Vault, mailboxes};
 
@@ -50,12 +51,17 @@ pub async fn reseal_while(
     let user = unlocked.user;
     let mut reader = OwnerReader::new(vault, unlocked)?;
     let rows = reader.rows()?;
-    let views: Vec<ViewId> =
-        registry::views(&vault.records, user)?.into_iter().map(|(view, _)| view).collect();
-    let recorded = begin(vault, unlocked, &views, rows.len() as u64).await?;
+    let before = registry::views(&vault.records, user)?;
+    let goes_on = !before.is_empty() && before.iter().all(|(_, row)| is_begun(row));
+    let views: Vec<ViewId> = before.iter().map(|(view, _)| *view).collect();
+    let recorded = begin(vault, unlocked, &views, rows.len() as u64, goes_on).await?;
     let total = rows.len() as u64;
     let mut done = Resealed::default();
-    for (uid, _) in rows {
+    for (uid, row) in rows {
+        if goes_on && is_done(&row, &before) {
+            done.resealed += 1;
+            continue;
+        }
         if !live() {
             end(vault, unlocked, &views, done).await?;
             return Err(OwnerError::SessionEnded);
@@ -69,8 +75,39 @@ pub async fn reseal_while(
         }
         progress(done.resealed + done.damaged, total);
     }
+    filled(vault, unlocked, &views).await?;
     end(vault, unlocked, &views, done).await?;
     Ok(done)
+}
+
+/// Whether the sealing anew has begun for this view, and nothing changed since.
+fn is_begun(row: &ViewRow) -> bool {
+    row.unfilled.is_some_and(|begun| begun == row.generation)
+}
+
+/// Whether the message was sealed since that.
+fn is_done(row: &MessageRow, views: &[(ViewId, ViewRow)]) -> bool {
+    let is_new = |entry: &crate::tenant::rows::ViewEntry| {
+        views.iter().any(|(view, row)| *view == entry.view && row.generation == entry.generation)
+    };
+    row.views.iter().any(is_new)
+}
+
+/// Notes that no older mail is missing in these views.
+async fn filled(vault: &Vault, unlocked: &Unlocked, views: &[ViewId]) -> Result<(), OwnerError> {
+    let (user, mut batch) = (unlocked.user, Batch::new());
+    let scope = vault.records.tenant(user.tenant);
+    for view in views {
+        let parts: [&[u8]; 2] = [user.user.as_bytes(), view.as_bytes()];
+        let read = scope.get_versioned::<ViewRow>(&parts)?.filter(|read| read.row.unfilled.is_some());
+        if let Some(read) = read {
+            scope.replace(&mut batch, &parts, read.sealed, &ViewRow { unfilled: None, ..read.row });
+        }
+    }
+    if !batch.is_empty() {
+        let _committed = vault.records.commit(batch).await?;
+    }
+    Ok(())
 }
 
 /// Records how far the job came.
@@ -82,12 +119,13 @@ async fn end(vault: &Vault, unlocked: &Unlocked, views: &[ViewId], done: Reseale
     Ok(())
 }
 
-/// Records the job, durably, then moves every view to a new generation.
+/// Records the job, durably, then moves every view to a new generation, unless it only goes on.
 async fn begin(
     vault: &Vault,
     unlocked: &Unlocked,
     views: &[ViewId],
     messages: u64,
+    goes_on: bool,
 ) -> Result<Recorded, OwnerError> {
     let user = unlocked.user;
     let by = unlocked.by();
@@ -96,7 +134,14 @@ async fn begin(
     let mut batch = Batch::new();
     for view in views {
         last = vault.audit.record(user.tenant, draft(Act::ResealBegun { view: *view, messages })).await?;
-        change_view(vault, &mut batch, user, *view, |_| {})?;
+        if !goes_on {
+            let row = registry::view(&vault.records, user, *view)?;
+            let policy = row.map(|row| vault.policies.find(&vault.records, user.tenant, &row.policy));
+            let policy = policy.and_then(Result::ok);
+            change_view(vault, &mut batch, user, *view, policy.as_deref(), |row| {
+                row.unfilled = Some(row.generation);
+            })?;
+        }
     }
     if !batch.is_empty() {
         let _committed = vault.records.commit(batch).await?;
@@ -149,6 +194,8 @@ pub(super) async fn arrival(
         content,
         received: Timestamp::from_unix(row.received),
         envelope,
+        // What a client uploaded stays whole in its view.
+        uploader: row.views.iter().find(|entry| entry.is_own()).map(|entry| entry.view),
     })
 }
 

@@ -11,10 +11,10 @@ use crate::records::{Versioned, row_key};
 use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    CredentialListRow, CredentialRow, DashboardAccess, LastUsedRow, PolicyRow, RecipientRow, StaleSizeRow,
-    ViewRow,
+    CredentialListRow, CredentialRow, DashboardAccess, LastUsedRow, MessageRow, PolicyRow, RecipientRow,
+    Rendering, StaleSizeRow, ViewRow,
 };
-use crate::vault::Vault;
+use crate::vault::{Vault, mailboxes};
 
 /// A new credential, to be shown once.
 pub struct Issued {
@@ -73,6 +73,9 @@ fn put_view(
         generation: FIRST_GENERATION,
         created: vault.clock.now().unix(),
         for_owner: keyring::seal_to(&[owner], identity.reveal().as_bytes())?,
+        uid_shift: None,
+        rendering: None,
+        unfilled: has_mail(vault, user)?.then_some(0),
     };
     vault.blobs.make_room(Reader::View(view))?;
     vault.records.tenant(user.tenant).insert(batch, &[user.user.as_bytes(), view.as_bytes()], &row);
@@ -176,7 +179,12 @@ pub async fn set_policy(
     allow_change(unlocked, user.tenant, &old, &new)?;
     record(vault, user.tenant, unlocked.map_or(by, Unlocked::by), Act::ViewChanged { view }).await?;
     let mut batch = Batch::new();
-    change_view(vault, &mut batch, user, view, |row| row.policy = policy.to_owned())?;
+    if old.shows_the_same(&new) {
+        // Clients keep what they have: nothing of it is different.
+        rename_policy(vault, &mut batch, user, view, policy)?;
+    } else {
+        change_view(vault, &mut batch, user, view, Some(&new), |row| row.policy = policy.to_owned())?;
+    }
     let _committed = vault.records.commit(batch).await?;
     Ok(())
 }
@@ -193,7 +201,9 @@ pub async fn load_policy(
     let new = crate::policy::parse(text, name)
         .map_err(|errors| OwnerError::Invalid { what: "policy", why: errors.to_string() })?;
     let users = users_of_policy(vault, tenant, name)?;
-    let effect = match vault.policies.find(&vault.records, tenant, name) {
+    let old = vault.policies.find(&vault.records, tenant, name);
+    let same = old.as_ref().is_ok_and(|old| old.shows_the_same(&new));
+    let effect = match old {
         _ if users.is_empty() => PolicyEffect::Neutral,
         Ok(old) => allow_change(unlocked, tenant, &old, &new)?,
         // Nobody can tell what it showed, so nobody can tell that the new one shows no more.
@@ -210,8 +220,9 @@ pub async fn load_policy(
         &[tenant.as_bytes(), &vault.policies.key(&vault.records, name)],
         &row,
     );
-    for (user, view, _) in &users {
-        change_view(vault, &mut batch, *user, *view, |_| {})?;
+    // Comments, a description and the like show nothing: no client has to fetch anew for them.
+    for (user, view, _) in users.iter().filter(|_| !same) {
+        change_view(vault, &mut batch, *user, *view, Some(&new), |_| {})?;
     }
     let _committed = vault.records.commit(batch).await?;
     Ok(users.into_iter().map(|(.., view)| view).collect())
@@ -250,24 +261,102 @@ pub(super) fn view_identity(key: &OwnerKey, row: &ViewRow) -> Result<Identity, O
     Ok(Identity::parse(std::str::from_utf8(&text).map_err(|_| crate::keyring::KeyringError::Form)?)?)
 }
 
-/// Adds to `batch`: a view's row changed, and its generation grown. The commit conflicts when
-/// somebody else changed the row.
+/// Adds to `batch`: a view's row changed, and its generation grown, with UIDs that it has never had (law 6).
+/// `policy` is what it has from now on, if that is known. The commit conflicts when somebody else changed the
+/// row.
 pub(super) fn change_view(
     vault: &Vault,
     batch: &mut Batch,
     user: UserRef,
     view: ViewId,
+    policy: Option<&Policy>,
     change: impl FnOnce(&mut ViewRow),
 ) -> Result<u32, OwnerError> {
     let scope = vault.records.tenant(user.tenant);
     let parts: [&[u8]; 2] = [user.user.as_bytes(), view.as_bytes()];
     let read = scope.get_versioned::<ViewRow>(&parts)?.ok_or(OwnerError::NotFound("view"))?;
     let Versioned { mut row, sealed } = read;
-    change(&mut row);
     row.generation += 1;
+    row.uid_shift = Some(mailboxes::next_shift(vault, user, row.uid_shift.unwrap_or(0))?);
+    row.rendering = Some(vault.policies.rendering(&vault.settings, policy));
+    change(&mut row);
     scope.replace(batch, &parts, sealed, &row);
     batch.delete_prefix(row_key::<StaleSizeRow>(&[view.as_bytes()]));
     Ok(row.generation)
+}
+
+/// Adds to `batch`: a view has a policy of another name that shows the same.
+fn rename_policy(
+    vault: &Vault,
+    batch: &mut Batch,
+    user: UserRef,
+    view: ViewId,
+    policy: &str,
+) -> Result<(), OwnerError> {
+    let scope = vault.records.tenant(user.tenant);
+    let parts: [&[u8]; 2] = [user.user.as_bytes(), view.as_bytes()];
+    let read = scope.get_versioned::<ViewRow>(&parts)?.ok_or(OwnerError::NotFound("view"))?;
+    scope.replace(batch, &parts, read.sealed, &ViewRow { policy: policy.to_owned(), ..read.row });
+    Ok(())
+}
+
+/// Whether there is mail that a new view does not have.
+fn has_mail(vault: &Vault, user: UserRef) -> Result<bool, OwnerError> {
+    let mut found = false;
+    vault.records.tenant(user.tenant).visit::<MessageRow>(&[user.user.as_bytes()], &[], |_, _| {
+        found = true;
+        std::ops::ControlFlow::Break(())
+    })?;
+    Ok(found)
+}
+
+/// Sees to it that nobody finds other content under a UID after the program became another one: views of
+/// which clients were shown older mail as today's policy has it get a new generation if that looks different
+/// now. Once at every start, before anybody is let in.
+pub async fn settle(vault: &Vault) -> Result<(), OwnerError> {
+    let mut batch = Batch::new();
+    for (tenant, _) in registry::tenants(&vault.records)? {
+        for (user, _) in registry::users(&vault.records, tenant)? {
+            for (view, row) in registry::views(&vault.records, user)? {
+                settle_view(vault, &mut batch, user, view, &row)?;
+            }
+        }
+    }
+    if !batch.is_empty() {
+        let _committed = vault.records.commit(batch).await?;
+    }
+    Ok(())
+}
+
+fn settle_view(
+    vault: &Vault,
+    batch: &mut Batch,
+    user: UserRef,
+    view: ViewId,
+    row: &ViewRow,
+) -> Result<(), OwnerError> {
+    let policy = vault.policies.find(&vault.records, user.tenant, &row.policy).ok();
+    let today = vault.policies.rendering(&vault.settings, policy.as_deref()).meaning;
+    let kept = row.rendering.as_ref().map(|rendering| rendering.meaning);
+    if kept == Some(today) {
+        return Ok(());
+    }
+    let mut shown = false;
+    vault.records.tenant(user.tenant).visit::<StaleSizeRow>(&[view.as_bytes()], &[], |_, _| {
+        shown = true;
+        std::ops::ControlFlow::Break(())
+    })?;
+    if shown {
+        change_view(vault, batch, user, view, policy.as_deref(), |_| {})?;
+    } else if let Some(rendering) = row.rendering.clone() {
+        let rendering = Some(Rendering { meaning: today, ..rendering });
+        vault.records.tenant(user.tenant).put(
+            batch,
+            &[user.user.as_bytes(), view.as_bytes()],
+            &ViewRow { rendering, ..row.clone() },
+        );
+    }
+    Ok(())
 }
 
 /// Law 7: revealing more needs an unlock of this tenant, revealing less does not.

@@ -47,7 +47,7 @@ pub fn compose(rules: &Rules, bytes: &[u8], anatomy: &Anatomy, context: &Context
 fn sealed(rules: &Rules, anatomy: &Anatomy, context: &Context) -> Composition {
     let text = placeholder::text(rules, context, |_| None);
     let head = headers::sealed(context);
-    node::write(context.message, anatomy, &head, &Node::text("plain", &text)).finish()
+    node::write(context.message, anatomy, &head, &Node::text("plain", &text)).finish().text_sealed(true)
 }
 
 /// What the steps of composing one view share.
@@ -81,14 +81,15 @@ impl<'a> Composer<'a> {
     fn masked(mut self) -> Composition {
         let head = headers::masked(&self);
         let body = self.node(ROOT, 0);
-        let root = self.with_placeholder(body);
-        node::write(self.context.message, self.anatomy, &head, &root).finish()
+        let (root, is_placeholder) = self.with_placeholder(body);
+        let written = node::write(self.context.message, self.anatomy, &head, &root).finish();
+        written.text_sealed(is_placeholder || self.rules.text == TextMask::Omit)
     }
 
     /// Adds the placeholder and what the rules reveal of hidden parts. When the placeholder
     /// appears depends on the rules, and on whether anything at all is shown; never on whether
-    /// something is hidden.
-    fn with_placeholder(&mut self, body: Option<Node>) -> Node {
+    /// something is hidden. And whether it does.
+    fn with_placeholder(&mut self, body: Option<Node>) -> (Node, bool) {
         let wanted = match self.rules.text {
             TextMask::Placeholder => true,
             TextMask::Excerpt { .. } => !self.excerpted,
@@ -103,7 +104,7 @@ impl<'a> Composer<'a> {
         if !wanted && !self.excerpted {
             children.extend(self.revealed_alone().map(|text| Node::text("plain", &text)));
         }
-        Node::several("mixed", children).unwrap_or_else(|| Node::text("plain", ""))
+        (Node::several("mixed", children).unwrap_or_else(|| Node::text("plain", "")), wanted)
     }
 
     /// The placeholder, and what the rules reveal of hidden parts.

@@ -26,14 +26,22 @@ pub struct Composition {
 pub struct Listing {
     /// The exact size of the rendered view, in octets.
     pub size: u64,
+    /// Whether the view has a placeholder of the text at most.
+    pub text_sealed: bool,
 }
 
 impl Composition {
     /// The original, byte for byte.
-    pub(super) fn original(anatomy: &Anatomy) -> Self {
+    pub fn original(anatomy: &Anatomy) -> Self {
         let mut pieces = Pieces::default();
         pieces.atoms(anatomy, 0..anatomy.atoms().len() as u32);
         pieces.finish()
+    }
+
+    /// The same, with a word about its text.
+    pub(super) fn text_sealed(mut self, sealed: bool) -> Self {
+        self.listing.text_sealed = sealed;
+        self
     }
 
     /// The exact size of the rendered view, in octets.
@@ -97,7 +105,7 @@ impl Pieces {
     }
 
     pub(super) fn finish(self) -> Composition {
-        Composition { pieces: self.pieces, listing: Listing { size: self.size } }
+        Composition { pieces: self.pieces, listing: Listing { size: self.size, text_sealed: false } }
     }
 }
 

@@ -18,6 +18,32 @@ pub struct Policy {
     pub on_delete: OnDelete,
 }
 
+impl Policy {
+    /// The rules of all messages: the base, then those of the exceptions.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rules> {
+        std::iter::once(&self.base).chain(self.when.iter().map(|when| &when.rules))
+    }
+
+    /// Whether views under both show the same of every message: name, description and what a delete does
+    /// show nothing.
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        self.base == other.base && self.when == other.when
+    }
+
+    /// Whether every message is shown as it came.
+    pub fn shows_everything(&self) -> bool {
+        self.all_rules().all(|rules| rules.presence == Presence::Original)
+    }
+
+    /// Whether there are messages of whose text it shows nothing.
+    pub fn may_seal_text(&self) -> bool {
+        let seals = |rules: &Rules| {
+            rules.presence == Presence::Masked && matches!(rules.text, TextMask::Placeholder | TextMask::Omit)
+        };
+        self.all_rules().any(seals)
+    }
+}
+
 /// One `[[when]]`: the rules for messages that its matcher picks, already laid over the base.
 #[derive(Clone, Debug, PartialEq)]
 pub struct When {

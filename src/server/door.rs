@@ -69,12 +69,8 @@ impl Door {
         note_use(&self.vault, &row);
         let act = Act::ViewOpened { protocol };
         let opening = self.vault.audit.record(row.tenant, Draft::new(actor, origin, act)).await?;
-        let shelf = Shelf {
-            user: UserRef { tenant: row.tenant, user: row.user },
-            view: row.view,
-            generation: view_row.generation,
-            policy: view_row.policy,
-        };
+        let user = UserRef { tenant: row.tenant, user: row.user };
+        let shelf = Shelf::new(&self.vault, user, row.view, view_row);
         Ok(Session {
             vault: self.vault.clone(),
             reader: ViewReader::new(self.vault.clone(), shelf, identity),
@@ -141,7 +137,10 @@ impl Session {
         let user = known(registry::user(records, shelf.user))?;
         let active = credential.is_some() && user.is_some_and(|user| !user.disabled);
         match view {
-            Some(view) if active && view.generation == shelf.generation => Ok(()),
+            // Under another name the same policy shows the same; but it may change apart from the old one.
+            Some(view) if active && view.generation == shelf.generation && view.policy == shelf.policy => {
+                Ok(())
+            }
             Some(_) if active => Err(Standing::Changed),
             _ => Err(Standing::Revoked),
         }

@@ -257,9 +257,11 @@ impl Account for OpenAccount {
             protocol: UPLOADED.to_owned(),
         };
         let content = Plaintext::from(upload.octets);
-        let arrival = Arrival { user, message: MessageId::random(), content, received, envelope };
+        let (message, uploader) = (MessageId::random(), Some(self.session.shelf().view));
+        let arrival = Arrival { user, message, content, received, envelope, uploader };
         let stored = seal(&vault, arrival).await.map_err(sealing)?;
-        let uid = mailboxes::place(&vault, user, stored, folder, &upload.flags).await.map_err(boxed)?;
+        let shelf = self.session.shelf();
+        let uid = mailboxes::append(&vault, shelf, stored, folder, &upload.flags).await.map_err(boxed)?;
         self.placed(folder, vec![(uid, uid)]).await
     }
 

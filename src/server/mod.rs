@@ -114,6 +114,9 @@ impl Server {
         let port = dashboard.first().and_then(Listener::local_addr).map(|address| address.port());
         let vault = Arc::new(open_vault(config, clock, &folder, root, port)?);
         check_root(&vault)?;
+        if let Err(error) = crate::owner::view::settle(&vault).await {
+            tracing::error!(%error, "views whose older mail looks different now keep their UIDs");
+        }
         let notary = Arc::new(Notary::new(vault.audit.clone(), key, sinks(config)));
         let sessions = Arc::new(Sessions::default());
         let (mut listening, tls) = listeners::open(config, &vault, life).await?;

@@ -269,6 +269,34 @@ pub struct ViewRow {
     #[n(5)]
     #[cbor(with = "minicbor::bytes")]
     pub for_owner: Vec<u8>,
+    /// What is added to the mailbox's UIDs to get this view's: it grows with every rendering, so that none
+    /// of the view's UIDs ever stands for other content (law 6); none is 0.
+    #[n(6)]
+    pub uid_shift: Option<u32>,
+    /// How messages are rendered that were sealed for an older policy; none where the view's policy has not
+    /// changed since views keep it.
+    #[n(7)]
+    pub rendering: Option<Rendering>,
+    /// Set while older mail is not sealed for this view: the generation whose sealing has begun, or 0. None
+    /// when nothing is missing.
+    #[n(8)]
+    pub unfilled: Option<u32>,
+}
+
+/// What messages of an older policy are rendered with, fixed when the policy changed: what a client was
+/// shown under a UID stays as it was when the server's settings change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Rendering {
+    /// What links of placeholders begin with.
+    #[n(0)]
+    pub link: Option<String>,
+    /// The domain of tokens.
+    #[n(1)]
+    pub domain: String,
+    /// What the policy means, and which renderer reads it so.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub meaning: [u8; 32],
 }
 
 /// The public half of a reader's key, under the reader; none when the reader is gone.
@@ -442,6 +470,44 @@ pub struct PlaceRow {
     /// When it came into the folder, Unix seconds.
     #[n(5)]
     pub saved: i64,
+    /// What single views have of it for themselves; none is nothing.
+    #[n(6)]
+    pub apart: Option<Vec<ApartRow>>,
+}
+
+/// What one masked view has of a message for itself: what its clients hold for junk.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ApartRow {
+    /// The view.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub view: ViewId,
+    /// When that last changed (RFC 7162 §3.1.1).
+    #[n(1)]
+    pub mod_seq: u64,
+    /// Keywords about junk that its clients set; none if they have not said anything.
+    #[n(2)]
+    pub judged: Option<Vec<String>>,
+    /// Where the view has the message; none if it is where all have it.
+    #[n(3)]
+    pub spots: Option<Vec<SpotRow>>,
+}
+
+/// A place where one view has a message.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SpotRow {
+    /// The folder's number.
+    #[n(0)]
+    pub folder: u32,
+    /// Its UID there, from the mailbox's counter.
+    #[n(1)]
+    pub uid: u32,
+    /// When it came into the folder, Unix seconds.
+    #[n(2)]
+    pub saved: i64,
+    /// Whether it is marked as deleted there.
+    #[n(3)]
+    pub deleted: bool,
 }
 
 /// A folder, under user and number. The folders that every mailbox has need no row.
@@ -471,6 +537,27 @@ pub struct ViewEntry {
     /// The view's octets.
     #[n(2)]
     pub octets: u64,
+    /// How the view has it, as bits of [`ViewEntry::OWN`] and [`ViewEntry::TEXT_SEALED`]; none where it was
+    /// sealed before that was kept.
+    #[n(3)]
+    pub nature: Option<u8>,
+}
+
+impl ViewEntry {
+    /// The view's own client uploaded it: it is shown as it came, whatever the policy says.
+    pub const OWN: u8 = 1;
+    /// Of its text the view has a placeholder at most.
+    pub const TEXT_SEALED: u8 = 2;
+
+    /// Whether a client of the view uploaded it.
+    pub fn is_own(&self) -> bool {
+        self.nature.is_some_and(|nature| nature & Self::OWN != 0)
+    }
+
+    /// Whether its text is sealed; none if that was not kept.
+    pub fn is_text_sealed(&self) -> Option<bool> {
+        self.nature.map(|nature| nature & Self::TEXT_SEALED != 0)
+    }
 }
 
 /// A mailbox, under its user.
@@ -641,7 +728,12 @@ mod tests {
             received: 1_800_000_000,
             octets: 114_000,
             trashed: false,
-            views: vec![ViewEntry { view: ViewId::random(), generation: 1, octets: 114_000 }],
+            views: vec![ViewEntry {
+                view: ViewId::random(),
+                generation: 1,
+                octets: 114_000,
+                nature: Some(0),
+            }],
             mod_seq: Some(100_000),
             copy: None,
         };

@@ -24,7 +24,7 @@ use crate::plan;
 use crate::policy::Policy;
 use crate::seal::{Container, OpenedView, UnsealError};
 use crate::tenant::registry::UserRef;
-use crate::tenant::rows::{MessageRow, ViewEntry};
+use crate::tenant::rows::{MessageRow, Rendering, ViewEntry, ViewRow};
 use crate::wipe::Wiped;
 
 /// Why a masked message cannot be had.
@@ -53,9 +53,38 @@ pub struct Shelf {
     pub generation: u32,
     /// The name of its policy.
     pub policy: String,
+    /// What messages of older policies are rendered with; none for today's settings.
+    pub rendering: Option<Rendering>,
+    /// How much the policy hides.
+    pub manner: Manner,
+}
+
+/// How much a view hides, as far as flags and folders go by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// It does not show everything: what its clients hold for junk they judge by a mask.
+    pub masked: bool,
+    /// There are messages of whose text it shows nothing.
+    pub seals_text: bool,
+}
+
+impl Manner {
+    /// Of a policy; of one that does not load, the most.
+    fn of(policy: Option<&Policy>) -> Self {
+        let masked = policy.is_none_or(|policy| !policy.shows_everything());
+        Self { masked, seals_text: policy.is_none_or(Policy::may_seal_text) }
+    }
 }
 
 impl Shelf {
+    /// Where the messages of the view stand that `row` is of.
+    pub fn new(vault: &Vault, user: UserRef, view: ViewId, row: ViewRow) -> Self {
+        let policy = vault.policies.find(&vault.records, user.tenant, &row.policy);
+        let manner = Manner::of(policy.ok().as_deref());
+        let ViewRow { generation, policy, rendering, .. } = row;
+        Self { user, view, generation, policy, rendering, manner }
+    }
+
     /// The view's entry of a message.
     pub fn entry<'a>(&self, row: &'a MessageRow) -> Option<&'a ViewEntry> {
         row.views.iter().find(|entry| entry.view == self.view)
@@ -135,7 +164,10 @@ impl ViewReader {
     pub fn open_now(&self, uid: u32, row: &MessageRow, proof: Proof) -> Result<Masked, MaskError> {
         let entry = self.shelf().entry(row).cloned().ok_or(MaskError::Gone)?;
         let opened = self.unseal(uid, row, proof)?;
-        if self.shelf().is_stale(&entry) { self.mask_again(row, &opened) } else { Ok(Masked::of(opened)) }
+        match self.shelf().is_stale(&entry) && !entry.is_own() {
+            true => self.mask_again(row, &opened),
+            false => Ok(Masked::of(opened)),
+        }
     }
 
     fn unseal(&self, uid: u32, row: &MessageRow, Proof(message): Proof) -> Result<OpenedView, MaskError> {
@@ -182,7 +214,8 @@ impl ViewReader {
         for rules in policy.rules_in_doubt(&facts) {
             let anatomy = dissect(&masked);
             // Without the phrase: sizes that were told before must stay as they are when it changes.
-            let about = About { message: row.message, received, phrase: None };
+            let rendering = self.shelf().rendering.as_ref();
+            let about = About { message: row.message, received, phrase: None, rendering };
             let composed = render(self.vault(), rules, self.shelf().view, &masked, &anatomy, about);
             masked = composed.ok_or(MaskError::Gone)?.render(&masked, &anatomy).into();
         }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::names::TenantId;
 use crate::policy::{self, Policy};
 use crate::records::{RecordError, Records};
-use crate::tenant::rows::PolicyRow;
+use crate::tenant::rows::{PolicyRow, Rendering};
+use sha2::{Digest, Sha256};
 
 /// Why there is no policy to go by. Mail for its views is deferred, never served unmasked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -75,10 +76,29 @@ impl Policies {
         records.root().lookup("policy", name.as_bytes())
     }
 
+    /// What a view of `policy` is to be rendered with from now on, when its messages are of an older one.
+    pub fn rendering(&self, settings: &super::Settings, policy: Option<&Policy>) -> Rendering {
+        Rendering {
+            link: settings.public_url.clone(),
+            domain: settings.hostname.clone(),
+            meaning: policy.map(meaning).unwrap_or_default(),
+        }
+    }
+
     fn checked(&self) -> std::sync::MutexGuard<'_, Checked> {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What a policy means, and to which renderer: whether messages of an older policy look today as they did.
+pub fn meaning(policy: &Policy) -> [u8; 32] {
+    let said = format!("{RENDERER} {:?} {:?}", policy.base, policy.when);
+    Sha256::digest(said.as_bytes()).into()
+}
+
+/// Grows whenever the same policy makes other octets of the same message than in the version before: clients
+/// then find new UIDs where messages are rendered as they are served.
+const RENDERER: u32 = 1;
 
 #[cfg(test)]
 mod tests {

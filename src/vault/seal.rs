@@ -23,7 +23,7 @@ use crate::store::ledger::Committed;
 use crate::store::sweep::Hold;
 use crate::structure::structure_of;
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{MessageRow, RecipientRow, ViewEntry, ViewRow};
+use crate::tenant::rows::{MessageRow, RecipientRow, Rendering, ViewEntry, ViewRow};
 use crate::wipe::Wiped;
 
 /// A message for one mailbox.
@@ -38,6 +38,8 @@ pub struct Arrival {
     pub received: Timestamp,
     /// What the envelope said.
     pub envelope: EnvelopeFacts,
+    /// The view whose client uploaded it: that one shows it as it came, for it had it already.
+    pub uploader: Option<ViewId>,
 }
 
 /// A message whose container and epoch seeds are durable. It is nobody's until its row is committed;
@@ -123,9 +125,13 @@ fn seal_now(
     let mut compositions = Vec::with_capacity(views.len());
     for (view, row) in &views {
         let policy = vault.policies.find(&vault.records, arrival.user.tenant, &row.policy)?;
-        if let Some(composition) = compose(vault, &policy, *view, &scene) {
-            let octets = composition.size();
-            entries.push(ViewEntry { view: *view, generation: row.generation, octets });
+        let own = arrival.uploader == Some(*view);
+        let composed = match own {
+            true => Some(Composition::original(&anatomy)),
+            false => compose(vault, &policy, *view, &scene),
+        };
+        if let Some(composition) = composed {
+            entries.push(entry(*view, row.generation, own, &composition));
             compositions.push((*view, composition));
         }
     }
@@ -147,6 +153,13 @@ fn seal_now(
     Ok((sealed, row))
 }
 
+/// What the row says of a view of the message.
+fn entry(view: ViewId, generation: u32, own: bool, composition: &Composition) -> ViewEntry {
+    let own = if own { ViewEntry::OWN } else { 0 };
+    let sealed = if composition.listing.text_sealed { ViewEntry::TEXT_SEALED } else { 0 };
+    ViewEntry { view, generation, octets: composition.size(), nature: Some(own | sealed) }
+}
+
 /// What the compositions of all views have in common.
 struct Scene<'a> {
     bytes: &'a [u8],
@@ -162,7 +175,7 @@ fn compose(vault: &Vault, policy: &Policy, view: ViewId, scene: &Scene<'_>) -> O
     let addressee = Address::parse(&arrival.envelope.addressee).map(|address| address.reveal());
     let age = vault.clock.now().since(arrival.received);
     let facts = plan::facts(bytes, anatomy, addressee.into_iter().collect(), age);
-    let about = About { message: arrival.message, received: arrival.received, phrase };
+    let about = About { message: arrival.message, received: arrival.received, phrase, rendering: None };
     render(vault, policy.rules_for(&facts), view, bytes, anatomy, about)
 }
 
@@ -175,6 +188,8 @@ pub struct About<'a> {
     pub received: Timestamp,
     /// The user's phrase against phishing, where placeholders show it.
     pub phrase: Option<&'a str>,
+    /// What the view was rendered with when its policy changed; none for today's settings.
+    pub rendering: Option<&'a Rendering>,
 }
 
 /// Composes a view of a message under `rules`.
@@ -204,16 +219,17 @@ pub fn explain(
 fn with_context<T>(
     vault: &Vault,
     view: ViewId,
-    About { message, received, phrase }: About<'_>,
+    About { message, received, phrase, rendering }: About<'_>,
     act: impl FnOnce(&plan::Context<'_>) -> T,
 ) -> T {
-    let link = vault.settings.public_url.as_deref();
+    let settings = &vault.settings;
+    let link = rendering.map_or(settings.public_url.as_deref(), |fixed| fixed.link.as_deref());
     act(&plan::Context {
         message,
         link: link.map(|base| format!("{}/m/{message}", base.trim_end_matches('/'))),
         phrase: phrase.map(str::to_owned),
         pseudonyms: &|name| pseudonym(vault, view, name),
-        mail_domain: &vault.settings.hostname,
+        mail_domain: rendering.map_or(&settings.hostname, |fixed| &fixed.domain),
         received,
     })
 }

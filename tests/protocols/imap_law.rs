@@ -194,6 +194,7 @@ impl World {
         for (number, letter) in letters(person.policy, twin).into_iter().enumerate() {
             let number = u8::try_from(number + 1).expect("a few letters");
             let arrival = Arrival {
+                uploader: None,
                 user: person.user,
                 message: MessageId::from_bytes([number; 16]),
                 content: Plaintext::from(letter),

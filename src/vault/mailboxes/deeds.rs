@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::apart::{self, Spot};
 use super::door::Turn;
 use super::pages::read_rows;
 use super::picture::{Effect, Held, Picture, sealing};
+use super::sight::Stand;
 use super::{BoxError, aside, enter, look_at};
 use crate::audit::{Act, Actor, Draft, MAX_BATCH, Origin};
 use crate::mailbox::{FlagChange, FlagEdit, Flags, FolderId, Keywords};
@@ -21,7 +23,7 @@ use crate::store::blobs::{BlobError, BlobName};
 use crate::store::ledger::Batch;
 use crate::store::sweep::Hold;
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{HiddenRow, MessageRow, PlaceRow, StaleSizeRow, SummaryRow};
+use crate::tenant::rows::{HiddenRow, MessageRow, PlaceRow, StaleSizeRow, SummaryRow, ViewEntry};
 use crate::vault::masked::Shelf;
 use crate::vault::seal::Stored;
 use crate::vault::summary;
@@ -53,19 +55,22 @@ pub async fn set_flags(
     let (mut modified, mut changed) = (Vec::new(), Vec::new());
     turn.look(|picture| {
         let named = intern(&mut picture.keywords, change)?;
+        let shift = picture.shift_of(shelf.view);
         for number in numbers {
-            let Some(held) = picture.messages.get(&number) else { continue };
-            let flags = edit(held.flags, change.edit, named);
-            match unchanged_since {
-                Some(since) if held.mod_seq > since => modified.push(held.uid),
-                _ if flags != held.flags => changed.push((number, Held { flags, ..held.clone() })),
-                _ => {}
+            let Some(stand) = picture.stand(shelf.view, number, folder) else { continue };
+            let Some(held) = held(picture, number) else { continue };
+            if unchanged_since.is_some_and(|since| stand.mod_seq > since) {
+                modified.push(stand.uid.saturating_add(shift));
+                continue;
             }
+            let judgements = picture.keywords.judgements();
+            let flagged = flagged(&held, shelf, &stand, (change.edit, named), judgements);
+            changed.extend(flagged.map(|flagged| (number, flagged)));
         }
         Ok::<_, BoxError>(())
     })??;
     if !changed.is_empty() {
-        turn.put(0, changed).await?;
+        turn.put(changed).await?;
     }
     Ok(modified)
 }
@@ -85,12 +90,12 @@ pub async fn flag(
         let edited = |number: u32| {
             let held = picture.messages.get(&number)?;
             let flags = edit(held.flags, change.edit, named);
-            (flags != held.flags).then(|| (number, Held { flags, ..held.clone() }))
+            (flags != held.flags).then(|| (number, Held { flags, mod_seq: 0, ..held.clone() }))
         };
         Ok::<_, BoxError>(numbers.into_iter().filter_map(edited).collect::<Vec<_>>())
     })??;
     if !changed.is_empty() {
-        turn.put(0, changed).await?;
+        turn.put(changed).await?;
     }
     Ok(())
 }
@@ -104,8 +109,23 @@ pub async fn shift(
     target: FolderId,
 ) -> Result<Vec<(u32, u32)>, BoxError> {
     let turn = enter(vault, shelf.user).await?;
-    let numbers = visible(&turn, shelf, folder, uids).await?;
-    turn.shift(numbers, target, vault.clock.now().unix()).await
+    let numbers = once(visible(&turn, shelf, folder, uids).await?);
+    let saved = vault.clock.now().unix();
+    let moving = turn.look(|picture| {
+        picture.has_folder(target).then_some(()).ok_or(BoxError::NoFolder)?;
+        let moved = |number| {
+            let held = held(picture, number)?;
+            Some((
+                number,
+                match stays_apart(&held, shelf, folder, target) {
+                    true => apart_from(held, shelf.view, folder, target, saved),
+                    false => moved(held, target, saved),
+                },
+            ))
+        };
+        Ok::<_, BoxError>(numbers.into_iter().filter_map(moved).collect::<Vec<_>>())
+    })??;
+    turn.put_shifted(shelf.view, folder, target, moving).await
 }
 
 /// Moves messages, by their numbers, wherever they are: for their owner. Those that are gone are left out.
@@ -119,6 +139,75 @@ pub async fn relocate(
     turn.shift(numbers.to_vec(), target, vault.clock.now().unix()).await
 }
 
+/// Whether a move or copy by the view is its own affair: to Junk, and back from there; and whatever happens to
+/// what it has for itself, until it files it with the others' mail.
+fn stays_apart(held: &Held, shelf: &Shelf, folder: FolderId, target: FolderId) -> bool {
+    let usual = matches!(target, FolderId::INBOX | FolderId::TRASH) || target == held.folder;
+    let back = folder == FolderId::JUNK && target == FolderId::INBOX;
+    let stray = held.is_stray(shelf.view, folder) && usual;
+    shelf.manner.masked && (target == FolderId::JUNK || back || stray)
+}
+
+/// A message that the view alone has moved.
+fn apart_from(held: Held, view: ViewId, folder: FolderId, target: FolderId, saved: i64) -> Held {
+    let mut spots = held.spots(view);
+    let deleted = spots.iter().any(|spot| spot.folder == folder && spot.deleted);
+    spots.retain(|spot| spot.folder != folder && spot.folder != target);
+    spots.push(Spot { folder: target, uid: 0, saved, deleted });
+    held.with_apart(view, |apart| apart.spots = Some(spots))
+}
+
+/// A message that the view alone has a second time.
+fn apart_too(held: Held, view: ViewId, target: FolderId, saved: i64) -> Held {
+    let mut spots = held.spots(view);
+    let deleted = false;
+    spots.retain(|spot| spot.folder != target);
+    spots.push(Spot { folder: target, uid: 0, saved, deleted });
+    held.with_apart(view, |apart| apart.spots = Some(spots))
+}
+
+/// A message that has moved for all.
+fn moved(held: Held, target: FolderId, saved: i64) -> Held {
+    Held { folder: target, saved, uid: 0, mod_seq: 0, ..held }.together()
+}
+
+/// A message with other flags; none if they are as they were. What a masked view says about junk, and what it
+/// marks for deletion where it alone has a message, is its own.
+fn flagged(
+    held: &Held,
+    shelf: &Shelf,
+    stand: &Stand,
+    (how, named): (FlagEdit, Flags),
+    judgements: Flags,
+) -> Option<Held> {
+    let view = shelf.view;
+    let wanted = edit(stand.flags, how, named);
+    if wanted == stand.flags {
+        return None;
+    }
+    let mut changed = held.clone();
+    let spots = held.apart(view).and_then(|apart| apart.spots.clone()).filter(|_| shelf.manner.masked);
+    // Of what is shared, only what the view can see may change.
+    let mut own = if shelf.manner.masked { judgements } else { Flags::none() };
+    if spots.is_some() {
+        own = own.with(Flags::DELETED);
+    }
+    let flags = held.flags.and(own).with(wanted.without(own));
+    if flags != held.flags {
+        changed = Held { flags, mod_seq: 0, ..changed };
+    }
+    let (judged, was) = (wanted.and(judgements), stand.flags.and(judgements));
+    if shelf.manner.masked && judged != was {
+        changed = changed.with_apart(view, |apart| apart.judged = Some(judged));
+    }
+    let deleted = wanted.contains(Flags::DELETED);
+    if let Some(mut spots) = spots.filter(|_| deleted != stand.flags.contains(Flags::DELETED)) {
+        spots.iter_mut().filter(|spot| spot.folder == stand.folder).for_each(|spot| spot.deleted = deleted);
+        changed = changed.with_apart(view, |apart| apart.spots = Some(spots));
+    }
+    Some(changed)
+}
+
 /// Copies messages that the view has in `folder`, with their flags. UIDs here and there, in the order of
 /// `uids`. A copy is a container of its own with the same octets, and the same message inside.
 pub async fn copy(
@@ -128,16 +217,28 @@ pub async fn copy(
     uids: &[u32],
     target: FolderId,
 ) -> Result<Vec<(u32, u32)>, BoxError> {
-    let numbers = {
+    let (numbers, mut pairs) = {
         let turn = enter(vault, shelf.user).await?;
         turn.look(|picture| picture.has_folder(target).then_some(()))?.ok_or(BoxError::NoFolder)?;
-        visible(&turn, shelf, folder, uids).await?
+        let numbers = visible(&turn, shelf, folder, uids).await?;
+        let apart = |picture: &mut Picture, number: &u32| {
+            held(picture, *number).is_some_and(|held| stays_apart(&held, shelf, folder, target))
+        };
+        let (apart, numbers): (Vec<u32>, Vec<u32>) =
+            turn.look(|picture| numbers.into_iter().partition(|number| apart(picture, number)))?;
+        (numbers, turn.copy_apart(shelf.view, folder, apart, target, vault.clock.now().unix()).await?)
     };
     // Files take their time: meanwhile others may have their turn.
     let copies = stream::iter(numbers).map(|number| copy_container(vault, shelf.user, number));
     let copies: Vec<_> = copies.buffered(COPIES_AT_ONCE).try_collect().await?;
     let turn = enter(vault, shelf.user).await?;
-    turn.place_copies(vault, folder, copies.into_iter().flatten().collect(), target).await
+    let copies = copies.into_iter().flatten().collect();
+    pairs.extend(turn.place_copies(vault, (shelf.view, folder), copies, target).await?);
+    let order = |uid: u32| uids.iter().position(|wanted| *wanted == uid);
+    if pairs.len() <= MANY {
+        pairs.sort_by_key(|(uid, _)| order(*uid));
+    }
+    Ok(pairs)
 }
 
 /// Deletes messages that the view has in `folder`, as its policy says: hides them from the view, moves them
@@ -163,11 +264,7 @@ pub async fn delete_numbers(
     deletion: Deletion,
 ) -> Result<(), BoxError> {
     let turn = enter(vault, shelf.user).await?;
-    let uids: Vec<u32> = turn.look(|picture| {
-        let here = numbers.iter().filter_map(|number| picture.messages.get(number));
-        here.filter(|held| held.folder == folder).map(|held| held.uid).collect()
-    })?;
-    let numbers = visible(&turn, shelf, folder, &uids).await?;
+    let numbers = among(&turn, shelf, folder, numbers).await?;
     turn.delete(vault, shelf.view, folder, numbers, deletion).await
 }
 
@@ -190,7 +287,22 @@ pub async fn give_up(vault: &Vault, user: UserRef, numbers: &[u32]) -> Result<()
     turn.destroy(vault, numbers.to_vec(), None).await
 }
 
-/// Places a message that was just sealed. Its UID in `folder`.
+/// Places a message that a client of the view uploaded and that was just sealed. Its UID in `folder`.
+pub async fn append(
+    vault: &Vault,
+    shelf: &Shelf,
+    stored: Stored,
+    folder: FolderId,
+    flags: &FlagChange,
+) -> Result<u32, BoxError> {
+    let turn = enter(vault, shelf.user).await?;
+    look_at(&turn, shelf, folder).await?;
+    let view = Some(shelf.view).filter(|_| shelf.manner.masked);
+    let uid = turn.place(vault, view, stored, folder, flags).await?;
+    Ok(uid.saturating_add(turn.look(|picture| picture.shift_of(shelf.view))?))
+}
+
+/// Places a message that was just sealed. Its number, which is its UID in the mailbox.
 pub async fn place(
     vault: &Vault,
     user: UserRef,
@@ -198,26 +310,45 @@ pub async fn place(
     folder: FolderId,
     flags: &FlagChange,
 ) -> Result<u32, BoxError> {
-    let turn = enter(vault, user).await?;
-    let flags = turn.look(|picture| {
-        if !picture.has_folder(folder) {
-            return Err(BoxError::NoFolder);
+    enter(vault, user).await?.place(vault, None, stored, folder, flags).await
+}
+
+impl Turn {
+    /// With flags that `view` alone has, if it is given and they are about junk.
+    async fn place(
+        &self,
+        vault: &Vault,
+        view: Option<ViewId>,
+        stored: Stored,
+        folder: FolderId,
+        flags: &FlagChange,
+    ) -> Result<u32, BoxError> {
+        let (flags, judged) = self.look(|picture| {
+            if !picture.has_folder(folder) {
+                return Err(BoxError::NoFolder);
+            }
+            let named = intern(&mut picture.keywords, flags)?;
+            let judged = named.and(picture.keywords.judgements());
+            Ok(if view.is_some() { (named.without(judged), judged) } else { (named, Flags::none()) })
+        })??;
+        let (user, saved, row) = (self.user(), vault.clock.now().unix(), stored.row.clone());
+        let slot = self.draw(1)?;
+        let number = slot.numbers.start;
+        let row = MessageRow { mod_seq: Some(slot.mod_seq), ..row };
+        let mut held = Held { folder, flags, saved, ..Held::arrived(number, row.clone()) };
+        if let Some(view) = view.filter(|_| judged != Flags::none()) {
+            held = held.with_apart(view, |apart| apart.judged = Some(judged));
+            held = held.filled(slot.mod_seq, &mut std::iter::empty());
         }
-        intern(&mut picture.keywords, flags)
-    })??;
-    let (saved, row) = (vault.clock.now().unix(), stored.row.clone());
-    let slot = turn.draw(1)?;
-    let number = slot.numbers.start;
-    let row = MessageRow { mod_seq: Some(slot.mod_seq), ..row };
-    let held = Held { folder, flags, saved, ..Held::arrived(number, row.clone()) };
-    let mut batch = Batch::new();
-    let scope = turn.records.tenant(user.tenant);
-    let parts: [&[u8]; 2] = [user.user.as_bytes(), &number.to_be_bytes()];
-    scope.insert(&mut batch, &parts, &row);
-    scope.put(&mut batch, &parts, &held.place(&turn.look(|picture| picture.keywords.clone())?));
-    let committed = slot.commit(&turn.records, batch, vec![Effect::Put(number, held)]).await?;
-    stored.release(committed);
-    Ok(number)
+        let mut batch = Batch::new();
+        let scope = self.records.tenant(user.tenant);
+        let parts: [&[u8]; 2] = [user.user.as_bytes(), &number.to_be_bytes()];
+        scope.insert(&mut batch, &parts, &row);
+        scope.put(&mut batch, &parts, &held.place(&self.look(|picture| picture.keywords.clone())?));
+        let committed = slot.commit(&self.records, batch, vec![Effect::Put(number, held)]).await?;
+        stored.release(committed);
+        Ok(number)
+    }
 }
 
 /// Puts a message that was sealed again in the place of `was`, with the same number and flags, and under
@@ -237,10 +368,11 @@ pub async fn reseal(
     let held = turn.look(|picture| picture.messages.get(&number).cloned())?;
     let (Some(read), Some(held)) = (read, held) else { return Ok(false) };
     let row = MessageRow { mod_seq: read.row.mod_seq, copy: read.row.copy, ..stored.row.clone() };
-    let slot = turn.draw(1)?;
-    let (uid, mod_seq) = (slot.numbers.start, slot.mod_seq);
-    let views = row.views.clone().into();
-    let held = Held { views, sealing: sealing(&row), uid, mod_seq, ..held };
+    let views: Arc<[ViewEntry]> = row.views.clone().into();
+    let apart = apart::of_resealed(&held.apart, |view| views.iter().any(|entry| entry.view == view));
+    let held = Held { views, sealing: sealing(&row), apart, uid: 0, mod_seq: 0, ..held };
+    let slot = turn.draw(held.blanks())?;
+    let held = held.filled(slot.mod_seq, &mut slot.numbers.clone());
     let mut batch = Batch::new();
     scope.replace(&mut batch, &parts, read.sealed, &row);
     scope.put(&mut batch, &parts, &held.place(&turn.look(|picture| picture.keywords.clone())?));
@@ -261,16 +393,32 @@ pub(super) async fn visible(
     turn.look(|picture| uids.iter().filter_map(|uid| picture.visible(shelf.view, folder, *uid)).collect())
 }
 
-impl Turn {
-    /// Makes messages what they are to be, under the UIDs they have or so many new ones.
-    async fn put(&self, numbers: usize, changed: Vec<(u32, Held)>) -> Result<Vec<(u32, Held)>, BoxError> {
-        let slot = self.draw(numbers)?;
-        let (mod_seq, mut uids) = (slot.mod_seq, slot.numbers.clone());
-        let placed = |(number, held): (u32, Held)| {
-            let uid = uids.next().unwrap_or(held.uid);
-            (number, Held { mod_seq, uid, ..held })
+/// Those of the messages with these numbers that the view has in the folder.
+pub(super) async fn among(
+    turn: &Turn,
+    shelf: &Shelf,
+    folder: FolderId,
+    numbers: &[u32],
+) -> Result<Vec<u32>, BoxError> {
+    look_at(turn, shelf, folder).await?;
+    turn.look(|picture| {
+        let shift = picture.shift_of(shelf.view);
+        let here = |number: &&u32| {
+            let stand = picture.stand(shelf.view, **number, folder);
+            let uid = stand.map(|stand| stand.uid.saturating_add(shift));
+            uid.and_then(|uid| picture.visible(shelf.view, folder, uid)) == Some(**number)
         };
-        let changed: Vec<_> = changed.into_iter().map(placed).collect();
+        numbers.iter().filter(here).copied().collect()
+    })
+}
+
+impl Turn {
+    /// Makes messages what they are to be. What is 0 of UIDs and mod-sequences is drawn.
+    async fn put(&self, changed: Vec<(u32, Held)>) -> Result<Vec<(u32, Held)>, BoxError> {
+        let slot = self.draw(changed.iter().map(|(_, held)| held.blanks()).sum())?;
+        let mut uids = slot.numbers.clone();
+        let filled = |(number, held): (u32, Held)| (number, held.filled(slot.mod_seq, &mut uids));
+        let changed: Vec<_> = changed.into_iter().map(filled).collect();
         let keywords = self.look(|picture| picture.keywords.clone())?;
         let (records, user, rows) = (self.records.clone(), self.user(), changed.clone());
         let seal = move || {
@@ -292,16 +440,64 @@ impl Turn {
         saved: i64,
     ) -> Result<Vec<(u32, u32)>, BoxError> {
         let moving = self.look(|picture| {
-            let moved = |number| Some((number, Held { folder: target, saved, ..held(picture, number)? }));
+            let moved = |number| Some((number, moved(held(picture, number)?, target, saved)));
             let moving: Vec<_> = once(numbers).into_iter().filter_map(moved).collect();
             picture.has_folder(target).then_some(moving).ok_or(BoxError::NoFolder)
         })??;
         if moving.is_empty() {
             return Ok(Vec::new());
         }
-        let before: Vec<u32> = moving.iter().map(|(_, held)| held.uid).collect();
-        let moved = self.put(moving.len(), moving).await?;
+        let numbers: Vec<u32> = moving.iter().map(|(number, _)| *number).collect();
+        let before = self.look(|picture| {
+            let uid = |number: &u32| picture.messages.get(number).map_or(0, |held| held.uid);
+            numbers.iter().map(uid).collect::<Vec<_>>()
+        })?;
+        let moved = self.put(moving).await?;
         Ok(before.into_iter().zip(moved.into_iter().map(|(_, held)| held.uid)).collect())
+    }
+
+    /// Makes messages what they are to be; the view's UIDs of them in the one folder before, in the other
+    /// afterwards.
+    async fn put_shifted(
+        &self,
+        view: ViewId,
+        folder: FolderId,
+        target: FolderId,
+        moving: Vec<(u32, Held)>,
+    ) -> Result<Vec<(u32, u32)>, BoxError> {
+        if moving.is_empty() {
+            return Ok(Vec::new());
+        }
+        let numbers: Vec<u32> = moving.iter().map(|(number, _)| *number).collect();
+        let before = self.uids(view, folder, &numbers)?;
+        self.put(moving).await?;
+        let after = self.uids(view, target, &numbers)?;
+        Ok(before.into_iter().zip(after).filter_map(|(old, new)| old.zip(new)).collect())
+    }
+
+    /// The UIDs of messages as the view has them in a folder.
+    fn uids(&self, view: ViewId, folder: FolderId, numbers: &[u32]) -> Result<Vec<Option<u32>>, BoxError> {
+        self.look(|picture| {
+            let shift = picture.shift_of(view);
+            let uid = |number: &u32| Some(picture.stand(view, *number, folder)?.uid.saturating_add(shift));
+            numbers.iter().map(uid).collect()
+        })
+    }
+
+    /// Copies that the view alone has.
+    async fn copy_apart(
+        &self,
+        view: ViewId,
+        folder: FolderId,
+        numbers: Vec<u32>,
+        target: FolderId,
+        saved: i64,
+    ) -> Result<Vec<(u32, u32)>, BoxError> {
+        let copied = self.look(|picture| {
+            let copied = |number| Some((number, apart_too(held(picture, number)?, view, target, saved)));
+            once(numbers).into_iter().filter_map(copied).collect::<Vec<_>>()
+        })?;
+        self.put_shifted(view, folder, target, copied).await
     }
 
     /// As the policy says.
@@ -313,6 +509,10 @@ impl Turn {
         numbers: Vec<u32>,
         Deletion { on_delete, actor, origin }: Deletion,
     ) -> Result<(), BoxError> {
+        let numbers = self.delete_apart(vault, view, folder, numbers).await?;
+        if numbers.is_empty() {
+            return Ok(());
+        }
         match on_delete {
             OnDelete::Trash if folder != FolderId::TRASH => {
                 self.shift(numbers, FolderId::TRASH, vault.clock.now().unix()).await?;
@@ -323,6 +523,38 @@ impl Turn {
         }
     }
 
+    /// What the view has in the folder for itself alone is gone for it alone. The others.
+    async fn delete_apart(
+        &self,
+        vault: &Vault,
+        view: ViewId,
+        folder: FolderId,
+        numbers: Vec<u32>,
+    ) -> Result<Vec<u32>, BoxError> {
+        let (mut left, mut hidden, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        self.look(|picture| {
+            for number in once(numbers) {
+                let Some(held) = held(picture, number) else { continue };
+                let (mut spots, stray) = (held.spots(view), held.is_stray(view, folder));
+                spots.retain(|spot| spot.folder != folder);
+                match (spots.is_empty(), stray) {
+                    (false, _) => {
+                        left.push((number, held.with_apart(view, |apart| apart.spots = Some(spots))));
+                    }
+                    (true, true) => hidden.push(number),
+                    (true, false) => rest.push(number),
+                }
+            }
+        })?;
+        if !left.is_empty() {
+            self.put(left).await?;
+        }
+        if !hidden.is_empty() {
+            self.hide_only(vault, view, hidden).await?;
+        }
+        Ok(rest)
+    }
+
     /// Hides messages from a view. One of which there is another copy for every view goes for good: clients
     /// that know no MOVE copy, then delete.
     async fn hide(&self, vault: &Vault, view: ViewId, numbers: Vec<u32>) -> Result<(), BoxError> {
@@ -330,20 +562,25 @@ impl Turn {
         let spare = self.spare(&numbers)?;
         let hidden: Vec<u32> = numbers.into_iter().filter(|number| !spare.contains(number)).collect();
         if !hidden.is_empty() {
-            let slot = self.draw(0)?;
-            let (mut batch, scope) = (Batch::new(), self.records.tenant(self.user().tenant));
-            let row = HiddenRow { at: vault.clock.now().unix() };
-            for number in &hidden {
-                scope.put(&mut batch, &[view.as_bytes(), &number.to_be_bytes()], &row);
-            }
-            let effects = hidden.into_iter().map(|number| Effect::Hide(view, number)).collect();
-            let _committed = slot.commit(&self.records, batch, effects).await?;
+            self.hide_only(vault, view, hidden).await?;
         }
         if spare.is_empty() {
             return Ok(());
         }
         // The message stays, so the audit log has nothing to say.
         self.destroy(vault, spare.into_iter().collect(), None).await
+    }
+
+    async fn hide_only(&self, vault: &Vault, view: ViewId, hidden: Vec<u32>) -> Result<(), BoxError> {
+        let slot = self.draw(0)?;
+        let (mut batch, scope) = (Batch::new(), self.records.tenant(self.user().tenant));
+        let row = HiddenRow { at: vault.clock.now().unix() };
+        for number in &hidden {
+            scope.put(&mut batch, &[view.as_bytes(), &number.to_be_bytes()], &row);
+        }
+        let effects = hidden.into_iter().map(|number| Effect::Hide(view, number)).collect();
+        let _committed = slot.commit(&self.records, batch, effects).await?;
+        Ok(())
     }
 
     /// Those of the messages of which another copy is left that every view has, and that is hidden in none.
@@ -443,15 +680,17 @@ impl Turn {
     async fn place_copies(
         &self,
         vault: &Vault,
-        folder: FolderId,
+        (view, folder): (ViewId, FolderId),
         copies: Vec<Copied>,
         target: FolderId,
     ) -> Result<Vec<(u32, u32)>, BoxError> {
         let saved = vault.clock.now().unix();
-        let copies: Vec<(Copied, Held)> = self.look(|picture| {
+        let shift = self.look(|picture| picture.shift_of(view))?;
+        let copies: Vec<(Copied, u32, Held)> = self.look(|picture| {
             let still = |copied: Copied| {
-                let held = held(picture, copied.number).filter(|held| held.folder == folder)?;
-                Some((copied, held))
+                let stand = picture.stand(view, copied.number, folder)?;
+                let held = held(picture, copied.number)?;
+                Some((copied, stand.uid.saturating_add(shift), held))
             };
             let still = copies.into_iter().filter_map(still).collect();
             picture.has_folder(target).then_some(still).ok_or(BoxError::NoFolder)
@@ -464,16 +703,18 @@ impl Turn {
         let (mut batch, mut effects, mut pairs) = (Batch::new(), Vec::new(), Vec::new());
         let user = self.user();
         let scope = self.records.tenant(user.tenant);
-        for (number, (copied, source)) in slot.numbers.clone().zip(&copies) {
+        for (number, (copied, uid, source)) in slot.numbers.clone().zip(&copies) {
             let mod_seq = Some(slot.mod_seq);
             let row = MessageRow { mod_seq, copy: Some(true), trashed: false, ..copied.row.clone() };
             let arrived = Held::arrived(number, row.clone());
-            let held = Held { folder: target, flags: source.flags, saved, ..arrived };
+            let apart = apart::of_copy(&source.apart);
+            let held = Held { folder: target, flags: source.flags, saved, apart, ..arrived };
+            let held = held.filled(slot.mod_seq, &mut std::iter::empty());
             let octets = number.to_be_bytes();
             let parts: [&[u8]; 2] = [user.user.as_bytes(), &octets];
             scope.insert(&mut batch, &parts, &row);
             scope.put(&mut batch, &parts, &held.place(&keywords));
-            pairs.push((source.uid, number));
+            pairs.push((*uid, number.saturating_add(shift)));
             effects.push(Effect::Put(number, held));
         }
         let _committed = slot.commit(&self.records, batch, effects).await?;

@@ -1,6 +1,6 @@
 //! Folders: making, naming and removing them. Paths have been through [`crate::mailbox::folder_name`].
 
-use super::deeds::visible;
+use super::deeds::among;
 use super::door::Turn;
 use super::picture::{Effect, Picture};
 use super::{BoxError, Deletion, enter};
@@ -37,8 +37,8 @@ pub async fn remove_folder(
         let below = picture.folders.values().any(|row| is_below(&row.path, &path));
         if below { Err(BoxError::Fixed) } else { Ok(()) }
     })??;
-    let (numbers, uids): (Vec<u32>, Vec<u32>) = turn.look(|picture| contents(picture, folder))?;
-    let seen = visible(&turn, shelf, folder, &uids).await?;
+    let numbers: Vec<u32> = turn.look(|picture| picture.numbers_in(folder).collect())?;
+    let seen = among(&turn, shelf, folder, &numbers).await?;
     turn.delete(vault, shelf.view, folder, seen, deletion).await?;
     let here = |picture: &mut Picture| {
         let is_here = |number: &u32| picture.messages.get(number).is_some_and(|held| held.folder == folder);
@@ -61,8 +61,8 @@ pub async fn rename_folder(
     let now = vault.clock.now().unix();
     if folder == FolderId::INBOX {
         let target = turn.create(path, now).await?;
-        let (_, uids) = turn.look(|picture| contents(picture, folder))?;
-        let seen = visible(&turn, shelf, folder, &uids).await?;
+        let numbers: Vec<u32> = turn.look(|picture| picture.numbers_in(folder).collect())?;
+        let seen = among(&turn, shelf, folder, &numbers).await?;
         turn.shift(seen, target, now).await?;
         return Ok(());
     }
@@ -157,13 +157,6 @@ fn renamed(picture: &Picture, folder: FolderId, path: &str) -> Result<Vec<Change
         Ok((*id, Some(FolderRow { path, ..row.clone() })))
     };
     touched.filter(|(id, _)| !id.is_given()).map(moved).collect()
-}
-
-/// Numbers and UIDs of all that is in a folder.
-fn contents(picture: &Picture, folder: FolderId) -> (Vec<u32>, Vec<u32>) {
-    let messages =
-        picture.numbers_in(folder).filter_map(|number| Some((number, picture.messages.get(&number)?)));
-    messages.map(|(number, held)| (number, held.uid)).unzip()
 }
 
 fn own_path(picture: &Picture, folder: FolderId) -> Result<String, BoxError> {

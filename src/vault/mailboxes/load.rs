@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use super::picture::{Held, Picture};
 use super::sight::Seen;
+use super::uid_validity;
 use crate::mailbox::{FolderId, Keywords};
 use crate::records::{RecordError, Records};
 use crate::store::ledger::{Batch, LedgerError};
 use crate::tenant::registry::UserRef;
-use crate::tenant::rows::{FolderRow, HiddenRow, MailboxRow, MessageRow, PlaceRow, Row, StaleSizeRow};
+use crate::tenant::rows::{
+    FolderRow, HiddenRow, MailboxRow, MessageRow, PlaceRow, Row, StaleSizeRow, ViewRow,
+};
 use crate::vault::masked::Shelf;
 
 /// The whole mailbox; blocks. Two threads read half of it each. What changes meanwhile may be in it or not.
@@ -85,8 +88,8 @@ fn numbered<R: Row>(
 }
 
 /// What the view on `shelf` adds; blocks.
-pub(super) fn read_view(records: &Records, shelf: &Shelf, uid_validity: u32) -> Result<Seen, RecordError> {
-    let mut seen = Seen::new(shelf.view, shelf.generation, uid_validity);
+pub(super) fn read_view(records: &Records, shelf: &Shelf, row: &ViewRow) -> Result<Seen, RecordError> {
+    let mut seen = Seen::new(shelf, uid_validity(row), row.uid_shift.unwrap_or(0));
     let scope = records.tenant(shelf.user.tenant);
     scope.visit::<HiddenRow>(&[shelf.view.as_bytes()], &[], |key, _| {
         seen.hidden.extend(<[u8; 4]>::try_from(key).map(u32::from_be_bytes));

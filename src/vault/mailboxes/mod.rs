@@ -8,6 +8,7 @@
 //!
 //! It knows no protocol, no keys and no octets of messages.
 
+mod apart;
 mod deeds;
 mod door;
 mod folders;
@@ -26,7 +27,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub use deeds::{
-    Deletion, copy, delete, delete_numbers, destroy, flag, give_up, place, relocate, reseal, set_flags, shift,
+    Deletion, append, copy, delete, delete_numbers, destroy, flag, give_up, place, relocate, reseal,
+    set_flags, shift,
 };
 pub use folders::{create_folder, folders, remove_folder, rename_folder, subscribe};
 
@@ -41,7 +43,7 @@ use crate::records::{RecordError, Records};
 use crate::store::blobs::BlobError;
 use crate::store::ledger::{CommitError, Committed};
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{MessageRow, ViewRow};
+use crate::tenant::rows::{MailboxRow, MessageRow, ViewRow};
 
 /// The mailboxes of all users.
 #[derive(Default)]
@@ -209,6 +211,16 @@ pub fn uid_validity(view: &ViewRow) -> u32 {
     began.wrapping_add(view.generation).max(1)
 }
 
+/// What a view that had `shift` added to its UIDs is to add from now on, so that none of them comes again: every
+/// number that was given out lies below what is reserved.
+pub fn next_shift(vault: &Vault, user: UserRef, shift: u32) -> Result<u32, RecordError> {
+    let row = vault.records.tenant(user.tenant).get::<MailboxRow>(&[user.user.as_bytes()])?;
+    let given = row.map_or(0, |row| row.reserved);
+    let next = shift.saturating_add(given).saturating_add(MEANWHILE);
+    // After two thousand million UIDs it begins anew: UIDVALIDITY is another one anyway.
+    Ok(if next > MAX_SHIFT { 0 } else { next })
+}
+
 /// The roll, if it is there.
 fn now(picture: &mut Picture, shelf: &Shelf, folder: FolderId) -> Option<RollState> {
     match picture.generation_of(shelf.view)? {
@@ -242,8 +254,13 @@ async fn look_at(turn: &Turn, shelf: &Shelf, folder: FolderId) -> Result<(), Box
         let row = registry::view(&turn.records, shelf.user, shelf.view)?;
         let row = row.filter(|row| row.generation == shelf.generation).ok_or(BoxError::Changed)?;
         let (records, reading) = (turn.records.clone(), shelf.clone());
-        let read = aside(move || load::read_view(&records, &reading, uid_validity(&row))).await?;
-        turn.look(|picture| picture.see(shelf.view, read))?;
+        let read = aside(move || load::read_view(&records, &reading, &row)).await?;
+        turn.look(|picture| {
+            if shelf.manner.masked {
+                picture.know_not_junk();
+            }
+            picture.see(shelf.view, read);
+        })?;
     }
     let (mailbox, view) = (turn.mailbox.clone(), shelf.view);
     aside(move || Ok(mailbox.look(|picture| picture.open_book(view, folder)))).await?;
@@ -260,6 +277,10 @@ async fn aside<T: Send + 'static>(
 
 /// Pictures that nobody has looked at for so long are let go.
 const AT_REST: Duration = Duration::from_secs(15 * 60);
+/// Messages that may arrive while sessions of the old rendering learn that there is a new one.
+const MEANWHILE: u32 = 1024;
+/// The most that is added to UIDs: with the highest number it is still a UID (RFC 9051 §2.3.1.1).
+const MAX_SHIFT: u32 = 1 << 31;
 /// Pictures held at once, besides those of mailboxes that sessions watch.
 const MAX_PICTURES: usize = 10_000;
 /// Messages in all of them: about 100 MiB.

@@ -101,5 +101,5 @@ impl Counter {
 
 /// How many numbers a mailbox row is moved ahead at once, and at most lost at a restart.
 pub(super) const STEP: u64 = 64;
-/// No number reaches this, so that folders of the user's own have room above it.
-const MAX_NUMBER: u32 = u32::MAX - 1024;
+/// No number reaches this: above it is room for what views add to UIDs, and for folders of the user's own.
+const MAX_NUMBER: u32 = (1 << 31) - 1024;

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::sight::Seen;
-use crate::mailbox::{Entry, Flags, Folder, FolderId, Keywords, Roll};
+use super::apart::{self, Aparts};
+use super::sight::{Seen, Stand};
+use crate::mailbox::{Flags, Folder, FolderId, Keywords, Roll};
 use crate::names::{MessageId, ViewId};
 use crate::tenant::rows::{FolderRow, MessageRow, PlaceRow, ViewEntry};
 
@@ -35,6 +36,8 @@ pub(super) struct Held {
     pub(super) flags: Flags,
     pub(super) mod_seq: u64,
     pub(super) saved: i64,
+    /// What single views have of it for themselves.
+    pub(super) apart: Aparts,
 }
 
 impl Held {
@@ -50,6 +53,7 @@ impl Held {
             flags: Flags::none(),
             mod_seq: row.mod_seq.unwrap_or(1),
             saved: row.received,
+            apart: None,
             views: row.views.into(),
         }
     }
@@ -57,10 +61,13 @@ impl Held {
     /// The same, where its row says. Keywords for which there is no room are left out.
     pub(super) fn placed(self, place: &PlaceRow, keywords: &mut Keywords) -> Self {
         let named = place.keywords.iter().filter_map(|name| keywords.intern(name)).map(Flags::keyword);
+        let flags = named.fold(Flags::from_bits(place.flags), Flags::with);
+        let apart = apart::from_rows(place.apart.as_deref(), keywords);
         Self {
             folder: FolderId(place.folder),
             uid: place.uid,
-            flags: named.fold(Flags::from_bits(place.flags), Flags::with),
+            flags,
+            apart,
             mod_seq: place.mod_seq,
             saved: place.saved,
             ..self
@@ -77,6 +84,7 @@ impl Held {
             keywords: names.collect(),
             mod_seq: self.mod_seq,
             saved: self.saved,
+            apart: apart::to_rows(&self.apart, keywords),
         }
     }
 
@@ -95,6 +103,8 @@ pub(super) struct Picture {
     pub(super) keywords: Keywords,
     /// The numbers of messages of which there are copies, or were.
     copies: HashMap<MessageId, BTreeSet<u32>>,
+    /// The numbers of messages that a view may have elsewhere than all.
+    strays: BTreeSet<u32>,
     views: HashMap<ViewId, Seen>,
     /// No change that the picture has is above it; none that it lacks is not.
     highest: u64,
@@ -115,6 +125,9 @@ impl Picture {
             places.entry(held.folder).or_default().push((held.uid, *number));
             if held.copy {
                 picture.copies.entry(held.message).or_default();
+            }
+            if held.apart.is_some() {
+                picture.strays.insert(*number);
             }
         }
         picture.places =
@@ -143,7 +156,7 @@ impl Picture {
     pub(super) fn catch_up(&mut self, mod_seq: u64, effects: Vec<Effect>) {
         let is_new = |effect: &Effect| match effect {
             Effect::Put(number, held) => {
-                self.messages.get(number).is_none_or(|known| known.mod_seq < held.mod_seq)
+                self.messages.get(number).is_none_or(|known| known.latest() < held.latest())
             }
             _ => true,
         };
@@ -190,17 +203,18 @@ impl Picture {
         } else if let Some(numbers) = self.copies.get_mut(&held.message) {
             numbers.insert(number);
         }
+        if held.apart.is_some() {
+            self.strays.insert(number);
+        }
         for seen in self.views.values_mut() {
-            if let Some(old) = old.as_ref().filter(|_| moved) {
-                seen.take(number, old, mod_seq);
-            }
-            seen.put(number, &held, &self.keywords, mod_seq);
+            seen.change(number, old.as_ref(), &held, &self.keywords, mod_seq);
         }
     }
 
     fn remove(&mut self, mod_seq: u64, number: u32) {
         let Some(held) = self.messages.remove(&number) else { return };
         self.vacate(&held);
+        self.strays.remove(&number);
         if let Some(numbers) = self.copies.get_mut(&held.message) {
             numbers.remove(&number);
         }
@@ -274,7 +288,7 @@ impl Picture {
         for (number, size) in sizes {
             seen.sizes.insert(number, size);
             if let Some(held) = self.messages.get(&number) {
-                seen.sized(number, held);
+                seen.sized(number, held, &self.keywords);
             }
         }
     }
@@ -289,37 +303,44 @@ impl Picture {
         self.views.get(&view)?.visible(folder, uid)
     }
 
+    /// What the view adds to the mailbox's UIDs.
+    pub(super) fn shift_of(&self, view: ViewId) -> u32 {
+        self.views.get(&view).map_or(0, |seen| seen.shift)
+    }
+
+    /// A message as the view has it in the folder.
+    pub(super) fn stand(&self, view: ViewId, number: u32, folder: FolderId) -> Option<Stand> {
+        let seen = self.views.get(&view)?;
+        seen.stand(self.messages.get(&number)?, folder, &self.keywords)
+    }
+
+    /// The keywords that say that a message is no junk are in use, if there is room.
+    pub(super) fn know_not_junk(&mut self) {
+        for name in crate::mailbox::NOT_JUNK {
+            let _number = self.keywords.intern(name);
+        }
+    }
+
     /// Makes the roll of a folder.
     pub(super) fn open_book(&mut self, view: ViewId, folder: FolderId) {
         let Some(seen) = self.views.get_mut(&view).filter(|seen| !seen.has_book(folder)) else {
             return;
         };
         let last = self.places.get(&folder).and_then(|uids| uids.keys().next_back()).copied();
-        let uid_next = last.map_or(0, |last| last + 1).max(self.uid_next);
+        let uid_next = last.map_or(0, |last| last + 1).max(self.uid_next).saturating_add(seen.shift);
         let mut roll = Roll::empty(seen.uid_validity);
         (roll.uid_next, roll.highest_mod_seq, roll.changes_since) = (uid_next, self.highest, self.highest);
         roll.keywords = self.keywords.clone();
         let numbers = self.places.get(&folder).into_iter().flat_map(BTreeMap::values);
-        let messages = numbers.filter_map(|number| Some((*number, self.messages.get(number)?)));
-        seen.open_book(folder, roll, messages);
+        // Those that the view has elsewhere, or here alone, come last: they are few.
+        let strays = self.strays.iter();
+        let message = |number: &u32| Some((*number, self.messages.get(number)?));
+        let numbers = numbers.filter(|number| !self.strays.contains(number)).chain(strays);
+        seen.open_book(folder, roll, numbers.filter_map(message));
     }
 }
 
 impl Held {
-    pub(super) fn entry(&self, number: u32, octets: u64) -> Entry {
-        Entry {
-            uid: self.uid,
-            number,
-            message: self.message,
-            flags: self.flags,
-            mod_seq: self.mod_seq,
-            octets,
-            sealing: self.sealing,
-            received: self.received,
-            saved: self.saved,
-        }
-    }
-
     /// The view's entry.
     pub(super) fn view(&self, view: ViewId) -> Option<&ViewEntry> {
         self.views.iter().find(|entry| entry.view == view)

@@ -23,7 +23,10 @@ use crate::store::ledger::{
     Batch, Expectation, Ledger, LedgerError, Options, Pending, RedbLedger, Subscription, Visitor,
 };
 use crate::tenant::rows::{HiddenRow, ViewEntry};
+use crate::vault::masked::Manner;
 use crate::vault::{AuditRows, Settings};
+
+mod junk;
 
 /// A ledger whose commits fail on demand.
 struct Flaky {
@@ -70,7 +73,14 @@ impl World {
         let root = Arc::new(RootKey::generate());
         let vault = vault(folder.path(), ledger.clone(), &root);
         let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
-        let shelf = |generation| Shelf { user, view: ViewId::random(), generation, policy: String::new() };
+        let shelf = |generation| Shelf {
+            user,
+            view: ViewId::random(),
+            generation,
+            policy: String::new(),
+            rendering: None,
+            manner: Manner { masked: false, seals_text: false },
+        };
         let world = Self { vault, ledger, user, shelves: [shelf(1), shelf(2)], root, folder };
         for shelf in &world.shelves {
             world.put_view(shelf).await;
@@ -79,6 +89,10 @@ impl World {
     }
 
     async fn put_view(&self, shelf: &Shelf) {
+        self.put_shifted(shelf, 0).await;
+    }
+
+    async fn put_shifted(&self, shelf: &Shelf, shift: u32) {
         let row = ViewRow {
             name: shelf.view.to_string(),
             tenant: self.user.tenant,
@@ -86,6 +100,9 @@ impl World {
             generation: shelf.generation,
             created: 1_700_000_000,
             for_owner: Vec::new(),
+            uid_shift: Some(shift).filter(|shift| *shift > 0),
+            rendering: None,
+            unfilled: None,
         };
         let mut batch = Batch::new();
         let parts: [&[u8]; 2] = [self.user.user.as_bytes(), shelf.view.as_bytes()];
@@ -99,7 +116,12 @@ impl World {
 
     /// A message that both views have.
     fn row(&self) -> MessageRow {
-        let entry = |shelf: &Shelf| ViewEntry { view: shelf.view, generation: shelf.generation, octets: 7 };
+        let entry = |shelf: &Shelf| ViewEntry {
+            view: shelf.view,
+            generation: shelf.generation,
+            octets: 7,
+            nature: Some(if shelf.manner.seals_text { ViewEntry::TEXT_SEALED } else { 0 }),
+        };
         MessageRow {
             message: MessageId::random(),
             container: ContainerName::random(),

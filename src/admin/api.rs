@@ -95,6 +95,8 @@ pub enum FailureCode {
     Refused,
     /// Too many failed attempts: wait.
     SoftLocked,
+    /// Too much at once: nothing was tried. Try again in a moment.
+    Busy,
     /// It reveals more than before, so it needs an unlock.
     UnlockNeeded,
     /// A stored object is damaged.

@@ -383,6 +383,12 @@ pub enum Act {
     /// The tenant's keyslots are about to be destroyed: the last entry of its log.
     TenantRemoved,
 
+    /// What an entry before this one announces did not happen: the server could not do it.
+    Failed {
+        /// That entry's number.
+        of: u64,
+    },
+
     // --- the vault itself
     /// A backup that holds this tenant was written.
     BackupMade,
@@ -539,6 +545,8 @@ pub enum Refusal {
     WrongCode,
     /// The TOTP code's time step was used before.
     CodeUsedBefore,
+    /// The TOTP code belongs to another time: a clock is off.
+    ClockOff,
     /// The passkey's signature counter did not grow: there may be a copy of the passkey.
     PasskeyCopied,
     /// Too many failures; try later.

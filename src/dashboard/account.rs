@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::frame::{Frame, Place, html};
 use super::trouble::Trouble;
 use super::visitor::{Nothing, Posted, Visitor};
-use super::welcome::check_password;
+use super::welcome::{check_password, weak};
 use super::words::Moment;
 use super::{House, cookie};
 use crate::audit::{Act, Draft, LockCause, Origin};
@@ -137,7 +137,12 @@ pub async fn password(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let password = Passphrase::new(form.password);
-    account::set_password(&house.vault, &house.sessions, &unlocked, visitor.visit.user, password).await?;
+    let user = visitor.visit.user;
+    let set = account::set_password(&house.vault, &house.sessions, &unlocked, user, password).await;
+    if let Err(error) = set {
+        let page = html(&new_password(&visitor, Some(weak(error)?)));
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    }
     house.notary.attend(visitor.visit.user.tenant);
     Ok(leave("/sign-in?said=password"))
 }

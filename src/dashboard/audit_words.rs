@@ -112,7 +112,8 @@ impl Matter {
             | A::UnlockRefused { .. }
             | A::MessageDamaged { .. }
             | A::RecoveryCodeUsed { .. }
-            | A::PolicyRefused => Self::Trouble,
+            | A::PolicyRefused
+            | A::Failed { .. } => Self::Trouble,
             A::PolicyLoaded | A::BackupMade | A::AuditExported { .. } | A::CheckpointSigned => Self::Upkeep,
             A::MessageReleased { .. }
             | A::MessageRemoved { .. }
@@ -200,7 +201,8 @@ impl Concerned {
             | A::TenantRemoved
             | A::TenantSettingsChanged { .. }
             | A::BackupMade
-            | A::BackupRestored => Self::Everybody,
+            | A::BackupRestored
+            | A::Failed { .. } => Self::Everybody,
             A::ViewOpened { .. }
             | A::ViewClosed { .. }
             | A::SignInRefused { .. }
@@ -468,6 +470,7 @@ impl Names {
             A::SignInEndedFor { user } => {
                 plain(format!("ended {}", self.of(*user, actor, "signed-in session")))
             }
+            A::Failed { of } => plain(format!("could not do what entry {of} says: it did not happen")),
             A::TenantSettingsChanged { reason_required, step_up } => plain(format!(
                 "changed the rules: a reason is {} to unlock, and {}",
                 if *reason_required { "needed" } else { "not needed" },
@@ -569,6 +572,7 @@ fn refusal(cause: Refusal) -> &'static str {
         Refusal::WrongCredential => "the password was wrong",
         Refusal::WrongCode => "the code was wrong",
         Refusal::CodeUsedBefore => "the code had been used before",
+        Refusal::ClockOff => "the code was right for another time, so a clock is wrong",
         Refusal::PasskeyCopied => "the passkey may have been copied",
         Refusal::Softlock => "there were too many failed attempts",
         Refusal::ReasonMissing => "no reason was given",

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::client::Client;
 use super::frame::{Frame, html};
-use super::trouble::{Trouble, local};
+use super::trouble::{Trouble, local, retry_after};
 use super::visitor::PostedByNewcomer;
 use super::{House, cookie, words};
 use crate::keyring::Passphrase;
-use crate::owner::OwnerError;
 use crate::owner::sign_in::{Entrance, sign_in as owner_sign_in};
 use crate::owner::unlock::record_ends;
+use crate::owner::{OwnerError, familiar};
+use crate::vault::hashing::RETRY_AFTER;
 
 /// Where to go afterwards, and what to say.
 #[derive(Deserialize)]
@@ -55,6 +56,7 @@ pub async fn page(Query(arrival): Query<Arrival>) -> Response {
 pub async fn sign_in(
     State(house): State<Arc<House>>,
     client: Client,
+    headers: HeaderMap,
     Form(form): Form<Credentials>,
 ) -> Result<Response, Trouble> {
     let Credentials { login, password, to } = form;
@@ -62,15 +64,20 @@ pub async fn sign_in(
         login: login.trim().to_owned(),
         password: Passphrase::new(password),
         origin: client.origin,
+        familiar: cookie::familiar(&headers).to_owned(),
     };
     let signed = match owner_sign_in(&house.vault, entrance).await {
         Ok(signed) => signed,
         Err(error) => return refused(error, login, to),
     };
     house.notary.attend(signed.user.tenant);
-    let now = house.vault.clock.now();
+    let (now, user) = (house.vault.clock.now(), signed.user);
     let token = house.sessions.sign_ins.open(signed, client.browser, client.origin, now)?;
-    let leave = [(header::SET_COOKIE, cookie::set(&token))];
+    let known = familiar::remember(&house.vault, cookie::familiar(&headers), user, false);
+    let leave = AppendHeaders([
+        (header::SET_COOKIE, cookie::set(&token)),
+        (header::SET_COOKIE, cookie::set_familiar(&known)),
+    ]);
     Ok((leave, Redirect::to(local(&to))).into_response())
 }
 
@@ -92,17 +99,31 @@ pub async fn sign_out(
 
 /// The form again, with what is wrong. Which of login and password it was is told to nobody.
 fn refused(error: OwnerError, login: String, to: String) -> Result<Response, Trouble> {
-    let (status, wrong) = match error {
-        OwnerError::Refused => (StatusCode::FORBIDDEN, "The address or the password is wrong.".to_owned()),
-        OwnerError::SoftLocked(wait) => {
-            let seconds = wait.as_secs().max(1);
-            (
-                StatusCode::TOO_MANY_REQUESTS,
-                format!("Too many failed attempts. Try again in {seconds} seconds."),
-            )
+    let (status, wrong, wait) = match error {
+        OwnerError::Refused => {
+            (StatusCode::FORBIDDEN, "The address or the password is wrong.".to_owned(), None)
         }
+        OwnerError::SoftLocked(wait) => {
+            (StatusCode::TOO_MANY_REQUESTS, too_many(wait.as_secs().max(1)), Some(wait))
+        }
+        OwnerError::Busy => (StatusCode::SERVICE_UNAVAILABLE, BUSY.to_owned(), Some(RETRY_AFTER)),
         error => return Err(error.into()),
     };
     let page = Page { frame: Frame::bare("Sign in"), to: local(&to).to_owned(), login, wrong: Some(wrong) };
-    Ok((status, html(&page)).into_response())
+    let mut answer = (status, html(&page)).into_response();
+    if let Some(wait) = wait {
+        answer.headers_mut().insert(header::RETRY_AFTER, retry_after(wait));
+    }
+    Ok(answer)
 }
+
+/// The wait belongs to this address or browser alone.
+fn too_many(seconds: u64) -> String {
+    format!(
+        "Too many failed attempts. Try again in {seconds} seconds. In a browser in which you signed in before, \
+         you need not wait for others."
+    )
+}
+
+const BUSY: &str = "Too many people sign in at this moment. Your password was not looked at: try again in a \
+                    few seconds.";

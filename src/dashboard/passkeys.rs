@@ -146,8 +146,8 @@ pub async fn unlock(
     let proof = Proof { credential, prf: output(prf)? };
     match passkey::unlock(&house.vault, &house.sessions, &visitor.visit, proof, why, origin).await {
         Ok(opened) => {
-            enter(&house, &visitor, &opened)?;
-            Ok(Json(json!({ "to": local(&to) })).into_response())
+            let known = enter(&house, &visitor, &opened)?;
+            Ok((known, Json(json!({ "to": local(&to) }))).into_response())
         }
         Err(error) => {
             let refused = matches!(error, OwnerError::Refused);

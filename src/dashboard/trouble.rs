@@ -1,12 +1,13 @@
 //! What goes wrong, as a page: what happened, whose turn it is, what to do. Never an inner detail.
 
 use askama::Template;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::frame::{Frame, html};
 use crate::admin::api::{Failure, FailureCode};
 use crate::owner::OwnerError;
+use crate::vault::hashing::RETRY_AFTER;
 
 /// Why a page is not shown.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ pub fn status(code: FailureCode) -> StatusCode {
         FailureCode::Exists => StatusCode::CONFLICT,
         FailureCode::Refused | FailureCode::UnlockNeeded => StatusCode::FORBIDDEN,
         FailureCode::SoftLocked => StatusCode::TOO_MANY_REQUESTS,
+        FailureCode::Busy => StatusCode::SERVICE_UNAVAILABLE,
         FailureCode::Full => StatusCode::INSUFFICIENT_STORAGE,
         FailureCode::Damaged | FailureCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -97,8 +99,18 @@ impl IntoResponse for Trouble {
             _ => {}
         }
         let (title, text) = self.words();
-        (self.status(), html(&Page { frame: Frame::bare("Trouble"), title, text })).into_response()
+        let mut page =
+            (self.status(), html(&Page { frame: Frame::bare("Trouble"), title, text })).into_response();
+        if matches!(&self, Self::Failed(failure) if failure.code == FailureCode::Busy) {
+            page.headers_mut().insert(header::RETRY_AFTER, retry_after(RETRY_AFTER));
+        }
+        page
     }
+}
+
+/// The value of Retry-After (RFC 9110 §10.2.3): whole seconds, one at least.
+pub fn retry_after(wait: std::time::Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_secs().max(1))
 }
 
 /// The same for a script of ours: why not, or that the page has to be loaded again.

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::House;
 use super::frame::{Frame, Place, html};
 use super::search;
 use super::trouble::{Trouble, local};
 use super::visitor::{Posted, Visitor};
+use super::{House, cookie};
 use crate::audit::LockCause;
 use crate::owner::unlock::{Opened, record_ends, unlock_signed_in};
-use crate::owner::{OwnerError, passkey};
+use crate::owner::{OwnerError, failure, familiar, passkey};
 
 /// Where to go afterwards.
 #[derive(Deserialize)]
@@ -63,8 +63,8 @@ pub async fn unlock(
     let why = Some(reason.trim()).filter(|reason| !reason.is_empty());
     match unlock_signed_in(&house.vault, &house.sessions, &visitor.visit, &code, why, origin).await {
         Ok(opened) => {
-            enter(&house, &visitor, &opened)?;
-            Ok(Redirect::to(local(&to)).into_response())
+            let known = enter(&house, &visitor, &opened)?;
+            Ok((known, Redirect::to(local(&to))).into_response())
         }
         Err(error) => {
             let (status, wrong) = refusal(error)?;
@@ -73,14 +73,20 @@ pub async fn unlock(
     }
 }
 
-/// Puts an unlock into the session that it was asked for in, and begins to index what is new.
-pub(super) fn enter(house: &Arc<House>, visitor: &Visitor, opened: &Opened) -> Result<(), Trouble> {
+/// Puts an unlock into the session that it was asked for in, and begins to index what is new. The
+/// answer leaves with the browser that the whole was unlocked in it.
+pub(super) fn enter(
+    house: &Arc<House>,
+    visitor: &Visitor,
+    opened: &Opened,
+) -> Result<[(HeaderName, HeaderValue); 1], Trouble> {
     let origin = visitor.client.origin;
     house.forget(&visitor.visit.id);
     house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
     house.notary.attend(visitor.visit.user.tenant);
     search::keep_up(house, house.sessions.resume(&opened.token, house.vault.clock.now())?);
-    Ok(())
+    let known = familiar::remember(&house.vault, &visitor.known, visitor.visit.user, true);
+    Ok([(header::SET_COOKIE, cookie::set_familiar(&known))])
 }
 
 /// `POST /lock`.
@@ -118,8 +124,19 @@ pub(super) fn refusal(error: OwnerError) -> Result<(StatusCode, String), Trouble
     Ok(match error {
         OwnerError::Refused => (
             StatusCode::FORBIDDEN,
-            "That code is wrong or was used before. Wait for the next one.".to_owned(),
+            "That code is wrong. Look at it once more, or wait for the next one.".to_owned(),
         ),
+        OwnerError::CodeUsed => (
+            StatusCode::FORBIDDEN,
+            "That code was used before; each works once. Wait for the next one.".to_owned(),
+        ),
+        OwnerError::ClockOff(ahead) => (StatusCode::FORBIDDEN, clock_off(ahead)),
+        OwnerError::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many people sign in at this moment. Nothing was looked at: try again in a few seconds."
+                .to_owned(),
+        ),
+        OwnerError::SessionEnded => return Err(Trouble::SignIn("/unlock".to_owned())),
         OwnerError::SoftLocked(wait) => {
             let seconds = wait.as_secs().max(1);
             (
@@ -136,4 +153,14 @@ pub(super) fn refusal(error: OwnerError) -> Result<(StatusCode, String), Trouble
         ),
         error => return Err(error.into()),
     })
+}
+
+/// What to do about a phone and a server that do not agree on the time.
+fn clock_off(ahead: i64) -> String {
+    let (away, side) = (failure::away(ahead), if ahead > 0 { "ahead of" } else { "behind" });
+    format!(
+        "That code is right for another time: the clock of your phone is about {away} {side} the server's. \
+         Have the phone set its clock and time zone by itself, and use the next code. If the phone is right, \
+         tell whoever runs the server."
+    )
 }

@@ -18,7 +18,7 @@ use crate::audit::Actor;
 use crate::clock::Timestamp;
 use crate::owner::sessions::Token;
 use crate::owner::sign_ins::Visit;
-use crate::owner::{By, Unlocked};
+use crate::owner::{By, Unlocked, familiar};
 use crate::tenant::registry;
 use crate::tenant::rows::{Role, TenantRow, UserRow};
 
@@ -43,6 +43,8 @@ pub struct Visitor {
     pub here: String,
     /// The notice that the page before asked for.
     pub said: Option<String>,
+    /// What their browser carries of sign-ins before.
+    pub known: String,
 }
 
 /// A form of one of our pages, sent by the person it was made for.
@@ -141,14 +143,17 @@ impl FromRequestParts<Arc<House>> for Newcomer {
         let token = cookie::read(&parts.headers).ok_or_else(sign_in)?;
         let now = house.vault.clock.now();
         let sign_ins = &house.sessions.sign_ins;
-        let visit =
+        let mut visit =
             sign_ins.resume(&token, &client.browser.print, client.origin, now).map_err(|_| sign_in())?;
+        visit.familiar = familiar::find(&house.vault, cookie::familiar(&parts.headers), visit.user);
         let row = registry::user(&house.vault.records, visit.user).map_err(crate::owner::OwnerError::from)?;
         let row = row.filter(|row| !row.disabled).ok_or_else(sign_in)?;
         let tenant = house.vault.records.system().get::<TenantRow>(&[visit.user.tenant.as_bytes()]);
         let tenant = tenant.map_err(crate::owner::OwnerError::from)?.ok_or_else(sign_in)?;
         let said = query(parts, "said");
-        Ok(Self(Visitor { visit, token, client, row, tenant, now, here: back.to_owned(), said }))
+        let known = cookie::familiar(&parts.headers).to_owned();
+        let here = back.to_owned();
+        Ok(Self(Visitor { visit, token, client, row, tenant, now, here, said, known }))
     }
 }
 

@@ -11,11 +11,11 @@ use serde::Deserialize;
 
 use super::House;
 use super::frame::{Frame, html};
-use super::trouble::Trouble;
+use super::trouble::{Trouble, sentence};
 use super::unlocking::{enter, refusal};
 use super::visitor::{Newcomer, Posted, PostedByNewcomer, Visitor};
 use crate::keyring::Passphrase;
-use crate::owner::{account, enrol};
+use crate::owner::{OwnerError, account, enrol};
 use crate::tenant::rows::{UserRow, pending};
 
 /// The first code of an authenticator.
@@ -105,8 +105,8 @@ pub async fn confirm(
     let visit = &visitor.visit;
     match enrol::confirm_authenticator(&house.vault, &house.sessions, visit, &form.code, origin).await {
         Ok(opened) => {
-            enter(&house, &visitor, &opened)?;
-            Ok(Redirect::to("/welcome").into_response())
+            let known = enter(&house, &visitor, &opened)?;
+            Ok((known, Redirect::to("/welcome")).into_response())
         }
         Err(error) => {
             let (status, wrong) = refusal(error)?;
@@ -131,8 +131,14 @@ pub async fn password(
     }
     let unlocked = visitor.unlocked(&house).map_err(|_| Trouble::Welcome)?;
     let password = Passphrase::new(form.password);
-    account::set_password(&house.vault, &house.sessions, &unlocked, visitor.visit.user, password).await?;
-    Ok(Redirect::to("/sign-in?said=password").into_response())
+    let user = visitor.visit.user;
+    match account::set_password(&house.vault, &house.sessions, &unlocked, user, password).await {
+        Ok(()) => Ok(Redirect::to("/sign-in?said=password").into_response()),
+        Err(error) => {
+            let page = html(&password_page(&visitor, Some(weak(error)?)));
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
+    }
 }
 
 /// `GET /welcome/recovery`: a new code each time, until one is confirmed.
@@ -167,15 +173,21 @@ pub async fn recovery_confirm(
     Ok(Redirect::to("/mail?said=welcome").into_response())
 }
 
-/// What is wrong with a new password.
+/// What is wrong with a new password, as far as a look at it tells. Whether it is good enough is decided
+/// where it is set.
 pub(super) fn check_password(password: &str, again: &str) -> Result<(), String> {
     if password != again {
         return Err("The two passwords differ.".to_owned());
     }
-    if password.chars().count() < LEAST {
-        return Err(format!("Choose at least {LEAST} letters; four words are easy to keep in mind."));
-    }
     Ok(())
+}
+
+/// Why a new password is not taken, in the person's words; anything else is trouble.
+pub(super) fn weak(error: OwnerError) -> Result<String, Trouble> {
+    match error {
+        OwnerError::Invalid { what: "password", why } => Ok(sentence(&why)),
+        error => Err(error.into()),
+    }
 }
 
 fn authenticator(house: &House, visitor: &Visitor, wrong: Option<String>) -> Result<Response, Trouble> {
@@ -248,5 +260,3 @@ const STEPS: [(u8, &str); 3] = [
 const QUIET: usize = 4;
 /// Letters of the recovery code that are asked for again.
 const ENDING: usize = 4;
-/// Characters of a password.
-const LEAST: usize = 12;

@@ -21,6 +21,7 @@ pub mod recovery;
 pub mod root;
 pub(crate) mod secret;
 pub mod slot;
+pub mod strength;
 pub mod totp;
 
 pub use age_pq::{Identity, Recipient, open, seal_to};
@@ -36,7 +37,7 @@ pub use record::RecordKey;
 pub use recovery::RecoveryCode;
 pub use root::RootKey;
 pub use slot::{KeySlot, SlotBinding, SlotKey};
-pub use totp::{TotpEnrolment, TotpPassed, TotpSeed, TotpShare};
+pub use totp::{CodeCheck, TotpEnrolment, TotpPassed, TotpSeed, TotpShare, UsedSteps};
 
 #[cfg(test)]
 pub(crate) mod node_age;

@@ -1,7 +1,11 @@
 //! Passwords that people choose: Argon2id (RFC 9106) once, then HKDF for each keyslot that the
 //! password opens. There is no verifier beside it: opening the slot is the authentication.
+//!
+//! What is hashed is the password as RFC 8265 prepares it (OpaqueString), so that another keyboard
+//! or system, which composes an umlaut in another way, opens the same slot.
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use icu_normalizer::ComposingNormalizerBorrowed;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
@@ -20,6 +24,29 @@ impl Passphrase {
     /// Its text.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// As it is hashed: blanks of all scripts are one, and what can be composed is (RFC 8265 §4.2.2,
+    /// NFC). Case and width stay.
+    pub fn prepared(&self) -> Self {
+        // NFC makes at most three octets of one (Unicode Standard Annex #15, table of expansion
+        // factors), so the text does not move while it grows and leaves no copy behind.
+        let mut text = Zeroizing::new(String::with_capacity(3 * self.0.len()));
+        text.extend(ComposingNormalizerBorrowed::new_nfc().normalize_iter(self.0.chars().map(plain_blank)));
+        Self(text)
+    }
+
+    /// Whether it was typed as it is hashed.
+    pub fn is_prepared(&self) -> bool {
+        *self.prepared().0 == *self.0
+    }
+}
+
+/// Blanks other than the one of ASCII (general category Zs) become that one.
+fn plain_blank(letter: char) -> char {
+    match letter {
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => ' ',
+        other => other,
     }
 }
 
@@ -87,12 +114,22 @@ impl PasswordKey {
     /// Runs Argon2id: about 0.15 s and 64 MiB with [`PasswordHashing::fresh`], so never on a thread
     /// that serves others.
     pub fn derive(password: &Passphrase, hashing: &PasswordHashing) -> Result<Self, KeyringError> {
+        Self::derive_as_typed(&password.prepared(), hashing)
+    }
+
+    /// The same for the octets as they were typed, as slots of earlier versions were made.
+    pub fn derive_as_typed(password: &Passphrase, hashing: &PasswordHashing) -> Result<Self, KeyringError> {
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, hashing.params()?);
         let mut stretched = Stretched([0; 32]);
         argon
             .hash_password_into(password.expose().as_bytes(), &hashing.salt, &mut stretched.0)
             .map_err(|_| KeyringError::Parameters)?;
         Ok(Self { stretched, hashing: *hashing })
+    }
+
+    /// How it was made: the slots that it opens say the same.
+    pub fn hashing(&self) -> &PasswordHashing {
+        &self.hashing
     }
 
     /// As a signed-in session keeps it, wrapped: the stretched octets, then the parameters.
@@ -169,6 +206,30 @@ mod tests {
         let hashing = PasswordHashing { memory: 64, passes: 2, lanes: 1, salt: *b"somesaltsomesalt" };
         let key = PasswordKey::derive(&password("password"), &hashing).unwrap();
         assert_eq!(data_encoding::HEXLOWER.encode(key.stretched.expose()), KNOWN_ANSWER);
+    }
+
+    #[test]
+    fn one_password_in_two_unicode_forms_is_one() {
+        let hashing = PasswordHashing::with_cost(64, 1);
+        let derived = |text: &str| {
+            let key = PasswordKey::derive(&password(text), &hashing).unwrap();
+            *key.dashboard_slot_key().expose()
+        };
+        // NFD, a no-break space and an ideographic one, Hangul jamo, a singleton (angstrom sign).
+        for (one, other) in [
+            ("Ka\u{308}se und Bro\u{308}tchen", "K\u{e4}se und Br\u{f6}tchen"),
+            ("four\u{a0}words\u{3000}of mine", "four words of mine"),
+            ("\u{1112}\u{1161}\u{11ab}", "\u{d55c}"),
+            ("\u{212b}ngstrom", "\u{c5}ngstrom"),
+        ] {
+            assert_eq!(derived(one), derived(other), "{other}");
+            assert!(!password(one).is_prepared() && password(other).is_prepared());
+        }
+        // Case and width are the person's (RFC 8265 §4.2.2).
+        assert_ne!(derived("Abc"), derived("abc"));
+        assert_ne!(derived("\u{ff21}bc"), derived("Abc"));
+        let typed = PasswordKey::derive_as_typed(&password("a\u{308}"), &hashing).unwrap();
+        assert_ne!(*typed.dashboard_slot_key().expose(), derived("a\u{308}"));
     }
 
     #[test]

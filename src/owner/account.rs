@@ -5,21 +5,25 @@
 
 use zeroize::Zeroizing;
 
-use super::unlock::{binding, password_key, record_ends};
+use super::stretch::new_key;
+use super::unlock::{binding, came_to_nothing, record_ends};
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
 use super::{passkey, view};
 use crate::audit::{Act, Draft, LockCause, UserRole, misleads};
 use crate::keyring::{
-    EscrowRecipient, Identity, KeySlot, Passphrase, PasswordHashing, RecoveryCode, TotpEnrolment,
+    EscrowRecipient, Identity, KeySlot, Passphrase, PasswordKey, RecoveryCode, TotpEnrolment,
 };
 use crate::names::{Address, Reader, TenantId, UserId};
-use crate::records::Versioned;
+use crate::records::{Versioned, row_key};
 use crate::store::blobs::BlobName;
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{RecipientRow, Role, TenantNameRow, TenantRow, UserRow, ViewRow, pending};
+use crate::tenant::rows::{
+    RecipientRow, Role, TenantNameRow, TenantRow, UsedCodesRow, UserRow, ViewRow, pending,
+};
 use crate::vault::Vault;
+use crate::vault::hashing::Share;
 
 /// What founding a tenant needs.
 pub struct Founding {
@@ -97,7 +101,7 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
             Enrolment::AtFirstSignIn => pending::PASSWORD | pending::AUTHENTICATOR | pending::RECOVERY,
         },
     };
-    let enrolled = put_user(vault, &mut batch, user, first, &owner).await?;
+    let enrolled = put_user(vault, &mut batch, user, first, &owner, Share::by(&by.actor, by.origin)).await?;
     // The log's first entry stands before the tenant does: a tenant without a log cannot be seen.
     record(vault, user.tenant, by, Act::TenantCreated).await?;
     record(vault, user.tenant, by, Act::UserCreated { user: user.user }).await?;
@@ -123,7 +127,8 @@ pub async fn add_user(vault: &Vault, unlocked: &Unlocked, new: NewUser) -> Resul
             Enrolment::AtFirstSignIn => pending::PASSWORD | pending::AUTHENTICATOR,
         },
     };
-    let enrolled = put_user(vault, &mut batch, user, first, &unlocked.key).await?;
+    let share = Share::Known(unlocked.user.user);
+    let enrolled = put_user(vault, &mut batch, user, first, &unlocked.key, share).await?;
     record(vault, user.tenant, unlocked.by(), Act::UserCreated { user: user.user }).await?;
     vault.records.commit(batch).await.map_err(|error| exists("address", error)).map(|_committed| ())?;
     Ok(enrolled)
@@ -138,26 +143,45 @@ pub async fn set_password(
     user: UserRef,
     password: Passphrase,
 ) -> Result<(), OwnerError> {
-    let key = password_key(vault, password, PasswordHashing::fresh()).await?;
-    record(vault, user.tenant, unlocked.by(), Act::PasswordChanged { user: user.user }).await?;
     same_tenant(unlocked, user)?;
-    update_user_and(vault, user, |row, batch| {
-        passkey::wrap_again(vault, batch, unlocked, user, &key)?;
-        let (enrolment, share) = TotpEnrolment::from_bytes(&row.totp)?.with_new_share();
-        let slot_key = key.user_slot_key(&share);
-        row.owner_slot = KeySlot::wrap(&unlocked.key.0, &slot_key, &binding(user)).to_bytes();
-        row.totp = enrolment.expose();
+    let row = registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?;
+    let key = new_key(vault, Share::Known(unlocked.user.user), password, &row.login).await?;
+    let (by, act) = (unlocked.by(), Act::PasswordChanged { user: user.user });
+    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
+    let changed = update_user_and(vault, user, |row, batch| {
+        wrap_slots(vault, batch, row, &unlocked.key, user, &key)?;
         row.pending = row.pending.map(|steps| steps & !pending::PASSWORD).filter(|steps| *steps != 0);
-        if let Some(access) = &mut row.dashboard {
-            let view: ViewRow =
-                registry::view(&vault.records, user, access.view)?.ok_or(OwnerError::NotFound("view"))?;
-            let identity = view::view_identity(&unlocked.key, &view)?;
-            access.slot = view::dashboard_slot(&identity, &key, user, access.view);
-        }
         Ok(())
     })
-    .await?;
+    .await;
+    if let Err(error) = changed {
+        return Err(came_to_nothing(vault, by, &recorded, error).await);
+    }
     record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await
+}
+
+/// Wraps everything that a user's password opens under a new one: the owner key, the dashboard's view,
+/// passkeys. The share of the authenticator is drawn anew, its seed stays.
+pub(super) fn wrap_slots(
+    vault: &Vault,
+    batch: &mut Batch,
+    row: &mut UserRow,
+    owner: &OwnerKey,
+    user: UserRef,
+    key: &PasswordKey,
+) -> Result<(), OwnerError> {
+    passkey::wrap_again(vault, batch, owner, user, key)?;
+    let (enrolment, share) = TotpEnrolment::from_bytes(&row.totp)?.with_new_share();
+    let slot_key = key.user_slot_key(&share);
+    row.owner_slot = KeySlot::wrap(&owner.0, &slot_key, &binding(user)).to_bytes();
+    row.totp = enrolment.expose();
+    if let Some(access) = &mut row.dashboard {
+        let view: ViewRow =
+            registry::view(&vault.records, user, access.view)?.ok_or(OwnerError::NotFound("view"))?;
+        let identity = view::view_identity(owner, &view)?;
+        access.slot = view::dashboard_slot(&identity, key, user, access.view);
+    }
+    Ok(())
 }
 
 /// Gives a user of the unlocked tenant a new TOTP seed; the old phone is worth nothing afterwards.
@@ -169,12 +193,17 @@ pub async fn reset_totp(
     user: UserRef,
     enrolment: Enrolment,
 ) -> Result<Enrolled, OwnerError> {
-    record(vault, user.tenant, unlocked.by(), Act::TotpReset { user: user.user }).await?;
+    same_tenant(unlocked, user)?;
+    registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?;
+    let (by, act) = (unlocked.by(), Act::TotpReset { user: user.user });
+    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
     let mut shown = None;
-    change_user(vault, unlocked, user, |row| {
+    let changed = update_user_and(vault, user, |row, batch| {
         let renewed = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
         row.totp = renewed.expose();
+        // Steps of the seed before say nothing about this one.
         row.totp_last_step = None;
+        batch.delete(row_key::<UsedCodesRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]));
         if enrolment == Enrolment::AtFirstSignIn {
             // In the same commit: a seed that nobody was shown would shut the user out.
             row.pending = Some(row.pending.unwrap_or(0) | pending::AUTHENTICATOR);
@@ -182,7 +211,10 @@ pub async fn reset_totp(
         shown = Some(enrolled(user, &row.login, &renewed)?);
         Ok(())
     })
-    .await?;
+    .await;
+    if let Err(error) = changed {
+        return Err(came_to_nothing(vault, by, &recorded, error).await);
+    }
     record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await?;
     shown.ok_or(OwnerError::NotFound("user"))
 }
@@ -321,8 +353,9 @@ async fn put_user(
     user: UserRef,
     first: First,
     owner: &OwnerKey,
+    share: Share,
 ) -> Result<Enrolled, OwnerError> {
-    let key = password_key(vault, first.password, PasswordHashing::fresh()).await?;
+    let key = new_key(vault, share, first.password, &first.login.reveal()).await?;
     let (enrolment, share) = TotpEnrolment::generate();
     let row = UserRow {
         login: first.login.reveal(),

@@ -1,18 +1,20 @@
 //! The first sign-in: a password of one's own, an authenticator, the recovery code. Each is shown to
 //! the person alone, and each is done when they have proved that they have it.
 
-use super::account::{Enrolled, change_user, enrolled, record, update_user};
+use super::account::{Enrolled, change_user, enrolled, update_user, update_user_and, wrap_slots};
 use super::sessions::Sessions;
 use super::sign_ins::Visit;
-use super::unlock::{Opened, unlock_signed_in};
-use super::{OwnerError, OwnerKey, Unlocked, view};
-use crate::audit::{Act, Origin};
-use crate::keyring::{PasswordKey, RecoveryCode, TotpEnrolment};
+use super::stretch::Stretched;
+use super::unlock::{Opened, came_to_nothing, unlock_signed_in};
+use super::{OwnerError, OwnerKey, Unlocked, passkey, view};
+use crate::audit::{Act, Draft, Origin};
+use crate::keyring::{KeySlot, PasswordKey, RecoveryCode, TotpEnrolment};
 use crate::store::blobs::BlobName;
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{UserRow, pending};
 use crate::vault::Vault;
+use crate::vault::hashing::Share;
 
 /// What the authenticator app has to be told; only until it has shown a right code.
 pub fn authenticator(vault: &Vault, visit: &Visit) -> Result<Option<Enrolled>, OwnerError> {
@@ -40,10 +42,16 @@ pub async fn confirm_authenticator(
 pub async fn new_recovery_code(vault: &Vault, unlocked: &Unlocked) -> Result<RecoveryCode, OwnerError> {
     let user = unlocked.user;
     let code = RecoveryCode::generate();
+    // scrypt over 160 random bits takes a mebibyte and milliseconds; the place is held for as long.
+    let place = vault.hashing.place(Share::Known(user.user)).await?;
     let file = code.seal(user.tenant, &unlocked.key.0)?;
-    record(vault, user.tenant, unlocked.by(), Act::RecoveryCodeReplaced { user: user.user }).await?;
-    vault.blobs.put(&BlobName::of_recovery(user.tenant), file.into()).await?;
-    Ok(code)
+    drop(place);
+    let (by, act) = (unlocked.by(), Act::RecoveryCodeReplaced { user: user.user });
+    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
+    match vault.blobs.put(&BlobName::of_recovery(user.tenant), file.into()).await {
+        Ok(_) => Ok(code),
+        Err(error) => Err(came_to_nothing(vault, by, &recorded, error.into()).await),
+    }
 }
 
 /// From now on the person is led to a new recovery code, until they have shown that they have it.
@@ -88,6 +96,25 @@ pub(super) async fn give_dashboard(
         Ok(())
     })
     .await
+}
+
+/// Wraps a user's slots anew where the password that opened them was stretched for slots of today: as
+/// it is prepared now, with today's work. What fails here is tried again at the next unlock. Slots stay
+/// as they are beside a passkey with a key of its own, which only its owner could wrap.
+pub(super) async fn renew(vault: &Vault, user: UserRef, owner: &OwnerKey, password: &Stretched) {
+    let Some(next) = &password.next else { return };
+    let renewed = update_user_and(vault, user, |row, batch| {
+        let stands = KeySlot::from_bytes(&row.owner_slot)?.hashing() == Some(password.key.hashing());
+        if !stands || passkey::has_own_key(vault, user)? {
+            return Err(OwnerError::SessionEnded);
+        }
+        wrap_slots(vault, batch, row, owner, user, next)
+    });
+    match renewed.await {
+        Ok(()) => tracing::info!(user = %user.user, "a password's keyslots were wrapped anew"),
+        Err(OwnerError::SessionEnded) => {}
+        Err(error) => tracing::warn!(%error, "a password's keyslots could not be wrapped anew"),
+    }
 }
 
 async fn done(vault: &Vault, user: UserRef, step: u8) -> Result<(), OwnerError> {

@@ -17,6 +17,15 @@ pub enum OwnerError {
     /// Login, password, code, recovery code or session is wrong: nobody can tell which.
     #[error("the login, the password or the code is wrong")]
     Refused,
+    /// The password was right, and the code had been used before.
+    #[error("that code was used before")]
+    CodeUsed,
+    /// The password was right, and the code belongs to another time: seconds that the phone is ahead.
+    #[error("the clock of the phone, or of the server, is wrong by {}", away(*.0))]
+    ClockOff(i64),
+    /// Too many passwords are being checked. Nothing was tried, and nothing counts.
+    #[error("too many sign-ins at once")]
+    Busy,
     /// The session has ended.
     #[error("the unlock session has ended")]
     SessionEnded,
@@ -79,6 +88,18 @@ pub enum OwnerError {
     /// A task ended early: the server is shutting down.
     #[error("the server is shutting down")]
     Stopping,
+}
+
+/// How far two clocks are apart, in words.
+pub fn away(seconds: i64) -> String {
+    let minutes = seconds.unsigned_abs().div_ceil(60).max(1);
+    let (hours, rest) = (minutes / 60, minutes % 60);
+    let plural = |number: u64, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    match (hours, rest) {
+        (0, minutes) => plural(minutes, "minute"),
+        (hours, 0) => plural(hours, "hour"),
+        (hours, minutes) => format!("{} and {}", plural(hours, "hour"), plural(minutes, "minute")),
+    }
 }
 
 impl From<BoxError> for OwnerError {

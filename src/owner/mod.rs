@@ -4,8 +4,10 @@
 //! The owner key has a name in this module only. Nothing here serves mail clients or receives mail.
 
 pub mod account;
+mod codes;
 pub mod enrol;
 pub mod failure;
+pub mod familiar;
 pub mod fetched;
 pub mod folders;
 pub mod index;
@@ -19,9 +21,13 @@ pub mod reseal;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_ins;
+mod stretch;
 pub mod tokens;
 pub mod unlock;
 pub mod view;
+
+#[cfg(test)]
+mod tests;
 
 use crate::audit::{Actor, Origin};
 use crate::keyring::Identity;

@@ -17,7 +17,7 @@ use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
     CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow, MailboxRow,
     MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow,
-    SummaryRow, TenantNameRow, TenantRow, UserRow, ViewRow,
+    SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -149,6 +149,7 @@ pub(super) async fn user(vault: &Vault, user: UserRef) -> Result<(), OwnerError>
     batch.delete_prefix(row_key::<ViewRow>(&[user.user.as_bytes()]));
     batch.delete(row_key::<MailboxRow>(&[user.user.as_bytes()]));
     batch.delete_prefix(row_key::<SoftlockRow>(&[user.user.as_bytes()]));
+    batch.delete(row_key::<UsedCodesRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]));
     batch.delete(row_key::<UserRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]));
     let _committed = vault.records.commit(batch).await?;
     vault.mailboxes.forget(user);

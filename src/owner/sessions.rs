@@ -49,8 +49,10 @@ impl Token {
 struct Held {
     user: UserRef,
     wrapped: Vec<u8>,
-    /// Outside of it the session is over: a clock that is set back ends it, and lengthens none.
+    /// Outside of it the session is over.
     span: Range<Timestamp>,
+    /// It ended, and waits for the log to say so: no clock that is set anew brings it back.
+    over: bool,
     origin: Origin,
     revealed: u64,
 }
@@ -66,11 +68,31 @@ pub struct Ended {
 /// The live sessions.
 #[derive(Default)]
 pub struct Sessions {
-    unlocks: Mutex<HashMap<SessionId, Held>>,
+    unlocks: Mutex<Table>,
     /// Who is signed in to the dashboard.
     pub sign_ins: SignIns,
     /// Challenges to passkeys that wait for their answer.
     pub(super) ceremonies: Ceremonies,
+}
+
+#[derive(Default)]
+struct Table {
+    sessions: HashMap<SessionId, Held>,
+    latest: Latest,
+}
+
+/// The latest time that was seen. Time that goes back ends sessions, and lengthens none.
+#[derive(Default)]
+pub(super) struct Latest(Option<Timestamp>);
+
+impl Latest {
+    /// Notes the time, and says whether it was set back: by more than clocks are corrected by all day.
+    pub(super) fn went_back(&mut self, now: Timestamp) -> bool {
+        let latest = self.0.unwrap_or(now);
+        let back = now.plus(CORRECTED) < latest;
+        self.0 = Some(if back { now } else { latest.max(now) });
+        back
+    }
 }
 
 impl Sessions {
@@ -84,19 +106,19 @@ impl Sessions {
     ) -> Result<Token, OwnerError> {
         let token = Token::generate();
         let wrapped = token.half.seal(&token.id, key.0.reveal().as_bytes());
-        let mut held = self.held();
-        if held.len() >= MAX_SESSIONS {
+        let mut table = self.at(span.start);
+        if table.sessions.len() >= MAX_SESSIONS {
             return Err(OwnerError::SoftLocked(std::time::Duration::from_secs(60)));
         }
-        held.insert(token.id, Held { user, wrapped, span, origin, revealed: 0 });
+        table.sessions.insert(token.id, Held { user, wrapped, span, over: false, origin, revealed: 0 });
         Ok(token)
     }
 
     /// Opens the owner key of a live session.
     pub fn resume(&self, token: &Token, now: Timestamp) -> Result<Unlocked, OwnerError> {
-        let held = self.held();
-        let live = |session: &&Held| session.span.contains(&now);
-        let session = held.get(&token.id).filter(live).ok_or(OwnerError::SessionEnded)?;
+        let table = self.at(now);
+        let live = |session: &&Held| !session.over;
+        let session = table.sessions.get(&token.id).filter(live).ok_or(OwnerError::SessionEnded)?;
         let text = token.half.open(&token.id, &session.wrapped).map_err(|_| OwnerError::SessionEnded)?;
         let text = std::str::from_utf8(&text).map_err(|_| OwnerError::SessionEnded)?;
         let key = OwnerKey(Identity::parse(text)?);
@@ -106,19 +128,19 @@ impl Sessions {
     /// Whether the session that this was resumed from is still open. A key that came by the recovery
     /// code has none, and is never asked.
     pub fn is_open(&self, unlocked: &Unlocked, now: Timestamp) -> bool {
-        let held = self.held();
-        unlocked.session.and_then(|id| held.get(&id)).is_some_and(|session| session.span.contains(&now))
+        let table = self.at(now);
+        unlocked.session.and_then(|id| table.sessions.get(&id)).is_some_and(|session| !session.over)
     }
 
     /// Whether a user has any session open.
     pub fn has_any(&self, user: UserRef, now: Timestamp) -> bool {
-        self.held().values().any(|session| session.user == user && session.span.contains(&now))
+        self.at(now).sessions.values().any(|session| session.user == user && !session.over)
     }
 
     /// Counts messages that an unlocked owner was shown.
     pub fn count_revealed(&self, unlocked: &Unlocked, messages: u64) {
         if let Some(id) = unlocked.session
-            && let Some(held) = self.held().get_mut(&id)
+            && let Some(held) = self.held().sessions.get_mut(&id)
         {
             held.revealed += messages;
         }
@@ -126,7 +148,7 @@ impl Sessions {
 
     /// Ends a session; only its token can.
     pub fn close(&self, token: &Token) -> Option<Ended> {
-        let mut held = self.held();
+        let held = &mut self.held().sessions;
         token.half.open(&token.id, &held.get(&token.id)?.wrapped).ok()?;
         held.remove(&token.id).map(Held::ended)
     }
@@ -135,15 +157,16 @@ impl Sessions {
     /// has no such session; no token is needed, since it only takes away.
     pub fn close_sign_in(&self, user: UserRef, id: &SessionId) -> Option<Option<Ended>> {
         let closed = self.sign_ins.close(user, id)?;
-        let mut held = self.held();
+        let held = &mut self.held().sessions;
         let unlock = closed.unlock.filter(|id| held.get(id).is_some_and(|session| session.user == user));
         Some(unlock.and_then(|id| held.remove(&id)).map(Held::ended))
     }
 
     /// Ends the sessions whose time is over at `now`.
     pub fn expire(&self, now: Timestamp) -> Vec<Ended> {
-        self.held()
-            .extract_if(|_, session| !session.span.contains(&now))
+        self.at(now)
+            .sessions
+            .extract_if(|_, session| session.over)
             .map(|(_, session)| session.ended())
             .collect()
     }
@@ -152,6 +175,7 @@ impl Sessions {
     pub fn close_all_of(&self, user: UserRef) -> Vec<Ended> {
         self.sign_ins.close_all_of(user);
         self.held()
+            .sessions
             .extract_if(|_, session| session.user == user)
             .map(|(_, session)| session.ended())
             .collect()
@@ -159,10 +183,20 @@ impl Sessions {
 
     /// How many unlock sessions are open.
     pub fn count(&self, now: Timestamp) -> usize {
-        self.held().values().filter(|session| session.span.contains(&now)).count()
+        self.at(now).sessions.values().filter(|session| !session.over).count()
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Held>> {
+    /// The sessions, those that are over at `now` marked for good.
+    fn at(&self, now: Timestamp) -> std::sync::MutexGuard<'_, Table> {
+        let mut table = self.held();
+        let back = table.latest.went_back(now);
+        for session in table.sessions.values_mut() {
+            session.over |= back || !session.span.contains(&now);
+        }
+        table
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Table> {
         // Nothing panics while the lock is held, and a map is whole between two operations.
         self.unlocks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -176,6 +210,8 @@ impl Held {
 
 /// More live sessions than people at one server; a bound for memory.
 const MAX_SESSIONS: usize = 10_000;
+/// Seconds back that are no setting of the clock: NTP steps by less, and a second is as it is cut.
+const CORRECTED: std::time::Duration = std::time::Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -216,6 +252,35 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_a_clock_has_ended_stays_ended() {
+        let yesterday = Timestamp::from_unix(NOW.unix() - 86_400);
+        let within = Timestamp::from_unix(NOW.unix() + 300);
+        for (seen, set) in [(NOW, yesterday), (within, NOW), (LATER, NOW)] {
+            let (sessions, token, _) = session();
+            let _live_or_over = sessions.resume(&token, seen);
+            assert_eq!(sessions.count(set), 0, "{set:?} after {seen:?}");
+            for now in [set, NOW, within] {
+                assert!(matches!(sessions.resume(&token, now), Err(OwnerError::SessionEnded)), "{now:?}");
+            }
+            assert_eq!(sessions.expire(within).len(), 1, "and the log hears of it");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_corrected_by_a_second_ends_nothing() {
+        let (sessions, token, _) = session();
+        for seconds in [5, 4, 5, 3, 5] {
+            let now = Timestamp::from_unix(NOW.unix() + seconds);
+            assert!(sessions.resume(&token, now).is_ok());
+        }
+        // And it lengthens nothing beyond that second.
+        let end = Timestamp::from_unix(LATER.unix() - 1);
+        assert!(sessions.resume(&token, end).is_ok());
+        assert!(sessions.resume(&token, LATER).is_err());
+        assert!(sessions.resume(&token, end).is_err());
+    }
+
+    #[test]
     fn the_name_of_a_session_alone_opens_and_closes_nothing() {
         let (sessions, token, _) = session();
         let forged = Token { id: token.id, half: RecordKey::generate() };
@@ -228,7 +293,7 @@ mod tests {
     fn what_the_server_holds_does_not_name_the_key() {
         let (sessions, token, text) = session();
         let held = sessions.held();
-        let wrapped = &held[&token.id].wrapped;
+        let wrapped = &held.sessions[&token.id].wrapped;
         assert!(!wrapped.windows(16).any(|window| text.as_bytes().windows(16).any(|part| part == window)));
     }
 }

@@ -2,18 +2,23 @@
 //!
 //! The same order as an unlock: the attempt counts as failed before it is looked at, Argon2id runs
 //! for unknown names too, and the opening of the view is in the audit log before it is handed out.
+//! A name that nobody has is counted, answered and written down in as many steps as any other.
 
-use super::unlock::{Door, clear_attempts, count_attempt, password_key, refuse};
+use super::familiar::{self, Familiar};
+use super::stretch::{Stretched, network, try_password};
+use super::unlock::refuse;
 use super::view::dashboard_binding;
 use super::{By, OwnerError};
 use crate::audit::{Act, Actor, Draft, Origin, Protocol, Recorded, Refusal};
-use crate::keyring::{Identity, KeySlot, Passphrase, PasswordHashing, PasswordKey};
+use crate::keyring::{Identity, KeySlot, Passphrase, PasswordHashing};
 use crate::names::ViewId;
 use crate::net::metrics::{self, Outcome};
 use crate::store::ledger::Batch;
+use crate::tenant::attempts::Attempt;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{LastUsedRow, UserRow};
 use crate::vault::Vault;
+use crate::vault::hashing::{Place, Share};
 
 /// What a person brings to the sign-in page.
 pub struct Entrance {
@@ -23,6 +28,8 @@ pub struct Entrance {
     pub password: Passphrase,
     /// Where they are.
     pub origin: Origin,
+    /// What their browser carries of sign-ins before; see [`familiar`].
+    pub familiar: String,
 }
 
 /// A person who has signed in: their view is open, the whole is not.
@@ -34,31 +41,75 @@ pub struct SignedIn {
     /// Its identity.
     pub(super) identity: Identity,
     /// What the password yielded; with a code it opens the owner's keyslot.
-    pub(super) password: PasswordKey,
+    pub(super) password: Stretched,
     /// The audit entry of the view's opening.
     pub recorded: Recorded,
 }
 
 /// Signs in with a password.
 pub async fn sign_in(vault: &Vault, entrance: Entrance) -> Result<SignedIn, OwnerError> {
-    let Some((user, row)) = registry::user_named(&vault.records, &entrance.login)? else {
-        let _same_work = password_key(vault, entrance.password, PasswordHashing::fresh()).await?;
-        return Err(OwnerError::Refused);
-    };
-    let by = By { actor: Actor::User { user: user.user }, origin: entrance.origin };
-    count_attempt(vault, user, Door::SignIn).await?;
-    let opened = open(vault, user, &row, entrance.password).await;
-    let Ok((view, identity, password)) = opened else {
-        vault.metrics.login(metrics::Protocol::dashboard, Outcome::failed);
-        let cause = if row.disabled { Refusal::Disabled } else { Refusal::WrongCredential };
-        let act = Act::SignInRefused { protocol: Protocol::Dashboard, cause };
-        return Err(refuse(vault, user, By { actor: Actor::Nobody, ..by }, act, OwnerError::Refused).await);
-    };
-    clear_attempts(vault, user, Door::SignIn).await?;
+    let Entrance { login, password, origin, familiar } = entrance;
+    let found = registry::user_named(&vault.records, &login)?;
+    let browser = found.as_ref().and_then(|(user, _)| familiar::find(vault, &familiar, *user));
+    let attempt = attempt(vault, &login, origin, browser);
+    // Whoever has to wait does so without a place, and whoever finds none has not tried.
+    attempt.admit(&vault.records, vault.clock.now())?;
+    let share = browser.map_or_else(|| Share::of(origin), |browser| Share::Known(browser.user.user));
+    let place = vault.hashing.place(share).await?;
+    attempt.count(&vault.records, vault.clock.now()).await?;
+    match open(place, found.as_ref(), password).await {
+        Ok(Some(opened)) => enter(vault, &attempt, opened, origin).await,
+        Ok(None) => Err(refused(vault, &attempt, found, origin).await),
+        Err(error) => {
+            attempt.take_back(&vault.records, vault.clock.now()).await?;
+            Err(error)
+        }
+    }
+}
+
+fn attempt(vault: &Vault, login: &str, origin: Origin, browser: Option<Familiar>) -> Attempt {
+    match browser {
+        Some(browser) => Attempt::of_known(&vault.records, &browser.name()),
+        None => Attempt::of_stranger(&vault.records, login, network(origin)),
+    }
+}
+
+struct Opened {
+    user: UserRef,
+    view: ViewId,
+    identity: Identity,
+    password: Stretched,
+}
+
+async fn enter(
+    vault: &Vault,
+    attempt: &Attempt,
+    Opened { user, view, identity, password }: Opened,
+    origin: Origin,
+) -> Result<SignedIn, OwnerError> {
+    attempt.succeeded(&vault.records).await?;
     note(vault, user);
-    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, Act::SignedIn)).await?;
+    let draft = Draft::new(Actor::User { user: user.user }, origin, Act::SignedIn);
+    let recorded = vault.audit.record(user.tenant, draft).await?;
     vault.metrics.login(metrics::Protocol::dashboard, Outcome::ok);
     Ok(SignedIn { user, view, identity, password, recorded })
+}
+
+/// What a wrong password is told, and a name that nobody has. Either costs one more durable write.
+async fn refused(
+    vault: &Vault,
+    attempt: &Attempt,
+    found: Option<(UserRef, UserRow)>,
+    origin: Origin,
+) -> OwnerError {
+    vault.metrics.login(metrics::Protocol::dashboard, Outcome::failed);
+    let Some((user, row)) = found else {
+        let written = attempt.write_again(&vault.records).await;
+        return written.err().map_or(OwnerError::Refused, OwnerError::from);
+    };
+    let cause = if row.disabled { Refusal::Disabled } else { Refusal::WrongCredential };
+    let act = Act::SignInRefused { protocol: Protocol::Dashboard, cause };
+    refuse(vault, user, By { actor: Actor::Nobody, origin }, act, OwnerError::Refused).await
 }
 
 /// Notes when the person last signed in. Nobody waits for it.
@@ -71,18 +122,23 @@ fn note(vault: &Vault, user: UserRef) {
 
 /// Opens the dashboard's keyslot. The password is hashed in every case.
 async fn open(
-    vault: &Vault,
-    user: UserRef,
-    row: &UserRow,
+    place: Place,
+    found: Option<&(UserRef, UserRow)>,
     password: Passphrase,
-) -> Result<(ViewId, Identity, PasswordKey), OwnerError> {
-    let access = row.dashboard.as_ref();
-    let slot = access.and_then(|access| KeySlot::from_bytes(&access.slot).ok());
+) -> Result<Option<Opened>, OwnerError> {
+    let access = found.and_then(|(user, row)| Some((*user, row.dashboard.clone()?, row.disabled)));
+    let slot = access.as_ref().and_then(|(_, access, _)| KeySlot::from_bytes(&access.slot).ok());
     let hashing = slot.as_ref().and_then(KeySlot::hashing).copied().unwrap_or_else(PasswordHashing::fresh);
-    let key = password_key(vault, password, hashing).await?;
-    let (Some(access), Some(slot), false) = (access, slot, row.disabled) else {
-        return Err(OwnerError::Refused);
+    let Some(((user, access, disabled), slot)) = access.zip(slot) else {
+        let _same_work = try_password(place, password, hashing, |_| false).await?;
+        return Ok(None);
     };
-    let identity = slot.open(&key.dashboard_slot_key(), &dashboard_binding(user, access.view));
-    Ok((access.view, identity.map_err(|_| OwnerError::Refused)?, key))
+    let binding = dashboard_binding(user, access.view);
+    let tried = slot.clone();
+    let opens = move |key: &crate::keyring::PasswordKey| {
+        !disabled && tried.open(&key.dashboard_slot_key(), &binding).is_ok()
+    };
+    let Some(password) = try_password(place, password, hashing, opens).await? else { return Ok(None) };
+    let identity = slot.open(&password.key.dashboard_slot_key(), &binding)?;
+    Ok(Some(Opened { user, view: access.view, identity, password }))
 }

@@ -11,8 +11,10 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::OwnerError;
-use super::sessions::{SessionId, Token};
+use super::familiar::Familiar;
+use super::sessions::{Latest, SessionId, Token};
 use super::sign_in::SignedIn;
+use super::stretch::Stretched;
 use crate::audit::{Origin, Recorded};
 use crate::clock::Timestamp;
 use crate::keyring::{Identity, PasswordKey, RecordKey};
@@ -32,7 +34,7 @@ pub struct Browser {
 struct Held {
     user: UserRef,
     view: ViewId,
-    /// Identity of the view, then the stretched password.
+    /// Identity of the view, then the stretched password, then the one for slots wrapped anew.
     wrapped: Vec<u8>,
     recorded: Arc<Recorded>,
     since: Timestamp,
@@ -54,7 +56,13 @@ struct HeldUnlock {
 
 /// The live sessions.
 #[derive(Default)]
-pub struct SignIns(Mutex<HashMap<SessionId, Held>>);
+pub struct SignIns(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    sessions: HashMap<SessionId, Held>,
+    latest: Latest,
+}
 
 /// A session that a request has resumed.
 pub struct Visit {
@@ -70,6 +78,8 @@ pub struct Visit {
     pub csrf: String,
     /// The unlock session, and when it ends.
     pub unlock: Option<(Token, Timestamp)>,
+    /// What the browser is known for besides the session; whoever reads its cookies sets it.
+    pub familiar: Option<Familiar>,
     wrapped: Zeroizing<Vec<u8>>,
 }
 
@@ -105,9 +115,15 @@ impl SignIns {
         now: Timestamp,
     ) -> Result<Token, OwnerError> {
         let token = Token::generate();
-        let mut secret = Zeroizing::new(Vec::with_capacity(256));
+        let mut secret = Zeroizing::new(Vec::with_capacity(512));
         secret.extend_from_slice(signed.identity.expose());
-        secret.extend_from_slice(&signed.password.expose());
+        let Stretched { key, next } = &signed.password;
+        for key in [Some(key), next.as_ref()].into_iter().flatten() {
+            let key = key.expose();
+            // A stretched password has some 70 octets.
+            secret.push(u8::try_from(key.len()).map_err(|_| OwnerError::Unavailable)?);
+            secret.extend_from_slice(&key);
+        }
         let held = Held {
             user: signed.user,
             view: signed.view,
@@ -120,8 +136,8 @@ impl SignIns {
             csrf: data_encoding::BASE64URL_NOPAD.encode(RecordKey::generate().expose()),
             unlock: None,
         };
-        let mut sessions = self.held();
-        sessions.retain(|_, session| session.is_live(now));
+        let mut table = self.at(now);
+        let sessions = &mut table.sessions;
         if sessions.len() >= MAX_SESSIONS {
             return Err(OwnerError::SoftLocked(Duration::from_secs(60)));
         }
@@ -138,9 +154,9 @@ impl SignIns {
         origin: Origin,
         now: Timestamp,
     ) -> Result<Visit, OwnerError> {
-        let mut sessions = self.held();
-        let fits = |held: &&mut Held| held.is_live(now) && held.browser.print == *browser;
-        let held = sessions.get_mut(&token.id).filter(fits).ok_or(OwnerError::SessionEnded)?;
+        let mut table = self.at(now);
+        let fits = |held: &&mut Held| held.browser.print == *browser;
+        let held = table.sessions.get_mut(&token.id).filter(fits).ok_or(OwnerError::SessionEnded)?;
         let opened = token.half.open(&token.id, &held.wrapped).map_err(|_| OwnerError::SessionEnded)?;
         held.seen = now;
         held.unlock.take_if(|unlock| now >= unlock.until || now < held.since);
@@ -156,6 +172,7 @@ impl SignIns {
             recorded: held.recorded.clone(),
             csrf: held.csrf.clone(),
             unlock,
+            familiar: None,
             wrapped: Zeroizing::new(opened.to_vec()),
         })
     }
@@ -163,14 +180,14 @@ impl SignIns {
     /// Keeps an unlock in the session that asked for it.
     pub fn attach(&self, token: &Token, unlock: &Token, until: Timestamp, origin: Origin) {
         let wrapped = token.half.seal(UNLOCK, unlock.reveal().as_bytes());
-        if let Some(held) = self.held().get_mut(&token.id) {
+        if let Some(held) = self.held().sessions.get_mut(&token.id) {
             held.unlock = Some(HeldUnlock { id: unlock.id, token: wrapped, until, origin });
         }
     }
 
     /// Forgets the unlock of a session.
     pub fn detach(&self, id: &SessionId) {
-        if let Some(held) = self.held().get_mut(id) {
+        if let Some(held) = self.held().sessions.get_mut(id) {
             held.unlock = None;
         }
     }
@@ -178,20 +195,20 @@ impl SignIns {
     /// Ends a session of this user; none if there is no such one. The unlock that it holds is for
     /// [`super::sessions::Sessions::close_sign_in`] to end.
     pub(super) fn close(&self, user: UserRef, id: &SessionId) -> Option<Closed> {
-        let mut sessions = self.held();
+        let sessions = &mut self.held().sessions;
         sessions.get(id).filter(|held| held.user == user)?;
         sessions.remove(id).map(|held| Closed { unlock: held.unlock.map(|unlock| unlock.id) })
     }
 
     /// Ends every session of a user.
     pub fn close_all_of(&self, user: UserRef) {
-        self.held().retain(|_, held| held.user != user);
+        self.held().sessions.retain(|_, held| held.user != user);
     }
 
     /// The live sessions of a user, newest first.
     pub fn list(&self, user: UserRef, now: Timestamp) -> Vec<Shown> {
-        let sessions = self.held();
-        let mine = sessions.iter().filter(|(_, held)| held.user == user && held.is_live(now));
+        let table = self.at(now);
+        let mine = table.sessions.iter().filter(|(_, held)| held.user == user);
         let mut shown: Vec<Shown> = mine
             .map(|(id, held)| Shown {
                 id: *id,
@@ -209,8 +226,8 @@ impl SignIns {
     /// The live sessions of a tenant's users, newest first.
     pub fn list_of_tenant(&self, tenant: TenantId, now: Timestamp) -> Vec<(UserRef, Shown)> {
         let users: BTreeSet<UserId> = {
-            let sessions = self.held();
-            let ours = sessions.values().filter(|held| held.user.tenant == tenant);
+            let table = self.held();
+            let ours = table.sessions.values().filter(|held| held.user.tenant == tenant);
             ours.map(|held| held.user.user).collect()
         };
         let users = users.into_iter().map(|user| UserRef { tenant, user });
@@ -223,22 +240,28 @@ impl SignIns {
 
     /// How many sessions are live.
     pub fn count(&self, now: Timestamp) -> usize {
-        self.held().values().filter(|held| held.is_live(now)).count()
+        self.at(now).sessions.len()
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Held>> {
+    /// The sessions that are live at `now`. The others are gone for good, whatever the clock says next.
+    fn at(&self, now: Timestamp) -> std::sync::MutexGuard<'_, Table> {
+        let mut table = self.held();
+        if table.latest.went_back(now) {
+            table.sessions.clear();
+        }
+        table.sessions.retain(|_, session| session.is_live(now));
+        table
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Table> {
         // Nothing panics while the lock is held, and a map is whole between two operations.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 impl Held {
-    /// A clock that is set back ends sessions, and lengthens none.
     fn is_live(&self, now: Timestamp) -> bool {
-        now >= self.since
-            && now < self.since.plus(LONGEST)
-            && now >= self.seen
-            && now < self.seen.plus(SILENCE)
+        now < self.since.plus(LONGEST) && now < self.seen.plus(SILENCE)
     }
 }
 
@@ -250,9 +273,17 @@ impl Visit {
     }
 
     /// What the password yielded at the sign-in.
-    pub(super) fn password(&self) -> Result<PasswordKey, OwnerError> {
-        let octets = self.wrapped.get(32..).ok_or(OwnerError::SessionEnded)?;
-        Ok(PasswordKey::from_exposed(octets)?)
+    pub(super) fn password(&self) -> Result<Stretched, OwnerError> {
+        let mut rest = self.wrapped.get(32..).unwrap_or_default();
+        let mut keys = Vec::with_capacity(2);
+        while let Some((length, behind)) = rest.split_first() {
+            let (key, behind) =
+                behind.split_at_checked(usize::from(*length)).ok_or(OwnerError::SessionEnded)?;
+            keys.push(PasswordKey::from_exposed(key)?);
+            rest = behind;
+        }
+        let mut keys = keys.into_iter();
+        Ok(Stretched { key: keys.next().ok_or(OwnerError::SessionEnded)?, next: keys.next() })
     }
 }
 

@@ -3,22 +3,25 @@
 //! Order is everything here: the attempt counts as failed before it is looked at, the code's step
 //! is burned before the share is released, the audit entry is durable before the session exists.
 
+use super::familiar::Familiar;
 use super::sessions::{Ended, Sessions, Token};
 use super::sign_ins::Visit;
-use super::{By, OwnerError, OwnerKey, Unlocked};
+use super::stretch::{Stretched, network, try_password};
+use super::view::dashboard_binding;
+use super::{By, OwnerError, OwnerKey, Unlocked, codes};
 use crate::audit::{Act, Actor, Draft, LockCause, Origin, Reason, Recorded, Refusal, UnlockMethod};
-use crate::keyring::{
-    KeySlot, Passphrase, PasswordHashing, PasswordKey, RecoveryCode, SlotBinding, TotpEnrolment,
-};
-use crate::names::{MessageId, TenantId};
+use crate::keyring::{KeySlot, Passphrase, PasswordHashing, PasswordKey, RecoveryCode, SlotBinding};
+use crate::names::{CredentialId, MessageId, TenantId};
 use crate::net::metrics::Outcome;
 use crate::records::Versioned;
 use crate::store::blobs::{BlobError, BlobName};
-use crate::store::ledger::Batch;
+use crate::store::ledger::{Batch, CommitError};
+use crate::tenant::attempts;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{SoftlockRow, TenantRow, UserRow};
 use crate::tenant::softlock;
 use crate::vault::Vault;
+use crate::vault::hashing::{Place, Share};
 
 /// What a person brings.
 pub struct Attempt {
@@ -32,6 +35,8 @@ pub struct Attempt {
     pub reason: Option<String>,
     /// Where they are.
     pub origin: Origin,
+    /// The token for the HTTP API that the request came with, if it came with a good one.
+    pub token: Option<(UserRef, CredentialId)>,
 }
 
 /// An open session.
@@ -44,18 +49,45 @@ pub struct Opened {
     pub recorded: Recorded,
 }
 
-/// Opens an unlock session with password and code, for a caller who has not signed in.
+/// Opens an unlock session with password and code, for a caller who has not signed in. The password
+/// counts apart from the code: whoever has neither keeps nobody from unlocking.
 pub async fn unlock(vault: &Vault, sessions: &Sessions, attempt: Attempt) -> Result<Opened, OwnerError> {
-    let reason = attempt.reason.as_deref().map(Reason::parse).transpose()?;
-    let Some((user, row)) = registry::user_named(&vault.records, &attempt.login)? else {
-        return refuse_unknown(vault, attempt.password).await;
+    let Attempt { login, password, code, reason, origin, token } = attempt;
+    let reason = reason.as_deref().map(Reason::parse).transpose()?;
+    let found = registry::user_named(&vault.records, &login)?;
+    let (counted, share) = match token {
+        Some((user, id)) => {
+            (attempts::Attempt::of_known(&vault.records, id.as_bytes()), Share::Known(user.user))
+        }
+        None => (attempts::Attempt::of_stranger(&vault.records, &login, network(origin)), Share::of(origin)),
     };
-    let knock = Knock { user, reason, origin: attempt.origin, method: UnlockMethod::PasswordAndTotp };
+    counted.admit(&vault.records, vault.clock.now())?;
+    let place = vault.hashing.place(share).await?;
+    counted.count(&vault.records, vault.clock.now()).await?;
+    let proven = match prove(place, found.as_ref(), password).await {
+        Ok(proven) => proven,
+        Err(error) => {
+            counted.take_back(&vault.records, vault.clock.now()).await?;
+            return Err(error);
+        }
+    };
+    let Some((user, row)) = found else {
+        counted.write_again(&vault.records).await?;
+        return Err(OwnerError::Refused);
+    };
+    let Some(password) = proven else {
+        vault.metrics.unlock(Outcome::failed);
+        let by = By { actor: Actor::User { user: user.user }, origin };
+        let cause = if row.disabled { Refusal::Disabled } else { Refusal::WrongCredential };
+        return Err(refuse(vault, user, by, Act::UnlockRefused { cause }, OwnerError::Refused).await);
+    };
+    counted.succeeded(&vault.records).await?;
+    let door = if origin == Origin::UnixSocket { Door::Socket } else { Door::Newcomer };
+    let knock = Knock { user, reason, origin, method: UnlockMethod::PasswordAndTotp, door };
     let proof = async {
-        let (key, password) = verify(vault, user, &row, attempt.password, &attempt.code).await?;
-        super::enrol::give_dashboard(vault, user, &row, &key, &password)
-            .await
-            .map_err(|error| (Refusal::WrongCredential, error))?;
+        let key = codes::open(vault, user, &password, &code, row.dashboard.is_some()).await?;
+        super::enrol::give_dashboard(vault, user, &row, &key, &password.key).await.map_err(Denied::Fault)?;
+        super::enrol::renew(vault, user, &key, &password).await;
         Ok(key)
     };
     admit(vault, sessions, knock, proof).await
@@ -72,11 +104,13 @@ pub async fn unlock_signed_in(
 ) -> Result<Opened, OwnerError> {
     let user = visit.user;
     let reason = reason.map(Reason::parse).transpose()?;
-    let row = registry::user(&vault.records, user)?.ok_or(OwnerError::Refused)?;
-    let knock = Knock { user, reason, origin, method: UnlockMethod::PasswordAndTotp };
+    let door = Door::of(visit);
+    let knock = Knock { user, reason, origin, method: UnlockMethod::PasswordAndTotp, door };
     let proof = async {
-        let password = visit.password().map_err(|error| (Refusal::WrongCredential, error))?;
-        by_code(vault, user, &row, &password, code).await
+        let password = visit.password().map_err(Denied::Fault)?;
+        let key = codes::open(vault, user, &password, code, true).await?;
+        super::enrol::renew(vault, user, &key, &password).await;
+        Ok(key)
     };
     admit(vault, sessions, knock, proof).await
 }
@@ -90,15 +124,14 @@ pub async fn step_up(
     message: MessageId,
     origin: Origin,
 ) -> Result<(), OwnerError> {
-    let user = visit.user;
-    let row = registry::user(&vault.records, user)?.ok_or(OwnerError::Refused)?;
-    count_attempt(vault, user, Door::Unlock).await?;
+    let (user, door) = (visit.user, Door::of(visit));
+    let password = visit.password()?;
+    count_attempt(vault, user, door).await?;
     let by = By { actor: Actor::User { user: user.user }, origin };
-    if let Err((cause, error)) = by_code(vault, user, &row, &visit.password()?, code).await {
-        vault.metrics.unlock(Outcome::failed);
-        return Err(refuse(vault, user, by, Act::UnlockRefused { cause }, error).await);
+    if let Err(denied) = codes::open(vault, user, &password, code, true).await {
+        return Err(deny(vault, user, door, by, denied).await);
     }
-    clear_attempts(vault, user, Door::Unlock).await?;
+    clear_attempts(vault, user, door).await?;
     let draft = Draft::new(by.actor, origin, Act::SteppedUp { message });
     let _recorded = vault.audit.record(user.tenant, draft).await?;
     Ok(())
@@ -110,26 +143,41 @@ pub(super) struct Knock {
     pub reason: Option<Reason>,
     pub origin: Origin,
     pub method: UnlockMethod,
+    pub door: Door,
+}
+
+/// Why a proof opens nothing.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// It is wrong: recorded and counted.
+    Wrong(Refusal),
+    /// The code belongs to another time, by so many seconds: recorded and counted.
+    ClockOff(i64),
+    /// The server could not look: that says nothing of the proof, and does not count.
+    Fault(OwnerError),
+}
+
+impl<E: Into<OwnerError>> From<E> for Denied {
+    fn from(error: E) -> Self {
+        Self::Fault(error.into())
+    }
 }
 
 /// Counts the attempt, waits for its proof, records what came of it, and opens the session.
 pub(super) async fn admit(
     vault: &Vault,
     sessions: &Sessions,
-    Knock { user, reason, origin, method }: Knock,
-    proof: impl Future<Output = Result<OwnerKey, (Refusal, OwnerError)>>,
+    Knock { user, reason, origin, method, door }: Knock,
+    proof: impl Future<Output = Result<OwnerKey, Denied>>,
 ) -> Result<Opened, OwnerError> {
     require_reason(vault, user.tenant, reason.as_ref())?;
-    count_attempt(vault, user, Door::Unlock).await?;
+    count_attempt(vault, user, door).await?;
     let by = By { actor: Actor::User { user: user.user }, origin };
     let key = match proof.await {
         Ok(key) => key,
-        Err((cause, error)) => {
-            vault.metrics.unlock(Outcome::failed);
-            return Err(refuse(vault, user, by, Act::UnlockRefused { cause }, error).await);
-        }
+        Err(denied) => return Err(deny(vault, user, door, by, denied).await),
     };
-    clear_attempts(vault, user, Door::Unlock).await?;
+    clear_attempts(vault, user, door).await?;
     let lasts = vault.settings.unlock_lasts;
     let mut draft = Draft::new(by.actor, origin, Act::UnlockBegun { method, seconds: lasts.as_secs() });
     if let Some(reason) = reason {
@@ -138,8 +186,45 @@ pub(super) async fn admit(
     let recorded = vault.audit.record(user.tenant, draft).await?;
     let now = vault.clock.now();
     let until = now.plus(lasts);
-    vault.metrics.unlock(Outcome::ok);
-    Ok(Opened { token: sessions.open(user, &key, now..until, origin)?, until, recorded })
+    match sessions.open(user, &key, now..until, origin) {
+        Ok(token) => {
+            vault.metrics.unlock(Outcome::ok);
+            Ok(Opened { token, until, recorded })
+        }
+        Err(error) => Err(came_to_nothing(vault, by, &recorded, error).await),
+    }
+}
+
+/// Records what was wrong; what the server itself could not do is not counted.
+async fn deny(vault: &Vault, user: UserRef, door: Door, by: By, denied: Denied) -> OwnerError {
+    let (cause, error) = match denied {
+        Denied::Fault(error) => {
+            // If that cannot be written either, it is the same trouble.
+            let _same_trouble = take_back(vault, user, door).await;
+            return error;
+        }
+        Denied::ClockOff(ahead) => (Refusal::ClockOff, OwnerError::ClockOff(ahead)),
+        Denied::Wrong(cause @ Refusal::CodeUsedBefore) => (cause, OwnerError::CodeUsed),
+        Denied::Wrong(cause) => (cause, OwnerError::Refused),
+    };
+    vault.metrics.unlock(Outcome::failed);
+    refuse(vault, user, by, Act::UnlockRefused { cause }, error).await
+}
+
+/// Says in the log that what an entry announces did not happen. If that cannot be written either, both
+/// are in the server's own log.
+pub(super) async fn came_to_nothing(
+    vault: &Vault,
+    by: By,
+    recorded: &Recorded,
+    error: OwnerError,
+) -> OwnerError {
+    let act = Act::Failed { of: recorded.sequence() };
+    let written = vault.audit.record(recorded.tenant(), Draft::new(by.actor, by.origin, act)).await;
+    if let Err(unwritten) = written {
+        tracing::error!(%error, %unwritten, "an act failed, and the audit log does not say so");
+    }
+    error
 }
 
 /// Records a refusal; what the caller is told is `error`, or that not even that could be recorded.
@@ -150,21 +235,30 @@ pub(super) async fn refuse(vault: &Vault, user: UserRef, by: By, act: Act, error
     }
 }
 
-/// Doors that count failures apart: a right password must not forgive wrong codes.
+/// Doors that count wrong codes apart. A right password is in all of them: whoever has one and guesses
+/// codes shuts the door of newcomers, and not those that only the owner came through before.
 #[derive(Clone, Copy)]
 pub(super) enum Door {
-    /// Password alone.
-    SignIn,
-    /// Password and second factor.
-    Unlock,
+    /// A browser or program in which the whole was never unlocked.
+    Newcomer,
+    /// A browser in which it was.
+    Browser([u8; 16]),
+    /// The administration socket, which root and the server's own user alone may use.
+    Socket,
 }
 
 impl Door {
+    pub(super) fn of(visit: &Visit) -> Self {
+        let known = visit.familiar.filter(|familiar: &Familiar| familiar.unlocked);
+        known.map_or(Self::Newcomer, |familiar| Self::Browser(familiar.browser))
+    }
+
     /// What follows the user in the key of the door's soft lock.
-    fn name(self) -> &'static [u8] {
+    fn name(&self) -> &[u8] {
         match self {
-            Self::SignIn => b"sign-in",
-            Self::Unlock => b"",
+            Self::Newcomer => b"",
+            Self::Browser(browser) => browser,
+            Self::Socket => b"socket",
         }
     }
 }
@@ -181,118 +275,99 @@ pub async fn recover(
         Err(BlobError::NotFound) => return Err(OwnerError::RecoveryGone),
         read => read?,
     };
-    let identity = tokio::task::spawn_blocking(move || code.open(&file))
-        .await
-        .map_err(|_| OwnerError::Stopping)?
-        .map_err(|_| OwnerError::Refused)?;
+    let place = vault.hashing.place(Share::of(origin)).await?;
+    let identity = place.run(move || code.open(&file)).await?.map_err(|_| OwnerError::Refused)?;
     let act = Act::RecoveryCodeUsed { user: user.user };
     let _recorded =
         vault.audit.record(user.tenant, Draft::new(Actor::User { user: user.user }, origin, act)).await?;
     Ok(Unlocked { user, key: OwnerKey(identity), session: None, origin })
 }
 
-/// Writes into the audit log that sessions have ended.
+/// Writes into the audit log that sessions have ended: of all that can be written, whatever becomes of
+/// the others. The sessions are gone already.
 pub async fn record_ends(vault: &Vault, ended: Vec<Ended>, cause: LockCause) -> Result<(), OwnerError> {
+    let mut outcome = Ok(());
     for Ended { user, revealed } in ended {
         let act = Act::UnlockEnded { cause, revealed };
         let draft = Draft::new(Actor::User { user: user.user }, Origin::Internal, act);
-        let _recorded = vault.audit.record(user.tenant, draft).await?;
+        if let Err(error) = vault.audit.record(user.tenant, draft).await {
+            outcome = outcome.and(Err(error.into()));
+        }
     }
-    Ok(())
-}
-
-/// Password to key, in a thread of its own: it takes 64 MiB and a tenth of a second.
-pub(super) async fn password_key(
-    vault: &Vault,
-    password: Passphrase,
-    hashing: PasswordHashing,
-) -> Result<PasswordKey, OwnerError> {
-    let _place = vault.hashing.acquire().await.map_err(|_| OwnerError::Stopping)?;
-    let derived = tokio::task::spawn_blocking(move || PasswordKey::derive(&password, &hashing)).await;
-    Ok(derived.map_err(|_| OwnerError::Stopping)??)
+    outcome
 }
 
 pub(super) fn binding(user: UserRef) -> SlotBinding {
     SlotBinding { tenant: user.tenant, user: Some(user.user), view: None, credential: None }
 }
 
-/// The owner key, for the right password and a fresh code. The password is hashed in every case,
-/// so that the time tells nothing.
-async fn verify(
-    vault: &Vault,
-    user: UserRef,
-    row: &UserRow,
+/// What the password yields, if it opens the dashboard's slot; none if it is wrong. The password is
+/// hashed in every case, so that the time tells nothing. Users from before there was a dashboard have
+/// no such slot: for them the code has to be right, too.
+async fn prove(
+    place: Place,
+    found: Option<&(UserRef, UserRow)>,
     password: Passphrase,
-    code: &str,
-) -> Result<(OwnerKey, PasswordKey), (Refusal, OwnerError)> {
-    let slot = KeySlot::from_bytes(&row.owner_slot).map_err(wrong)?;
-    let hashing = slot.hashing().cloned().unwrap_or_else(PasswordHashing::fresh);
-    let password =
-        password_key(vault, password, hashing).await.map_err(|error| (Refusal::WrongCredential, error))?;
-    Ok((by_code(vault, user, row, &password, code).await?, password))
-}
-
-/// The owner key, for a fresh code and what the password yielded.
-async fn by_code(
-    vault: &Vault,
-    user: UserRef,
-    row: &UserRow,
-    password: &PasswordKey,
-    code: &str,
-) -> Result<OwnerKey, (Refusal, OwnerError)> {
-    if row.disabled {
-        return Err((Refusal::Disabled, OwnerError::Refused));
-    }
-    let slot = KeySlot::from_bytes(&row.owner_slot).map_err(wrong)?;
-    let enrolment = TotpEnrolment::from_bytes(&row.totp).map_err(wrong)?;
-    let passed = enrolment
-        .check(code, vault.clock.now(), row.totp_last_step)
-        .ok_or((Refusal::WrongCode, OwnerError::Refused))?;
-    burn(vault, user, passed.step()).await.map_err(|error| (Refusal::CodeUsedBefore, error))?;
-    let slot_key = password.user_slot_key(&passed.release());
-    slot.open(&slot_key, &binding(user)).map(OwnerKey).map_err(wrong)
-}
-
-fn wrong(_: crate::keyring::KeyringError) -> (Refusal, OwnerError) {
-    (Refusal::WrongCredential, OwnerError::Refused)
-}
-
-/// Durably marks the code's step as used. Of two that come with the same code one loses.
-async fn burn(vault: &Vault, user: UserRef, step: u64) -> Result<(), OwnerError> {
-    let scope = vault.records.tenant(user.tenant);
-    let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
-    let Versioned { mut row, sealed } = scope.get_versioned::<UserRow>(&parts)?.ok_or(OwnerError::Refused)?;
-    if row.totp_last_step.is_some_and(|last| step <= last) {
-        return Err(OwnerError::Refused);
-    }
-    row.totp_last_step = Some(step);
-    let mut batch = Batch::new();
-    scope.replace(&mut batch, &parts, sealed, &row);
-    vault.records.commit(batch).await.map(|_committed| ()).map_err(|_| OwnerError::Refused)
+) -> Result<Option<Stretched>, OwnerError> {
+    let Some((user, row)) = found else {
+        let nobody = try_password(place, password, PasswordHashing::fresh(), |_| false);
+        return nobody.await;
+    };
+    let disabled = row.disabled;
+    let owner_slot = KeySlot::from_bytes(&row.owner_slot)?;
+    let Some(access) = &row.dashboard else {
+        let hashing = owner_slot.hashing().copied().unwrap_or_else(PasswordHashing::fresh);
+        return try_password(place, password, hashing, move |_| !disabled).await;
+    };
+    let (slot, binding) = (KeySlot::from_bytes(&access.slot)?, dashboard_binding(*user, access.view));
+    let hashing = slot.hashing().copied().unwrap_or_else(PasswordHashing::fresh);
+    let opens = move |key: &PasswordKey| !disabled && slot.open(&key.dashboard_slot_key(), &binding).is_ok();
+    try_password(place, password, hashing, opens).await
 }
 
 /// Refuses while the user has to wait; otherwise durably counts a failure, which success wipes out.
+/// Attempts that run beside each other are counted one by one: guessing in parallel wins nothing.
 pub(super) async fn count_attempt(vault: &Vault, user: UserRef, door: Door) -> Result<(), OwnerError> {
-    let scope = vault.records.tenant(user.tenant);
     let now = vault.clock.now();
+    change_count(vault, user, door, |row| {
+        softlock::admit(row, now).map_err(OwnerError::SoftLocked)?;
+        Ok(softlock::after_failure(row, now))
+    })
+    .await
+}
+
+/// The attempt came to nothing for a reason of the server's own: it does not count.
+async fn take_back(vault: &Vault, user: UserRef, door: Door) -> Result<(), OwnerError> {
+    let now = vault.clock.now().unix();
+    change_count(vault, user, door, |row| {
+        Ok(SoftlockRow { failures: row.failures.saturating_sub(1), until: row.until.min(now) })
+    })
+    .await
+}
+
+async fn change_count(
+    vault: &Vault,
+    user: UserRef,
+    door: Door,
+    change: impl Fn(&SoftlockRow) -> Result<SoftlockRow, OwnerError>,
+) -> Result<(), OwnerError> {
+    let scope = vault.records.tenant(user.tenant);
     let parts: [&[u8]; 2] = [user.user.as_bytes(), door.name()];
-    let read = scope.get_versioned::<SoftlockRow>(&parts)?;
-    let row = read.as_ref().map(|read| read.row.clone()).unwrap_or_default();
-    softlock::admit(&row, now).map_err(OwnerError::SoftLocked)?;
-    let mut batch = Batch::new();
-    let next = softlock::after_failure(&row, now);
-    match read {
-        Some(read) => scope.replace(&mut batch, &parts, read.sealed, &next),
-        None => scope.insert(&mut batch, &parts, &next),
-    }
-    // A conflict is an attempt that runs beside this one: guessing in parallel wins nothing.
-    match vault.records.commit(batch).await {
-        Ok(_committed) => Ok(()),
-        Err(crate::store::ledger::CommitError::Conflict) => {
-            Err(OwnerError::SoftLocked(std::time::Duration::from_secs(1)))
+    for _ in 0..MAX_CONFLICTS {
+        let read = scope.get_versioned::<SoftlockRow>(&parts)?;
+        let next = change(&read.as_ref().map(|read| read.row.clone()).unwrap_or_default())?;
+        let mut batch = Batch::new();
+        match read {
+            Some(Versioned { sealed, .. }) => scope.replace(&mut batch, &parts, sealed, &next),
+            None => scope.insert(&mut batch, &parts, &next),
         }
-        Err(error) => Err(error.into()),
+        match vault.records.commit(batch).await {
+            Ok(_committed) => return Ok(()),
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Err(CommitError::Conflict.into())
 }
 
 pub(super) async fn clear_attempts(vault: &Vault, user: UserRef, door: Door) -> Result<(), OwnerError> {
@@ -308,11 +383,7 @@ fn require_reason(vault: &Vault, tenant: TenantId, reason: Option<&Reason>) -> R
     if required && reason.is_none() { Err(OwnerError::ReasonNeeded) } else { Ok(()) }
 }
 
-/// Takes the same time as a wrong password.
-async fn refuse_unknown(vault: &Vault, password: Passphrase) -> Result<Opened, OwnerError> {
-    let _same_work = password_key(vault, password, PasswordHashing::fresh()).await?;
-    Err(OwnerError::Refused)
-}
-
 /// A recovery file has some 300 octets.
 const MAX_RECOVERY_FILE: u64 = 16 * 1024;
+/// Nobody changes one row so often that this many readings are stale.
+const MAX_CONFLICTS: usize = 32;

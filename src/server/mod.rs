@@ -35,6 +35,7 @@ use crate::store::layout::{DataFolder, LayoutError};
 use crate::store::ledger::{LedgerError, Options, RedbLedger};
 use crate::store::sweep::InFlight;
 use crate::tenant::registry;
+use crate::vault::hashing::Hashing;
 use crate::vault::{AuditRows, Mailboxes, Policies, Settings, Vault};
 
 /// Why the server does not start. Each says what to do or leads to where it is said.
@@ -155,7 +156,7 @@ fn open_vault(
         policies: Policies::default(),
         reading: Semaphore::new(crate::vault::read::BUDGET as usize),
         reading_ahead: Arc::new(Semaphore::new(crate::vault::bulk::MOST_AHEAD)),
-        hashing: Semaphore::new(2),
+        hashing: Hashing::new(),
         clock,
         metrics,
         settings: Settings {

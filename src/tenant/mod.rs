@@ -1,6 +1,7 @@
 //! Tenants, users, addresses, views and credentials: who exists, and where mail for whom goes.
 //! Holds wrapped keys and public halves; opens none of them, and never meets mail.
 
+pub mod attempts;
 pub mod directory;
 pub mod registry;
 pub mod rows;

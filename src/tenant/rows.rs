@@ -31,6 +31,7 @@ rows! {
     b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow, b'i' => ListingRow,
     b'L' => AuditEntryRow, b'n' => AuditHeadRow, b'k' => CheckpointRow,
     b'X' => ApiTokenRow, b'x' => ApiTokenListRow,
+    b'g' => AttemptsRow, b'o' => UsedCodesRow,
 }
 
 /// A tenant, under its identifier.
@@ -82,7 +83,7 @@ pub struct UserRow {
     #[n(4)]
     #[cbor(with = "secret")]
     pub totp: Zeroizing<Vec<u8>>,
-    /// The last TOTP step that was used; neither it nor one before it is taken again.
+    /// The last TOTP step that was used, in rows of earlier versions; now [`UsedCodesRow`] has it.
     #[n(5)]
     pub totp_last_step: Option<u64>,
     /// What the password alone opens: the view that the dashboard lists. None for users from
@@ -215,6 +216,40 @@ pub struct SoftlockRow {
     /// No attempt is looked at before this time, Unix seconds.
     #[n(1)]
     pub until: i64,
+}
+
+/// Failed attempts at the sign-in page, those of names that nobody has too: one of a fixed number of
+/// such rows, under the beginning of a keyed hash of what is counted.
+#[derive(Clone, Default, Encode, Decode)]
+pub struct AttemptsRow {
+    /// What is counted, in no order.
+    #[n(0)]
+    pub counted: Vec<CountedRow>,
+}
+
+/// Failed attempts by one address, on one name, or by one on the other.
+#[derive(Clone, Copy, Encode, Decode)]
+pub struct CountedRow {
+    /// What follows in the keyed hash.
+    #[n(0)]
+    pub tag: u64,
+    /// Failures since the last success.
+    #[n(1)]
+    pub failures: u32,
+    /// When it is paid off, Unix seconds.
+    #[n(2)]
+    pub until: i64,
+}
+
+/// Steps of a user's authenticator that count no more, under tenant and user.
+#[derive(Clone, Default, Encode, Decode)]
+pub struct UsedCodesRow {
+    /// Those that were used lately, or said to belong to a time to come; newest last.
+    #[n(0)]
+    pub recent: Vec<u64>,
+    /// The last one that was used.
+    #[n(1)]
+    pub last: Option<u64>,
 }
 
 /// Where mail to an address goes, under the keyed hash of the address or of a catch-all's domain.

@@ -3,6 +3,7 @@
 
 pub mod audit_rows;
 pub mod bulk;
+pub mod hashing;
 pub mod listings;
 pub mod mailboxes;
 pub mod masked;
@@ -50,8 +51,8 @@ pub struct Vault {
     pub reading: Semaphore,
     /// A place for each session that may open messages before its client takes them; see [`bulk`].
     pub reading_ahead: Arc<Semaphore>,
-    /// How many passwords may be hashed at once: each takes 64 MiB for a moment.
-    pub hashing: Semaphore,
+    /// Where passwords are hashed, a few at once.
+    pub hashing: hashing::Hashing,
     /// The time.
     pub clock: Clock,
     /// What operators watch.

@@ -26,5 +26,6 @@ mod power;
 #[expect(dead_code, reason = "the storage tests use more of it")]
 mod powercut;
 mod rivals;
+mod sign_in;
 mod stop;
 mod world;

@@ -25,6 +25,7 @@ use crate::owner::sessions::Token;
 use crate::owner::tokens::{self, Bearer};
 use crate::tenant::rows::SoftlockRow;
 use crate::tenant::softlock;
+use crate::vault::hashing::network;
 
 /// A program that was let in.
 pub struct Caller {
@@ -147,25 +148,29 @@ fn session(house: &House, caller: &Caller, headers: &HeaderMap, now: Timestamp) 
     (unlocked.user() == caller.asker.user && unlocked.by().origin == caller.asker.origin).then_some(token)
 }
 
-/// Failed knocks by address, in memory: a token cannot be guessed, so this only quiets noise.
+/// Failed knocks by address (IPv6 by /64), in memory: a token cannot be guessed, so this only quiets noise.
 #[derive(Default)]
 pub struct Knocks(Mutex<HashMap<IpAddr, SoftlockRow>>);
 
 impl Knocks {
     fn admit(&self, origin: Origin, now: Timestamp) -> Result<(), Problem> {
         let Origin::Ip { address } = origin else { return Ok(()) };
-        let row = self.held().get(&address).cloned().unwrap_or_default();
+        let row = self.held().get(&network(address)).cloned().unwrap_or_default();
         softlock::admit(&row, now).map_err(|wait| Problem::wait(wait.as_secs().max(1)))
     }
 
     fn failed(&self, origin: Origin, now: Timestamp) {
         let Origin::Ip { address } = origin else { return };
+        let address = network(address);
         let mut rows = self.held();
         if rows.len() >= MAX_ADDRESSES {
             rows.retain(|_, row| row.until > now.unix());
         }
-        if rows.len() >= MAX_ADDRESSES {
-            rows.clear();
+        // Who waits for the longest time is not forgotten for others.
+        while rows.len() >= MAX_ADDRESSES
+            && let Some(first) = rows.iter().min_by_key(|(_, row)| row.until).map(|(address, _)| *address)
+        {
+            rows.remove(&first);
         }
         let row = rows.entry(address).or_default();
         // What is long ago is forgiven.

@@ -144,6 +144,7 @@ pub async fn unlock(
         code: code.expose().to_owned(),
         reason,
         origin: caller.asker.origin,
+        token: Some((caller.bearer.user, caller.bearer.id)),
     };
     let opened = owner_unlock(&house.vault, &house.sessions, attempt).await?;
     house.notary.attend(caller.asker.user.tenant);

@@ -9,6 +9,7 @@ use super::super::trouble::{self, Trouble};
 use super::scope::Scope;
 use crate::admin::api::{Failure, FailureCode};
 use crate::owner::OwnerError;
+use crate::vault::hashing::RETRY_AFTER;
 
 /// Why a request is not done.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -45,6 +46,14 @@ impl Problem {
     pub fn wait(seconds: u64) -> Self {
         let detail = format!("Too many failed attempts from your address. Try again in {seconds} seconds.");
         Self { wait: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "soft-locked", detail) }
+    }
+
+    /// Too many passwords are being checked; this one was not tried.
+    pub fn busy() -> Self {
+        let detail =
+            "Too many sign-ins at once. Nothing was tried and nothing counts: try again in a moment.";
+        let wait = Some(RETRY_AFTER.as_secs());
+        Self { wait, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
     }
 
     /// The token does not have the scope.
@@ -91,6 +100,9 @@ impl IntoResponse for Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
+        if failure.code == FailureCode::Busy {
+            return Self::busy();
+        }
         let status = trouble::status(failure.code);
         let code = serde_json::to_value(failure.code).ok();
         let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("internal").to_owned();
@@ -106,6 +118,7 @@ impl From<OwnerError> for Problem {
     fn from(error: OwnerError) -> Self {
         match error {
             OwnerError::SoftLocked(wait) => Self::wait(wait.as_secs().max(1)),
+            OwnerError::Busy => Self::busy(),
             OwnerError::SessionEnded | OwnerError::UnlockNeeded => Self::locked(),
             error => Failure::from(error).into(),
         }

@@ -84,7 +84,11 @@ pub async fn add(
             (PasskeyHalf::Share(share), stays)
         }
     };
-    let slot_key = visit.password()?.passkey_slot_key(&half);
+    let holder = registry::user(&vault.records, visit.user)?.ok_or(OwnerError::SessionEnded)?;
+    let password = visit.password()?;
+    let hashing = KeySlot::from_bytes(&holder.owner_slot)?.hashing().copied();
+    let password = password.fitting(hashing.as_ref()).ok_or(OwnerError::SessionEnded)?;
+    let slot_key = password.passkey_slot_key(&half);
     let slot = KeySlot::wrap(&unlocked.key.0, &slot_key, &binding(visit.user, id));
     let created = vault.clock.now().unix();
     let row = PasskeyRow {

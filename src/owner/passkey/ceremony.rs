@@ -11,7 +11,7 @@ use webauthn_rs::prelude::{PasskeyAuthentication, PasskeyRegistration};
 use crate::clock::Timestamp;
 use crate::names::CredentialId;
 use crate::owner::OwnerError;
-use crate::owner::sessions::SessionId;
+use crate::owner::sessions::{Latest, SessionId};
 use crate::tenant::registry::UserRef;
 
 /// What an authenticator was asked.
@@ -39,7 +39,13 @@ struct Pending {
 
 /// The challenges that wait.
 #[derive(Default)]
-pub struct Ceremonies(Mutex<HashMap<SessionId, Pending>>);
+pub struct Ceremonies(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    pending: HashMap<SessionId, Pending>,
+    latest: Latest,
+}
 
 impl Ceremonies {
     /// Keeps a challenge in the place of one that the session began before.
@@ -49,8 +55,8 @@ impl Ceremonies {
         ceremony: Ceremony,
         now: Timestamp,
     ) -> Result<(), OwnerError> {
-        let mut pending = self.pending();
-        pending.retain(|_, pending| pending.is_live(now));
+        let mut table = self.at(now);
+        let pending = &mut table.pending;
         if pending.len() >= MAX_PENDING && !pending.contains_key(&session) {
             return Err(OwnerError::SoftLocked(Duration::from_secs(60)));
         }
@@ -60,13 +66,17 @@ impl Ceremonies {
 
     /// Takes the session's challenge out, whatever comes of it.
     pub(super) fn take(&self, (session, user): (SessionId, UserRef), now: Timestamp) -> Option<Ceremony> {
-        let pending = self.pending().remove(&session)?;
-        (pending.is_live(now) && pending.user == user).then_some(pending.ceremony)
+        let pending = self.at(now).pending.remove(&session)?;
+        (pending.user == user).then_some(pending.ceremony)
     }
 
-    fn pending(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Pending>> {
+    /// Those that are live at `now`. The others are gone for good, whatever the clock says next.
+    fn at(&self, now: Timestamp) -> std::sync::MutexGuard<'_, Table> {
         // Nothing panics while the lock is held, and a map is whole between two operations.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let mut table = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let back = table.latest.went_back(now);
+        table.pending.retain(|_, pending| !back && pending.is_live(now));
+        table
     }
 }
 

@@ -24,7 +24,7 @@ use webauthn_rs::prelude::{Passkey, Url, Webauthn, WebauthnBuilder};
 use zeroize::Zeroizing;
 
 use super::account::record;
-use super::{By, OwnerError, Unlocked};
+use super::{By, OwnerError, OwnerKey};
 use crate::audit::Act;
 use crate::keyring::{KeySlot, PasskeyHalf, PasskeyShare, PasswordKey, SlotBinding};
 use crate::names::CredentialId;
@@ -86,6 +86,11 @@ pub fn can_unlock(vault: &Vault, user: UserRef) -> Result<bool, OwnerError> {
     Ok(available(vault) && list(vault, user)?.iter().any(usable))
 }
 
+/// Whether the user has a passkey whose slot cannot be wrapped anew without it.
+pub(super) fn has_own_key(vault: &Vault, user: UserRef) -> Result<bool, OwnerError> {
+    Ok(rows(vault, user)?.iter().any(|(_, known)| strength(&known.row) == Strength::OwnKey))
+}
+
 /// Takes a passkey away. Needs no unlock: it reveals less.
 pub async fn remove(vault: &Vault, user: UserRef, id: CredentialId, by: By) -> Result<(), OwnerError> {
     let parts: [&[u8]; 2] = [user.user.as_bytes(), id.as_bytes()];
@@ -104,7 +109,7 @@ pub async fn remove(vault: &Vault, user: UserRef, id: CredentialId, by: By) -> R
 pub(super) fn wrap_again(
     vault: &Vault,
     batch: &mut Batch,
-    unlocked: &Unlocked,
+    owner: &OwnerKey,
     user: UserRef,
     password: &PasswordKey,
 ) -> Result<(), OwnerError> {
@@ -115,7 +120,7 @@ pub(super) fn wrap_again(
             let share = PasskeyShare::generate();
             row.share = kept(&share);
             let key = password.passkey_slot_key(&PasskeyHalf::Share(share));
-            row.slot = KeySlot::wrap(&unlocked.key.0, &key, &binding(user, id)).to_bytes();
+            row.slot = KeySlot::wrap(&owner.0, &key, &binding(user, id)).to_bytes();
         }
         let parts: [&[u8]; 2] = [user.user.as_bytes(), id.as_bytes()];
         vault.records.tenant(user.tenant).replace(batch, &parts, sealed, &row);

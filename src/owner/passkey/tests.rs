@@ -14,6 +14,7 @@ use crate::keyring::totp::code_for;
 use crate::keyring::{Passphrase, PrfOutput, RootKey};
 use crate::names::Address;
 use crate::net::metrics::Metrics;
+use crate::owner::Unlocked;
 use crate::owner::account::{self, Enrolment, Founding};
 use crate::owner::sessions::{Sessions, Token};
 use crate::owner::sign_in::{Entrance, sign_in};
@@ -193,7 +194,7 @@ async fn a_challenge_is_good_once_for_its_session_and_for_five_minutes() {
     world.finish(proof(&mut authenticator, &options)).await.expect("just in time");
     world.later(3600);
     let options = world.begin();
-    world.vault.clock.set(Timestamp::from_unix(world.vault.clock.now().unix() - 1));
+    world.vault.clock.set(Timestamp::from_unix(world.vault.clock.now().unix() - 3));
     assert!(is_refused(world.finish(proof(&mut authenticator, &options)).await), "a clock set back");
 }
 
@@ -380,6 +381,7 @@ async fn visit(vault: &Vault, sessions: &Sessions, login: &str, password: &str) 
         login: login.to_owned(),
         password: Passphrase::new(password.to_owned()),
         origin: Origin::Internal,
+        familiar: String::new(),
     };
     let signed = sign_in(vault, entrance).await.expect("signed in");
     let browser = Browser { print: [0; 32], label: String::new() };
@@ -414,7 +416,7 @@ fn open(folder: &std::path::Path) -> Vault {
         policies: Default::default(),
         reading: Semaphore::new(1),
         reading_ahead: Arc::new(Semaphore::new(1)),
-        hashing: Semaphore::new(2),
+        hashing: Default::default(),
         clock,
         metrics,
         settings: vault::Settings {

@@ -16,7 +16,7 @@ use crate::keyring::{KeySlot, PasskeyHalf, PasskeyShare, PrfOutput};
 use crate::names::CredentialId;
 use crate::owner::sessions::Sessions;
 use crate::owner::sign_ins::Visit;
-use crate::owner::unlock::{Knock, Opened, admit};
+use crate::owner::unlock::{Denied, Door, Knock, Opened, admit};
 use crate::owner::{OwnerError, OwnerKey};
 use crate::records::Versioned;
 use crate::store::ledger::{Batch, CommitError};
@@ -68,11 +68,15 @@ pub async fn unlock(
     origin: Origin,
 ) -> Result<Opened, OwnerError> {
     let reason = reason.map(Reason::parse).transpose()?;
-    let knock = Knock { user: visit.user, reason, origin, method: UnlockMethod::PasswordAndPasskey };
+    let knock = Knock {
+        user: visit.user,
+        reason,
+        origin,
+        method: UnlockMethod::PasswordAndPasskey,
+        door: Door::of(visit),
+    };
     admit(vault, sessions, knock, by_passkey(vault, sessions, visit, proof)).await
 }
-
-type Refused = (Refusal, OwnerError);
 
 /// The owner key, for a verified assertion and what the password yielded.
 async fn by_passkey(
@@ -80,32 +84,34 @@ async fn by_passkey(
     sessions: &Sessions,
     visit: &Visit,
     proof: Proof,
-) -> Result<OwnerKey, Refused> {
+) -> Result<OwnerKey, Denied> {
     let user = visit.user;
     let begun = sessions.ceremonies.take((visit.id, user), vault.clock.now());
-    let holder = registry::user(&vault.records, user).map_err(|error| failed(error.into()))?;
+    let holder = registry::user(&vault.records, user)?;
     if holder.is_none_or(|row| row.disabled) {
-        return Err((Refusal::Disabled, OwnerError::Refused));
+        return Err(Denied::Wrong(Refusal::Disabled));
     }
     let Some(Ceremony::Unlocking { state, read }) = begun else { return Err(wrong(())) };
     check_client(&proof.credential, user)?;
-    let verified = party(vault).map_err(wrong)?.finish_passkey_authentication(&proof.credential, &state);
+    let verified = party(vault)?.finish_passkey_authentication(&proof.credential, &state);
     let result = verified.map_err(|error| match error {
-        WebauthnError::CredentialPossibleCompromise => (Refusal::PasskeyCopied, OwnerError::Refused),
+        WebauthnError::CredentialPossibleCompromise => Denied::Wrong(Refusal::PasskeyCopied),
         _ => wrong(()),
     })?;
     let id = name(vault, result.cred_id());
     let seen = read.get(&id).ok_or_else(|| wrong(()))?;
-    let row = use_once(vault, user, (id, seen), &result).await.map_err(failed)?;
-    let password = visit.password().map_err(wrong)?;
+    let password = visit.password()?;
+    let row = use_once(vault, user, (id, seen), &result).await?;
+    let slot = KeySlot::from_bytes(&row.slot)?;
+    // The password was changed after this session began.
+    let password = password.fitting(slot.hashing()).ok_or(OwnerError::SessionEnded)?;
     let slot_key = password.passkey_slot_key(&half(&row, proof.prf).ok_or_else(|| wrong(()))?);
-    let slot = KeySlot::from_bytes(&row.slot).map_err(wrong)?;
     slot.open(&slot_key, &binding(user, id)).map(OwnerKey).map_err(wrong)
 }
 
 /// What `webauthn-rs` leaves to us: the user handle is this user's if there is one (§7.2 step 6), and
 /// the page was not in a frame of another site (step 13).
-fn check_client(credential: &PublicKeyCredential, user: UserRef) -> Result<(), Refused> {
+fn check_client(credential: &PublicKeyCredential, user: UserRef) -> Result<(), Denied> {
     #[derive(Deserialize)]
     struct ClientData {
         #[serde(default, rename = "crossOrigin")]
@@ -126,22 +132,23 @@ async fn use_once(
     user: UserRef,
     (id, seen): (CredentialId, &[u8; 32]),
     result: &AuthenticationResult,
-) -> Result<PasskeyRow, OwnerError> {
+) -> Result<PasskeyRow, Denied> {
     let scope = vault.records.tenant(user.tenant);
     let parts: [&[u8]; 2] = [user.user.as_bytes(), id.as_bytes()];
-    let Versioned { mut row, sealed } = scope.get_versioned(&parts)?.ok_or(OwnerError::Refused)?;
+    let Versioned { mut row, sealed } = scope.get_versioned(&parts)?.ok_or_else(|| wrong(()))?;
     if digest(&sealed) != *seen {
-        return Err(OwnerError::Refused);
+        return Err(wrong(()));
     }
     let mut passkey = read(&row)?;
-    passkey.update_credential(result).ok_or(OwnerError::Refused)?;
+    passkey.update_credential(result).ok_or_else(|| wrong(()))?;
     row.passkey = add::encode(&passkey)?;
     row.last_used = Some(vault.clock.now().unix());
     let mut batch = Batch::new();
     scope.replace(&mut batch, &parts, sealed, &row);
     match vault.records.commit(batch).await {
         Ok(_committed) => Ok(row),
-        Err(CommitError::Conflict) => Err(OwnerError::Refused),
+        // The passkey itself was used or taken away meanwhile.
+        Err(CommitError::Conflict) => Err(wrong(())),
         Err(error) => Err(error.into()),
     }
 }
@@ -159,10 +166,6 @@ fn digest(sealed: &[u8]) -> [u8; 32] {
     Sha256::digest(sealed).into()
 }
 
-fn wrong<T>(_: T) -> Refused {
-    failed(OwnerError::Refused)
-}
-
-fn failed(error: OwnerError) -> Refused {
-    (Refusal::WrongCredential, error)
+fn wrong<T>(_: T) -> Denied {
+    Denied::Wrong(Refusal::WrongCredential)
 }

@@ -24,9 +24,13 @@ impl From<RecordError> for Failure {
 
 fn code(error: &OwnerError) -> FailureCode {
     match error {
-        OwnerError::Refused | OwnerError::SessionEnded | OwnerError::OtherTenant | OwnerError::OtherUser => {
-            FailureCode::Refused
-        }
+        OwnerError::Refused
+        | OwnerError::CodeUsed
+        | OwnerError::ClockOff(_)
+        | OwnerError::SessionEnded
+        | OwnerError::OtherTenant
+        | OwnerError::OtherUser => FailureCode::Refused,
+        OwnerError::Busy => FailureCode::Busy,
         OwnerError::SoftLocked(_) => FailureCode::SoftLocked,
         OwnerError::ReasonNeeded | OwnerError::Reason(_) | OwnerError::Invalid { .. } => FailureCode::Invalid,
         OwnerError::UnlockNeeded => FailureCode::UnlockNeeded,
@@ -46,6 +50,9 @@ fn hint(error: &OwnerError) -> Option<String> {
         OwnerError::Refused => {
             "a TOTP code works once and for about a minute: wait for the next one; with phone or password lost, use --recovery"
         }
+        OwnerError::CodeUsed => "wait for the next code; each works once",
+        OwnerError::ClockOff(ahead) => return Some(clock_hint(*ahead)),
+        OwnerError::Busy => "nothing was tried and nothing counts; try again in a moment",
         OwnerError::SessionEnded => "open one with `veilpost unlock LOGIN`",
         OwnerError::SoftLocked(wait) => {
             return Some(format!("try again in {} seconds", wait.as_secs().max(1)));
@@ -71,4 +78,12 @@ fn hint(error: &OwnerError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Whose clock to look at.
+fn clock_hint(ahead: i64) -> String {
+    let where_to = if ahead > 0 { "ahead of" } else { "behind" };
+    format!(
+        "the code is right for another time: the phone's clock is {where_to} this server's. Set the phone to the network's time, and look at `timedatectl` here; then use the next code"
+    )
 }

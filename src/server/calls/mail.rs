@@ -28,6 +28,7 @@ pub async fn unlock(
         code: code.expose().to_owned(),
         reason,
         origin,
+        token: None,
     };
     let opened = owner_unlock(&server.vault, &server.sessions, attempt).await?;
     answer(&UnlockedAnswer {

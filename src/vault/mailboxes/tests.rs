@@ -175,7 +175,7 @@ fn vault(folder: &std::path::Path, ledger: Arc<Flaky>, root: &Arc<RootKey>) -> V
         policies: Default::default(),
         reading: Semaphore::new(1),
         reading_ahead: Arc::new(Semaphore::new(1)),
-        hashing: Semaphore::new(1),
+        hashing: Default::default(),
         clock,
         metrics,
         settings: Settings {

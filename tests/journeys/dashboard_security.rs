@@ -428,3 +428,46 @@ const PAGES: &[&str] = &[
     "/account",
     "/nowhere",
 ];
+
+/// Cases 040 and 041: codes as keyboards type them, a password in both Unicode forms.
+#[test]
+fn codes_and_passwords_are_taken_as_keyboards_type_them() {
+    let server = Server::demo();
+    let Some(browser) = Stranger::open(&server, "alice") else { return };
+    alice(&server, &browser);
+    let code = server.code();
+    let (one, other) = code.split_at(3);
+    assert_eq!(browser.unlock(&format!("{one}\u{a0}{other}")).status, 303);
+    let same = browser.submit("/account", "/lock", &[]);
+    assert_eq!(same.status, 303);
+    let again = browser.unlock(&code);
+    assert_eq!(again.status, 403);
+    assert!(again.body.contains("was used before"), "{}", again.body);
+    let wide: String =
+        server.code().chars().filter_map(|digit| char::from_u32(u32::from(digit) + 0xfee0)).collect();
+    assert_eq!(browser.unlock(&wide).status, 303);
+    for weak in ["too short", "password1234"] {
+        let refused =
+            browser.submit("/account/password", "/account/password", &[("password", weak), ("again", weak)]);
+        assert_eq!(refused.status, 422, "{weak}");
+    }
+    let typed = "Ka\u{308}se und Bro\u{308}tchen";
+    let set =
+        browser.submit("/account/password", "/account/password", &[("password", typed), ("again", typed)]);
+    assert_eq!(set.status, 303);
+    for password in ["K\u{e4}se und Br\u{f6}tchen", typed] {
+        let signed = browser.post("/sign-in", &[("login", server.fact("user")), ("password", password)]);
+        assert_eq!(signed.status, 303, "{password:?}");
+    }
+    let page = browser.get("/sign-in");
+    assert!(page.body.contains("Lost password or phone?"));
+    let hour_ago = Timestamp::from_unix(Clock::system().now().unix() - 3600);
+    let old = totp::code_for(server.fact("totp_seed"), hour_ago).expect("a seed");
+    let off = browser.unlock(&old);
+    assert_eq!(off.status, 403);
+    assert!(
+        off.body.contains("the clock of your phone is about") && off.body.contains("behind"),
+        "{}",
+        off.body
+    );
+}

@@ -42,17 +42,19 @@ fn a_clock_that_jumps_stops_nothing() {
     };
     world.unlock();
     assert!(world.run(&["mail", "list"]).status.success(), "the session is open");
-    for (seconds, unlocks) in [(DAY, true), (400 * DAY, true), (0, false), (-DAY, false)] {
+    for seconds in [DAY, 400 * DAY, 0, -DAY] {
         jump(seconds);
         mail_flows(&server);
         let over = world.run(&["mail", "list"]);
-        assert_eq!(over.status.code(), Some(1), "the session ended with its time");
+        assert_eq!(over.status.code(), Some(1), "the session ended with its time, or with the clock");
         let now = Clock::system().now().unix() + seconds;
-        let unlock = world.run(&["unlock", ADDRESS, "--code", &world.code_at(now.unsigned_abs())]);
-        // A code from before the last one that was used is refused, whatever the clock says: it may
-        // have been seen. The recovery code leads out.
-        assert_eq!(unlock.status.success(), unlocks, "{seconds}: {}", words(&unlock));
-        assert_eq!(world.run(&["mail", "list"]).status.success(), unlocks);
+        let code = world.code_at(now.unsigned_abs());
+        // A code that was used while the clock was ahead bars itself, and none of those before it.
+        let unlock = world.run(&["unlock", ADDRESS, "--code", &code]);
+        assert!(unlock.status.success(), "{seconds}: {}", words(&unlock));
+        assert!(world.run(&["mail", "list"]).status.success());
+        let again = world.run(&["unlock", ADDRESS, "--code", &code]);
+        assert!(!again.status.success() && words(&again).contains("used before"), "{}", words(&again));
     }
     let renewed = world.json(&["user", "totp", ADDRESS, "--recovery"]);
     world.facts.totp_seed = renewed["totp_seed"].as_str().expect("a seed").to_owned();

@@ -8,6 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, Version, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 /// Answers connections to `listener` with `router` until `stop`, then waits for the answers under way.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let router = router.layer(axum::middleware::from_fn(with_host));
     let open = TaskTracker::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Some((place, stream)) = next(&listener, &places, &stop).await {
@@ -65,6 +70,37 @@ async fn answer(stream: TcpStream, router: Router) {
     let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
 }
 
+/// Lets requests on that name one host.
+async fn with_host(request: Request, next: Next) -> Response {
+    if names_one_host(request.version(), request.headers()) { next.run(request).await } else { no_host() }
+}
+
+/// Whether a request has one Host field that names a host, as RFC 9112 §3.2 asks of HTTP/1.1; older requests
+/// may have none. Two of them are read in two ways by two programs.
+pub(super) fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => is_host(host.as_bytes()),
+        (None, _) => version < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// A host and perhaps a port (RFC 9110 §7.2); no user, which an authority may have.
+fn is_host(value: &[u8]) -> bool {
+    !value.contains(&b'@') && axum::http::uri::Authority::try_from(value).is_ok()
+}
+
+/// What is said to a request without a host; the connection ends, for what follows is as doubtful.
+pub(super) fn no_host() -> Response {
+    (
+        StatusCode::BAD_REQUEST,
+        [(header::CONNECTION, "close")],
+        "The request names no host, or more than one.\n",
+    )
+        .into_response()
+}
+
 /// The answer to whatever is not there.
 pub(super) async fn not_found() -> Result<axum::http::StatusCode, Infallible> {
     Ok(axum::http::StatusCode::NOT_FOUND)
@@ -80,6 +116,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[cfg(test)]
 pub(super) mod testing {
     //! A client of one request, as plain as they come.
+
+    /// Heads of requests without their target, and the status of the answer.
+    pub(crate) const HOSTS: [(&str, &str); 10] = [
+        ("HTTP/1.1\r\nHost: v.example\r\nConnection: close", "200"),
+        ("HTTP/1.1\r\nhOST: [::1]:8443\r\nConnection: close", "200"),
+        ("HTTP/1.0", "200"),
+        ("HTTP/1.1", "400"),
+        ("HTTP/1.1\r\nHost: v.example\r\nHost: v.example", "400"),
+        ("HTTP/1.1\r\nHost: v.example\r\nHost: w.example", "400"),
+        ("HTTP/1.0\r\nHost: v.example\r\nHost: w.example", "400"),
+        ("HTTP/1.1\r\nHost:", "400"),
+        ("HTTP/1.1\r\nHost: a@v.example", "400"),
+        ("HTTP/1.1\r\nHost: v.example/path", "400"),
+    ];
 
     use std::net::SocketAddr;
 
@@ -101,6 +151,7 @@ mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    use super::testing::HOSTS;
     use super::*;
 
     async fn start() -> (std::net::SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
@@ -119,6 +170,20 @@ mod tests {
         stop.cancel();
         serving.await.expect("ends");
         assert!(testing::get(at, "x", "/").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_request_names_one_host() {
+        let (at, stop, serving) = start().await;
+        for (head, answer) in HOSTS {
+            let mut stream = TcpStream::connect(at).await.expect("connects");
+            stream.write_all(format!("GET / {head}\r\n\r\n").as_bytes()).await.expect("writes");
+            let mut said = String::new();
+            stream.read_to_string(&mut said).await.expect("answers");
+            assert_eq!(said.get(9..12), Some(answer), "{head}: {said}");
+        }
+        stop.cancel();
+        serving.await.expect("ends");
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tower::ServiceExt;
 
+use super::http::{names_one_host, no_host};
 use super::listen::Visit;
 use super::stream::Connection;
 
@@ -72,6 +73,9 @@ async fn converse(connection: Connection, peer: Peer, router: Router, seat: &sup
 /// The router's answer. The time limit is that of its head, the request's body included; what
 /// follows, a download for instance, takes as long as its reader does.
 async fn answered(router: Router, request: Request<Body>) -> Result<Response, Infallible> {
+    if !names_one_host(request.version(), request.headers()) {
+        return Ok(no_host());
+    }
     match tokio::time::timeout(ANSWER, router.oneshot(request)).await {
         Ok(answer) => answer,
         // RFC 9110 §15.5.9: the connection is of no use any more, its request is read in part.
@@ -138,6 +142,14 @@ mod tests {
             let (answer, took) = said(request).await;
             assert!(answer.starts_with("HTTP/1.1 408 "), "{request}: {answer}");
             assert!(took >= ANSWER && took < ANSWER + Duration::from_secs(1), "{request}: {took:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_names_one_host() {
+        for (head, answer) in crate::net::http::testing::HOSTS {
+            let (said, _) = said(&format!("POST /form {head}\r\nContent-Length: 0\r\n\r\n")).await;
+            assert_eq!(said.get(9..12), Some(answer), "{head}: {said}");
         }
     }
 

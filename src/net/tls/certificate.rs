@@ -45,10 +45,11 @@ impl Certificate {
     /// Parses a PEM chain and a PEM key, which may be in one text, and checks that they belong together.
     /// Other PEM sections between them are skipped.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+        let (chain, key) = (without_marks(chain), without_marks(key));
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
         let chain = chain.map_err(|_| TlsError::NoCertificate)?;
         let facts = Facts::of(chain.first().ok_or(TlsError::NoCertificate)?)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NoKey)?;
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| TlsError::NoKey)?;
         let certified =
             CertifiedKey::from_der(chain, key, &super::provider()).map_err(|error| match error {
                 rustls::Error::InconsistentKeys(_) => TlsError::NotAPair,
@@ -150,6 +151,19 @@ fn day(unix: i64) -> Result<(i32, u8, u8), TlsError> {
     Ok((date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs()))
 }
 
+/// Some editors put a byte-order mark before a text, and joined texts have it in the middle; the PEM reader
+/// takes it for a part of the line.
+fn without_marks(pem: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut clean = Zeroizing::new(Vec::with_capacity(pem.len()));
+    let mut rest = pem;
+    while let Some(at) = memchr::memmem::find(rest, BYTE_ORDER_MARK) {
+        clean.extend_from_slice(&rest[..at]);
+        rest = &rest[at + BYTE_ORDER_MARK.len()..];
+    }
+    clean.extend_from_slice(rest);
+    clean
+}
+
 struct Facts {
     not_before: Timestamp,
     not_after: Timestamp,
@@ -181,6 +195,8 @@ fn name_text(name: &GeneralName<'_>) -> Option<String> {
 }
 
 const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// In seconds.
 const DAY: i64 = 24 * 60 * 60;
 
@@ -208,6 +224,16 @@ mod tests {
         let (chain, key) = self_signed(&["a.example"], NOW).expect("makes one");
         let both = format!("{}{chain}", key.expose());
         assert!(Certificate::from_pem(both.as_bytes(), both.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn texts_of_other_systems_are_read() {
+        let (chain, key) = self_signed(&["a.example"], NOW).expect("makes one");
+        let marked = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        let (chain, key) = (marked(&chain), marked(key.expose()));
+        assert!(Certificate::from_pem(chain.as_bytes(), key.as_bytes()).is_ok());
+        let both = format!("{key}{chain}");
+        assert!(Certificate::from_pem(both.as_bytes(), both.as_bytes()).is_ok(), "a mark in the middle");
     }
 
     #[test]

@@ -21,11 +21,12 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Reads a signed note and checks its signature, origin and form. Signatures by other keys
-    /// (witnesses) are passed over.
+    /// (witnesses) are passed over, and so is what editors and mail do to line ends: see [`split_notes`].
     pub fn open(note: &str, key: &VerifyingKey) -> Result<Self, CheckpointError> {
         if note.len() > MAX_NOTE_OCTETS {
             return Err(CheckpointError::Form);
         }
+        let [note] = &split_notes(note)[..] else { return Err(CheckpointError::Form) };
         let signed = Note::from_bytes(note.as_bytes()).map_err(|_| CheckpointError::Form)?;
         signed.verify(key).map_err(|_| CheckpointError::Signature)?;
         let head = tlog_tiles::Checkpoint::from_bytes(signed.text()).map_err(|_| CheckpointError::Form)?;
@@ -129,7 +130,7 @@ pub struct VerifyingKey {
 impl VerifyingKey {
     /// Reads `name+id+key`.
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
-        let text = text.trim();
+        let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == BYTE_ORDER_MARK);
         let verifier = StandardVerifier::new(text).map_err(|_| CheckpointError::VerifyingKey)?;
         Ok(Self { text: text.to_owned(), verifier })
     }
@@ -152,24 +153,59 @@ impl Verifiers for VerifyingKey {
 
 /// Cuts a file of checkpoints into notes. What is no note, say after a torn write, comes out as a piece
 /// that [`Checkpoint::open`] refuses, so that it is reported and not passed over.
+///
+/// What went through an editor, a mail or a shell of another system has other line ends, blanks at them, a
+/// byte-order mark, or no end of its last line: none of that is in a checkpoint, so none of it matters.
 pub fn split_notes(text: &str) -> Vec<String> {
-    let mut notes = Vec::new();
-    let mut open: Option<&str> = None;
-    for paragraph in
-        text.split("\n\n").map(|piece| piece.trim_matches('\n')).filter(|piece| !piece.is_empty())
-    {
-        match open.take() {
-            Some(body) if paragraph.starts_with(SIGNATURE_MARK) => {
-                notes.push(format!("{body}\n\n{paragraph}\n"))
-            }
-            unfinished => {
-                notes.extend(unfinished.map(str::to_owned));
-                open = Some(paragraph);
-            }
+    let (mut notes, mut open) = (Vec::new(), Piece::default());
+    for line in tidy_lines(text) {
+        if open.is_over(line) {
+            notes.extend(std::mem::take(&mut open).into_note());
+        }
+        open.push(line);
+    }
+    notes.extend(open.into_note());
+    notes
+}
+
+/// The lines of a text, wherever it has been: without blanks and marks at their ends.
+pub(super) fn tidy_lines(text: &str) -> impl Iterator<Item = &str> {
+    let is_dirt = |letter| matches!(letter, ' ' | '\t' | '\r' | '\u{a0}' | BYTE_ORDER_MARK);
+    text.split('\n').map(move |line| line.trim_matches(is_dirt))
+}
+
+/// Lines that may become a note.
+#[derive(Default)]
+struct Piece<'a> {
+    body: Vec<&'a str>,
+    signatures: Vec<&'a str>,
+    /// Whether a blank line stands after the body.
+    ended: bool,
+}
+
+impl<'a> Piece<'a> {
+    /// Whether `line` belongs to the next note.
+    fn is_over(&self, line: &str) -> bool {
+        let signature = line.starts_with(SIGNATURE_MARK);
+        !line.is_empty() && !signature && (self.ended || !self.signatures.is_empty())
+    }
+
+    fn push(&mut self, line: &'a str) {
+        match line {
+            "" => self.ended = !self.body.is_empty(),
+            line if line.starts_with(SIGNATURE_MARK) => self.signatures.push(line),
+            line => self.body.push(line),
         }
     }
-    notes.extend(open.map(str::to_owned));
-    notes
+
+    fn into_note(self) -> Option<String> {
+        let (body, signatures) = (self.body.join("\n"), self.signatures.join("\n"));
+        match (body.is_empty(), signatures.is_empty()) {
+            (true, true) => None,
+            (false, false) => Some(format!("{body}\n\n{signatures}\n")),
+            _ => Some(body + &signatures),
+        }
+    }
 }
 
 /// The first line of a tenant's checkpoints.
@@ -206,6 +242,8 @@ const ORIGIN_START: &str = "veilpost/";
 const ORIGIN_END: &str = "/audit";
 /// How a signature line begins: em dash, space.
 const SIGNATURE_MARK: &str = "\u{2014} ";
+/// What some editors put at the beginning of a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Longest note that is read: a head with a hundred witnesses.
 const MAX_NOTE_OCTETS: usize = 32 * 1024;
 /// Longest key name; names are short or host names (RFC 1035 §2.3.4).
@@ -263,7 +301,9 @@ mod tests {
                 assert!(Checkpoint::open(text, &key().verifying_key()).is_err(), "{place}: {text}");
             }
             let cut = String::from_utf8_lossy(&good[..place]).into_owned();
-            assert!(Checkpoint::open(&cut, &key().verifying_key()).is_err(), "cut at {place}");
+            let only_the_last_line_end = place + 1 == good.len();
+            let opened = Checkpoint::open(&cut, &key().verifying_key());
+            assert_eq!(opened.is_ok(), only_the_last_line_end, "cut at {place}");
         }
     }
 
@@ -317,6 +357,17 @@ mod tests {
         }
     }
 
+    /// What happens to a text on its way.
+    const DIRT: [(&str, fn(&str) -> String); 7] = [
+        ("CRLF", |text| text.replace('\n', "\r\n")),
+        ("CR CR LF", |text| text.replace('\n', "\r\r\n")),
+        ("a byte-order mark", |text| format!("\u{feff}{text}")),
+        ("a mark at each file", |text| text.replace("veilpost/", "\u{feff}veilpost/")),
+        ("blanks", |text| text.replace('\n', " \t\u{a0}\n")),
+        ("no last line end", |text| text.trim_end().to_owned()),
+        ("lines around", |text| format!("\r\n \n{text}\n\r\n\n")),
+    ];
+
     #[test]
     fn files_of_notes_are_cut_at_the_signatures() {
         let one = key().sign(TenantId::from_bytes([1; 16]), 1, record_hash(b"1")).unwrap();
@@ -325,6 +376,15 @@ mod tests {
         assert_eq!(split_notes(&whole.join("\n\n")), whole);
         assert_eq!(split_notes(&format!("\n\n{}\n\n", whole.join("\n"))), whole);
         assert_eq!(split_notes("").len(), 0);
+
+        for (name, dirt) in DIRT {
+            let dirty = dirt(&whole.join("\n"));
+            assert_eq!(split_notes(&dirty), whole, "{name}");
+            let opened = Checkpoint::open(&dirt(one.note()), &key().verifying_key());
+            assert_eq!(opened.as_ref(), Ok(&one), "{name}");
+        }
+        assert_eq!(split_notes(&whole.concat()), whole, "one after the other");
+        assert_eq!(split_notes(" \r\n\u{feff}\n").len(), 0);
 
         let torn = &one.note()[..40];
         let pieces = split_notes(&format!("{torn}\n\n{}", two.note()));

@@ -8,7 +8,7 @@ use std::fmt;
 
 use tlog_tiles::{Hash, check_record, record_hash};
 
-use super::checkpoint::{Checkpoint, CheckpointError, VerifyingKey};
+use super::checkpoint::{Checkpoint, CheckpointError, VerifyingKey, tidy_lines};
 use super::entry::{Entry, EntryError};
 use crate::names::TenantId;
 
@@ -41,14 +41,14 @@ pub struct Proven {
     pub checkpoint: Checkpoint,
 }
 
-/// Checks a receipt with nothing but the server's verifying key. Line ends may have become CR LF on
-/// the way.
+/// Checks a receipt with nothing but the server's verifying key. What editors and mail do to line ends
+/// does not matter.
 pub fn verify_receipt(text: &str, key: &VerifyingKey) -> Result<Proven, ReceiptError> {
     if text.len() > MAX_RECEIPT_OCTETS {
         return Err(ReceiptError::Form);
     }
-    let text = text.replace("\r\n", "\n");
-    let (line, proof) = text.split_once("\n\n").ok_or(ReceiptError::Form)?;
+    let text = tidy_lines(text).collect::<Vec<_>>().join("\n");
+    let (line, proof) = text.trim_matches('\n').split_once("\n\n").ok_or(ReceiptError::Form)?;
     let (head, note) = proof.split_once("\n\n").ok_or(ReceiptError::Form)?;
     let (index, path) = parse_head(head).ok_or(ReceiptError::Form)?;
     let checkpoint = Checkpoint::open(note, key)?;
@@ -139,6 +139,8 @@ mod tests {
     async fn line_ends_and_extra_data_do_not_matter() {
         let (text, key) = receipt().await;
         assert!(verify_receipt(&text.replace('\n', "\r\n"), &key).is_ok());
+        assert!(verify_receipt(&format!("\u{feff}\r\n{}", text.replace('\n', " \t\r\n")), &key).is_ok());
+        assert!(verify_receipt(text.trim_end(), &key).is_ok());
         assert!(verify_receipt(&text.replace("index 2", "extra AAAA\nindex 2"), &key).is_ok());
     }
 

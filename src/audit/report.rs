@@ -20,6 +20,10 @@ pub struct Report {
     pub vouched: u64,
     /// Checkpoints of this log that were compared.
     pub checkpoints: usize,
+    /// Of those given, how many are of this log and were compared.
+    pub given: usize,
+    /// Of those given, how many are of other tenants' logs and were passed over.
+    pub others: usize,
     /// Entries by a newer Veilpost, whose text this program cannot read; their hashes are checked.
     pub newer: u64,
     /// What is wrong, at most 1,000 findings.
@@ -32,6 +36,12 @@ impl Report {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.findings.is_empty() && self.more == 0
+    }
+
+    /// Whether nothing is wrong with the log: a checkpoint that was given and cannot be read tells nothing
+    /// of it.
+    pub fn log_is_sound(&self) -> bool {
+        self.more == 0 && self.findings.iter().all(|finding| finding.place().is_some())
     }
 }
 
@@ -125,6 +135,16 @@ pub enum Finding {
         /// Its place among those given, from 0; `None` for the one in the store.
         place: Option<usize>,
     },
+}
+
+impl Finding {
+    /// The place of a given checkpoint that is unreadable, from 0; none if something else is wrong.
+    pub fn place(&self) -> Option<usize> {
+        match self {
+            Self::CheckpointUnreadable { place } => *place,
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Finding {

@@ -69,12 +69,13 @@ fn heads<S: AuditStore>(
     for (place, note) in stored.map(|note| (None, note)).into_iter().chain(given) {
         match Checkpoint::open(note, key) {
             Ok(head) if head.tenant() == tenant => {
+                place.into_iter().for_each(|_| walk.count(true));
                 let peers = heads.entry(head.size()).or_default();
                 if peers.iter().all(|peer| peer.root() != head.root()) {
                     peers.push(head);
                 }
             }
-            Ok(_) if place.is_some() => {}
+            Ok(_) if place.is_some() => walk.count(false),
             _ => walk.note(Finding::CheckpointUnreadable { place }),
         }
     }

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::Common;
-use super::terminal::{Failed, Style, harmless, print, say, styled};
-use crate::admin::api::{AuditReport, Request};
-use crate::audit::{VerifyingKey, verify_receipt};
+use super::terminal::{Failed, Style, harmless, print, read_text, say, styled};
+use crate::admin::api::{AuditReport, Request, UnreadableCheckpoint};
+use crate::audit::{ReceiptError, VerifyingKey, verify_receipt};
 
 /// Commands on the audit log.
 #[derive(Subcommand)]
@@ -93,8 +93,7 @@ pub fn run(command: Audit, common: &Common) -> Result<(), Failed> {
             print(common.json, &receipt, String::clone)
         }
         Audit::CheckReceipt { file, verifier_key } => {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|error| Failed::new(format!("{}: {error}", file.display())))?;
+            let text = read_text(&file)?;
             let entry = check_receipt(&text, &verifier_key)?;
             print(common.json, &entry, |entry| format!("The receipt holds.\n{}", sentence(entry)))
         }
@@ -105,32 +104,63 @@ pub fn run(command: Audit, common: &Common) -> Result<(), Failed> {
 fn check_receipt(text: &str, verifier_key: &str) -> Result<serde_json::Value, Failed> {
     let key = VerifyingKey::parse(verifier_key)
         .map_err(|error| Failed::new(error).hint("`veilpost audit verify TENANT` prints the key"))?;
-    let proven = verify_receipt(text, &key).map_err(|error| {
-        Failed::new(error).hint("a receipt that does not check was changed, or belongs to another server")
+    let proven = verify_receipt(text, &key).map_err(|error| match error {
+        ReceiptError::Form => Failed::new("the file is not a receipt, or no longer readable as one")
+            .hint("that says nothing of the log; take it again from where it was kept"),
+        error => {
+            Failed::new(error).hint("a receipt that does not check was changed, or belongs to another server")
+        }
     })?;
     let line = proven.entry.encode().map_err(Failed::new)?;
     serde_json::from_slice(&line).map_err(Failed::new)
 }
 
 fn verify(common: &Common, tenant: String, files: &[PathBuf]) -> Result<(), Failed> {
-    let read = |file: &PathBuf| {
-        std::fs::read_to_string(file).map_err(|error| Failed::new(format!("{}: {error}", file.display())))
-    };
-    let checkpoints = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let checkpoints = files.iter().map(|file| read_text(file)).collect::<Result<Vec<_>, _>>()?;
     let report: AuditReport = common.client()?.call(Request::AuditVerify { tenant, checkpoints })?;
-    print(common.json, &report, |report| {
-        let verdict = if report.intact {
-            styled("The log is whole and unchanged.", Style::Good, &std::io::stdout())
-        } else {
-            styled("The log does not agree with itself:", Style::Bad, &std::io::stdout())
-        };
-        let problems: String = report.problems.iter().map(|problem| format!("  {problem}\n")).collect();
-        format!(
-            "{verdict}\n{problems}\n  entries       {}\n  root          {}\n  verifier key  {}\n\n{}",
-            report.entries, report.root, report.verifier_key, report.checkpoint
-        )
-    })?;
-    if report.intact { Ok(()) } else { Err(Failed::new("the audit log was changed or is damaged")) }
+    print(common.json, &report, |report| verified(report, files))?;
+    match report {
+        AuditReport { intact: false, .. } => Err(Failed::new("the audit log was changed or is damaged")),
+        AuditReport { unreadable, .. } if !unreadable.is_empty() => {
+            Err(Failed::new("a checkpoint cannot be read; that says nothing of the log")
+                .hint("take it again from where it was kept, as it was printed"))
+        }
+        AuditReport { compared: 0, .. } if !files.is_empty() => {
+            Err(Failed::new("none of the checkpoints is of this tenant's log"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn verified(report: &AuditReport, files: &[PathBuf]) -> String {
+    let out = std::io::stdout();
+    let verdict = match report.intact {
+        true => styled("The log is whole and unchanged.", Style::Good, &out),
+        false => styled("The log does not agree with itself:", Style::Bad, &out),
+    };
+    let problems: String = report.problems.iter().map(|problem| format!("  {problem}\n")).collect();
+    let unreadable: String = report.unreadable.iter().map(|one| unread(one, files)).collect();
+    let others = match report.others {
+        0 => String::new(),
+        others => format!(", {others} of other tenants passed over"),
+    };
+    format!(
+        "{verdict}\n{problems}{unreadable}\n  entries       {}\n  compared      {} checkpoints given{others}\n  \
+         root          {}\n  verifier key  {}\n\n{}",
+        report.entries, report.compared, report.root, report.verifier_key, report.checkpoint
+    )
+}
+
+/// A line about a checkpoint that cannot be read.
+fn unread(one: &UnreadableCheckpoint, files: &[PathBuf]) -> String {
+    let file = usize::try_from(one.text).ok().and_then(|text| files.get(text));
+    let file = file.map_or_else(String::new, |file| file.display().to_string());
+    match one.checkpoint {
+        0 => format!("  {file}: holds no checkpoint\n"),
+        number => {
+            format!("  {file}: checkpoint {number} is unreadable, or not signed by this server's key\n")
+        }
+    }
 }
 
 fn export(common: &Common, tenant: String, output: Option<PathBuf>) -> Result<(), Failed> {

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use zeroize::Zeroizing;
 
 use super::Common;
-use super::terminal::{Bar, Failed, confirm, harmless, print, say, table};
+use super::terminal::{Bar, Failed, complain, confirm, harmless, print, say, table};
 use super::unlock::Unlocking;
 use crate::admin::api::{MailItem, MailWhole, Request};
 
@@ -149,7 +149,7 @@ fn show(whole: &MailWhole, raw: bool, json: bool) -> Result<(), Failed> {
     let text = Zeroizing::new(readable(&octets));
     say(&text)?;
     if io::stderr().is_terminal() {
-        eprintln!("\nAudit entry {}.", whole.entry);
+        complain(&format!("\nAudit entry {}.", whole.entry));
     }
     Ok(())
 }

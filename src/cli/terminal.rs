@@ -2,7 +2,7 @@
 //! Colour and drawing only on a terminal, and never with `NO_COLOR` set (no-color.org).
 
 use std::fmt;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -62,11 +62,11 @@ impl Failed {
                 message: self.message.clone(),
                 hint: self.hint.clone(),
             };
-            eprintln!("{}", serde_json::json!({ "error": failure }));
+            complain(&serde_json::json!({ "error": failure }).to_string());
         } else {
-            eprintln!("{}: {}", styled("error", Style::Bad, &io::stderr()), self.message);
+            complain(&format!("{}: {}", styled("error", Style::Bad, &io::stderr()), self.message));
             if let Some(hint) = &self.hint {
-                eprintln!("{}: {hint}", styled(" hint", Style::Dim, &io::stderr()));
+                complain(&format!("{}: {hint}", styled(" hint", Style::Dim, &io::stderr())));
             }
         }
         ExitCode::FAILURE
@@ -92,6 +92,44 @@ pub fn say(text: &str) -> Result<(), Failed> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Prints a line to standard error, where there may be nobody to read it: `eprintln!` would panic.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A text file that a person keeps: UTF-8 with or without a byte-order mark, or the UTF-16 that some shells
+/// write.
+pub fn read_text(path: &Path) -> Result<String, Failed> {
+    let failed = |why: &dyn fmt::Display| Failed::new(format!("{}: {why}", path.display()));
+    let mut octets = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    file.take(MAX_TEXT + 1).read_to_end(&mut octets).map_err(|error| failed(&error))?;
+    if octets.len() as u64 > MAX_TEXT {
+        return Err(failed(&format!("more than {} MiB", MAX_TEXT >> 20)));
+    }
+    let text = decoded(&octets).ok_or_else(|| failed(&"is no text"))?;
+    if text.trim().is_empty() { Err(failed(&"is empty")) } else { Ok(text) }
+}
+
+fn decoded(octets: &[u8]) -> Option<String> {
+    let wide = |unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> =
+            octets[2..].chunks(2).map(|pair| unit([pair[0], *pair.get(1).unwrap_or(&0)])).collect();
+        String::from_utf16(&units).ok()
+    };
+    match octets {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        _ => String::from_utf8(octets.to_vec()).ok(),
+    }
+}
+
+/// The secret in a file, without a byte-order mark before it and the line's end after it.
+pub fn secret_in(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n'])
 }
 
 /// A table with a head, columns as wide as they need; `empty` when there are no rows.
@@ -177,7 +215,7 @@ pub fn ask_secret(what: &str, file: Option<&Path>, variable: &str) -> Result<Sec
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
-        return Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()));
+        return Ok(Secret::new(secret_in(&text).to_owned()));
     }
     if let Ok(text) = std::env::var(variable) {
         return Ok(Secret::new(text));
@@ -214,7 +252,7 @@ pub fn confirm(question: &str, sure: bool) -> Result<(), Failed> {
             Failed::new("this needs a confirmation, and there is no terminal to ask at").hint("pass --yes")
         );
     }
-    eprint!("{question} Type yes: ");
+    let _ = write!(io::stderr().lock(), "{question} Type yes: ");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     if answer.trim() == "yes" { Ok(()) } else { Err(Failed::new("nothing was changed")) }
@@ -249,9 +287,33 @@ impl Drop for Bar {
     }
 }
 
+/// Octets of a text that a person names: a year of checkpoints of a large server.
+const MAX_TEXT: u64 = 16 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_of_other_systems_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        let read = |octets: &[u8]| {
+            std::fs::write(&path, octets).unwrap();
+            read_text(&path).ok()
+        };
+        let wide =
+            |unit: fn(u16) -> [u8; 2]| "\u{feff}a\u{2014}".encode_utf16().flat_map(unit).collect::<Vec<_>>();
+        for octets in
+            ["a\u{2014}".into(), "\u{feff}a\u{2014}".into(), wide(u16::to_le_bytes), wide(u16::to_be_bytes)]
+        {
+            assert_eq!(read(&octets).as_deref(), Some("a\u{2014}"), "{octets:?}");
+        }
+        for octets in [&b""[..], b" \r\n", b"\xef\xbb\xbf", b"\xff\xfe", b"\xff\xfe\x00\xd8", b"\x80"] {
+            assert_eq!(read(octets), None, "{octets:?}");
+        }
+        assert_eq!(secret_in("\u{feff}pass word \r\n"), "pass word ");
+    }
 
     #[test]
     fn tables_align_by_width_not_by_octets() {

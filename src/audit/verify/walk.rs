@@ -65,6 +65,8 @@ impl<'a, S: AuditStore> Walk<'a, S> {
             root: EMPTY_HASH,
             vouched: 0,
             checkpoints: 0,
+            given: 0,
+            others: 0,
             newer: 0,
             findings: Vec::new(),
             more: 0,
@@ -131,6 +133,12 @@ impl<'a, S: AuditStore> Walk<'a, S> {
         } else {
             self.report.more += 1;
         }
+    }
+
+    /// Counts a checkpoint that was given.
+    pub(super) fn count(&mut self, ours: bool) {
+        self.report.given += usize::from(ours);
+        self.report.others += usize::from(!ours);
     }
 
     /// Whether so much is wrong that reading on tells nothing: a size out of the blue, say.

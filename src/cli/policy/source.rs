@@ -81,6 +81,18 @@ const MAX_MESSAGE: u64 = 64 << 20;
 mod tests {
     use super::*;
 
+    /// Editors of other systems put a mark at the beginning, and end lines otherwise.
+    #[test]
+    fn texts_of_other_systems_are_policies() {
+        for (name, text) in policy::shipped() {
+            let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+            assert!(policy::parse(&text, name).is_ok(), "{name}");
+            let settings = "\u{feff}hostname = \"mx.example.org\"\r\n[log]\r\nlevel = \"warn\"\r\n";
+            let config = crate::config::Config::parse(settings, Path::new("/etc/veilpost/veilpost.toml"));
+            assert!(config.is_ok(), "{:?}", config.err());
+        }
+    }
+
     #[test]
     fn files_come_before_shipped_names() {
         let folder = tempfile::tempdir().unwrap();

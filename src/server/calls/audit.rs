@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Answered, Server, answer, tenant_named};
-use crate::admin::api::{AuditReport, Failure, FailureCode};
+use crate::admin::api::{AuditReport, Failure, FailureCode, UnreadableCheckpoint};
 use crate::admin::socket::Outlet;
 use crate::audit::{self, AuditError};
 use crate::owner::OwnerError;
@@ -29,22 +29,44 @@ pub async fn list(server: &Server, tenant: &str, from: u64, limit: Option<u64>, 
 pub async fn verify(server: &Server, tenant: &str, checkpoints: &[String]) -> Answered {
     let (tenant, _) = tenant_named(server, tenant)?;
     let key = server.notary.verifying_key();
-    let kept: Vec<String> = checkpoints.iter().flat_map(|text| audit::split_notes(text)).collect();
+    let (kept, places) = cut(checkpoints);
     // Judged as it was found, before anything new is signed.
     let report =
         audit::verify(server.vault.audit.store(), tenant, &key, &kept).await.map_err(OwnerError::from)?;
-    let checkpoint = match report.is_sound() {
+    let checkpoint = match report.log_is_sound() {
         true => server.notary.checkpoint(tenant).await.map_err(OwnerError::from)?.note().to_owned(),
         false => String::new(),
     };
+    let unreadable = report.findings.iter().filter_map(|finding| places.get(finding.place()?));
+    let empty = (0..checkpoints.len()).filter(|text| places.iter().all(|(of, _)| of != text));
+    let unreadable = unreadable.copied().chain(empty.map(|text| (text, 0)));
     answer(&AuditReport {
-        intact: report.is_sound(),
+        intact: report.log_is_sound(),
         entries: report.size,
         root: STANDARD.encode(report.root.0),
-        problems: report.findings.iter().map(ToString::to_string).collect(),
+        problems: report
+            .findings
+            .iter()
+            .filter(|finding| finding.place().is_none())
+            .map(ToString::to_string)
+            .collect(),
+        compared: report.given as u64,
+        others: report.others as u64,
+        unreadable: unreadable
+            .map(|(text, note)| UnreadableCheckpoint { text: text as u64, checkpoint: note as u64 })
+            .collect(),
         verifier_key: key.to_string(),
         checkpoint,
     })
+}
+
+/// The notes of all texts, and for each the text it is in and its number there, from 1.
+fn cut(texts: &[String]) -> (Vec<String>, Vec<(usize, usize)>) {
+    let notes = texts.iter().enumerate().flat_map(|(text, content)| {
+        let notes = audit::split_notes(content).into_iter().enumerate();
+        notes.map(move |(note, content)| (content, (text, note + 1)))
+    });
+    notes.unzip()
 }
 
 pub async fn checkpoint(server: &Server, tenant: &str) -> Answered {

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+
 /// Why a text is no identifier or address. Holds nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -83,8 +85,41 @@ identifiers! {
     MessageId;
     /// An epoch of message keys.
     EpochId;
+    /// A session of SMTP or LMTP, in logs.
+    SessionId;
     /// A container in the blob store; random, and unrelated to the message's identifier.
     ContainerName;
+}
+
+/// A mail address as logs have it: 80 bits of a hash under a key of this server's, in base32. Safe to log;
+/// whoever has the address and asks the server can find its lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddressToken([u8; 10]);
+
+impl AddressToken {
+    /// The token with these bytes.
+    pub const fn from_bytes(bytes: [u8; 10]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 10] {
+        &self.0
+    }
+}
+
+impl fmt::Display for AddressToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&BASE32.encode(&self.0))
+    }
+}
+
+impl FromStr for AddressToken {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bytes = BASE32.decode(text.as_bytes()).map_err(|_| NameError::Identifier)?;
+        bytes.try_into().map(Self).map_err(|_| NameError::Identifier)
+    }
 }
 
 /// Who a manifest is sealed for: the tenant's owner, or one view.
@@ -110,7 +145,8 @@ impl Reader {
 }
 
 /// A mail address (RFC 5321 §4.1.2, RFC 6531), in the form used for comparison: the domain in
-/// lower-case ASCII (IDNA), the local part in lower case, unquoted.
+/// lower-case ASCII (IDNA), the local part unquoted, in lower case and in normalization form C
+/// (RFC 6532 §3.1), so that a Mac's decomposed letters and everybody else's are one address.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
     local: String,
@@ -125,6 +161,22 @@ impl Address {
             return Err(NameError::Form);
         }
         Ok(Self { local: parse_local(local)?, domain: parse_domain(domain)? })
+    }
+
+    /// An address that nobody can be given: its local part needs quotes, or has dots where no dot-atom has
+    /// them. It comes from an envelope, and a catch-all takes its mail. The local part is compared in quotes,
+    /// so that it is never a plain address's.
+    ///
+    /// `local` is one that mail in the world has: a whole quoted string, or no character that needs quotes.
+    pub fn unusual(local: &str, domain: &str) -> Result<Self, NameError> {
+        let bare = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(unescape);
+        let bare = bare.unwrap_or_else(|| local.to_owned());
+        let domain = parse_domain(domain)?;
+        if let Ok(local) = parse_local(&bare) {
+            return Ok(Self { local, domain });
+        }
+        let escaped = folded(&bare).replace('\\', "\\\\").replace('"', "\\\"");
+        Ok(Self { local: format!("\"{escaped}\""), domain })
     }
 
     /// The part before the `@`, in lower case.
@@ -142,8 +194,18 @@ impl Address {
         format!("{}@{}", self.local, self.domain)
     }
 
+    /// The form in which the address was compared by the first releases, if that may be another: they kept
+    /// letters with marks as they were typed, and some keyboards type them decomposed.
+    pub fn decomposed(&self) -> Option<Self> {
+        let local = DecomposingNormalizerBorrowed::new_nfd().normalize(&self.local).into_owned();
+        (local != self.local).then(|| Self { local, domain: self.domain.clone() })
+    }
+
     /// The address without its `+tag` (RFC 5233), if it has one.
     pub fn without_tag(&self) -> Option<Self> {
+        if self.local.starts_with('"') {
+            return None;
+        }
         let (local, _) = self.local.split_once('+')?;
         (!local.is_empty()).then(|| Self { local: local.to_owned(), domain: self.domain.clone() })
     }
@@ -166,7 +228,26 @@ pub fn parse_domain(text: &str) -> Result<String, NameError> {
 fn parse_local(text: &str) -> Result<String, NameError> {
     let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
     let dot_atom = bare.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
-    (dot_atom && bare.len() <= MAX_LOCAL).then(|| bare.to_lowercase()).ok_or(NameError::Local)
+    (dot_atom && bare.len() <= MAX_LOCAL).then(|| folded(bare)).ok_or(NameError::Local)
+}
+
+/// Lower case, composed. Composed first, because some letters have a lower case only then.
+fn folded(local: &str) -> String {
+    if local.is_ascii() {
+        return local.to_ascii_lowercase();
+    }
+    let composer = ComposingNormalizerBorrowed::new_nfc();
+    composer.normalize(&composer.normalize(local).to_lowercase()).into_owned()
+}
+
+/// A quoted string's content without its backslashes (RFC 5321 §4.1.2, `quoted-pairSMTP`).
+fn unescape(content: &str) -> String {
+    let mut letters = content.chars();
+    let mut text = String::with_capacity(content.len());
+    while let Some(letter) = letters.next() {
+        text.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    text
 }
 
 /// RFC 5322 §3.2.3 `atext`, with RFC 6532's characters beyond ASCII.
@@ -201,6 +282,34 @@ mod tests {
             Address::parse("ann+law@a.example").unwrap().without_tag().unwrap().reveal(),
             "ann@a.example"
         );
+    }
+
+    #[test]
+    fn forms_of_an_international_address_are_one() {
+        let canonical = Address::parse("jos\u{e9}@b\u{fc}cher.example").expect("valid");
+        for text in [
+            "jose\u{301}@b\u{fc}cher.example",
+            "JOS\u{c9}@B\u{dc}CHER.EXAMPLE",
+            "JOSE\u{301}@bu\u{308}cher.example",
+            "\"Jos\u{e9}\"@xn--bcher-kva.example",
+            "jos\u{e9}@XN--BCHER-KVA.example",
+        ] {
+            assert_eq!(Address::parse(text), Ok(canonical.clone()), "{text}");
+        }
+        let typed_on_a_mac = canonical.decomposed().expect("another form");
+        assert_eq!(typed_on_a_mac.local(), "jose\u{301}");
+        assert!(Address::parse("ann@a.example").unwrap().decomposed().is_none());
+    }
+
+    #[test]
+    fn unusual_local_parts_are_compared_in_quotes() {
+        let unusual = |local| Address::unusual(local, "A.example").map(|address| address.reveal());
+        assert_eq!(unusual("foo..Bar").as_deref(), Ok("\"foo..bar\"@a.example"));
+        assert_eq!(unusual("\"foo..b\\ar\""), unusual("foo..bar"));
+        assert_eq!(unusual("\"a\\\"b+c\"").as_deref(), Ok("\"a\\\"b+c\"@a.example"));
+        assert!(Address::unusual("\"a +b\"", "a.example").unwrap().without_tag().is_none());
+        assert_eq!(unusual("\"Ann\"").as_deref(), Ok("ann@a.example"), "the quotes were not needed");
+        assert_eq!(Address::unusual("a..b", "_x.example"), Err(NameError::Domain));
     }
 
     #[test]

@@ -11,28 +11,29 @@ use futures::future::join_all;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::message::Plaintext;
-use crate::names::{Address, MessageId};
+use crate::names::{Address, AddressToken, MessageId, TenantId};
 use crate::net::metrics::{Protocol as Meter, Refusal};
 use crate::reception::{
-    Addressee, Directory, DirectoryError, Intake, Outcome, Reason, Received, Resolution, UserRef as Mailbox,
-    trace_header,
+    Addressee, Directory, DirectoryError, Intake, Notice, Outcome, Reason, Received, Resolution,
+    UserRef as Place, trace_header,
 };
 use crate::records::RecordError;
 use crate::seal::EnvelopeFacts;
 use crate::store::ledger::CommitError;
-use crate::tenant::directory;
 use crate::tenant::registry::UserRef;
+use crate::tenant::{directory, roles};
+use crate::vault::arrivals::{self, Sighting};
 use crate::vault::seal::{Arrival, SealingError, seal};
 use crate::vault::{PolicyUnavailable, Vault};
-use crate::wire::smtp::Dialect;
+use crate::wire::smtp::{Dialect, Mailbox, ReversePath};
 
 /// Where reception's mail goes in.
 pub struct Entrance(pub Arc<Vault>);
 
 impl Directory for Entrance {
     async fn resolve(&self, address: &Address) -> Result<Resolution, DirectoryError> {
-        match directory::resolve(&self.0.records, address) {
-            Ok(Some(row)) => Ok(Resolution::Local(Mailbox { tenant: row.tenant, user: row.user })),
+        match roles::resolve(&self.0.records, address, &self.0.settings.hostname) {
+            Ok(Some(row)) => Ok(Resolution::Local(Place { tenant: row.tenant, user: row.user })),
             Ok(None) => {
                 self.0.metrics.refused(Refusal::unknown_addressee);
                 Ok(Resolution::Unknown)
@@ -54,6 +55,62 @@ impl Intake for Entrance {
         self.0.metrics.delivery_seconds.observe(began.elapsed().as_secs_f64());
         outcomes
     }
+
+    fn note(&self, notice: Notice<'_>) {
+        note(&self.0, &notice);
+    }
+}
+
+/// The line in the log, and the row for `veilpost trace`.
+fn note(vault: &Vault, notice: &Notice<'_>) {
+    let token = |address: String| arrivals::token(&vault.records, &address);
+    let addressee = notice.addressee.map(Mailbox::address);
+    let tenant = notice.target.map(|target| target.tenant).or_else(|| tenant_of(vault, addressee?));
+    let seen = Sighting {
+        tenant,
+        at: vault.clock.now().unix(),
+        session: notice.session,
+        message: notice.message,
+        peer: notice.peer.map(|peer| peer.to_canonical()),
+        from: notice.sender.map(|sender| token(comparable(sender))),
+        to: addressee.map(|address| token(address.reveal())),
+        size: notice.size,
+        reply: notice.reply,
+        why: notice.why.clone(),
+    };
+    tracing::info!(
+        target: "veilpost::mail",
+        verdict = %seen.verdict(),
+        session = %seen.session,
+        message = %shown(seen.message),
+        peer = %seen.peer.map_or_else(|| "local".to_owned(), |peer| peer.to_string()),
+        from = %shown(seen.from),
+        to = %shown(seen.to),
+        size = seen.size,
+        reply = seen.reply,
+        why = seen.why,
+        "mail"
+    );
+    vault.arrivals.note(seen);
+}
+
+fn shown(value: Option<impl std::fmt::Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// Whose the domain of an address is that nobody has.
+fn tenant_of(vault: &Vault, address: &Address) -> Option<TenantId> {
+    directory::tenants_of(&vault.records, address.domain()).ok()?.into_iter().min()
+}
+
+/// The token of an address that somebody asks for, in whatever form they write it; none if it is no address.
+pub fn token_of(vault: &Vault, address: &str) -> Option<AddressToken> {
+    let path = ReversePath::parse(address.trim().trim_start_matches('<').trim_end_matches('>'))?;
+    Some(arrivals::token(&vault.records, &comparable(&path)))
+}
+
+fn comparable(sender: &ReversePath) -> String {
+    sender.address().map_or_else(|| sender.spelled().to_lowercase(), |address| address.reveal())
 }
 
 /// One addressee's delivery. Every error is told apart into "later" and "never" here and nowhere else.

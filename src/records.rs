@@ -65,6 +65,11 @@ impl Records {
         Scope { ledger: self.ledger.clone(), key: self.root.record_key(Some(tenant)) }
     }
 
+    /// The rows of a tenant, or those that belong to none.
+    pub fn scope(&self, tenant: Option<TenantId>) -> Scope {
+        Scope { ledger: self.ledger.clone(), key: self.root.record_key(tenant) }
+    }
+
     /// The root key, for keyed hashes.
     pub fn root(&self) -> &RootKey {
         &self.root

@@ -14,7 +14,7 @@ use crate::store::ledger::Batch;
 use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
+    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, ArrivalsRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
     CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow, MailboxRow,
     MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow,
     SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow, ViewRow,
@@ -46,6 +46,8 @@ pub async fn tenant(
     let mut batch = Batch::new();
     batch.delete_prefix(row_key::<PolicyRow>(&[tenant.as_bytes()]));
     batch.delete_prefix(row_key::<AuditEntryRow>(&[tenant.as_bytes()]));
+    vault.arrivals.forget(tenant);
+    batch.delete_prefix(row_key::<ArrivalsRow>(&[tenant.as_bytes()]));
     batch.delete_prefix(row_key::<SeedRow>(&[&Reader::Owner(tenant).to_bytes()]));
     batch.delete_prefix(row_key::<SummaryRow>(&[&Reader::Owner(tenant).to_bytes()]));
     batch.delete(row_key::<AuditHeadRow>(&[tenant.as_bytes()]));
@@ -65,6 +67,9 @@ fn shred(vault: &Vault, tenant: TenantId, row: &TenantRow, users: &[UserRef]) ->
     batch.delete(row_key::<RecipientRow>(&[&Reader::Owner(tenant).to_bytes()]));
     for (key, _) in directory::list(records, tenant)? {
         batch.delete(row_key::<AddressRow>(&[&key]));
+    }
+    for domain in directory::domains(records, tenant)? {
+        directory::forget_domain(records, &mut batch, &domain, tenant);
     }
     batch.delete_prefix(row_key::<AddressListRow>(&[tenant.as_bytes()]));
     for user in users {

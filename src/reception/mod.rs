@@ -11,6 +11,7 @@
 mod content;
 mod dots;
 mod error;
+mod notice;
 mod received;
 mod session;
 mod settings;
@@ -21,6 +22,7 @@ mod transfer;
 use std::future::Future;
 
 pub use content::{Content, MemoryBudget};
+pub use notice::Notice;
 pub use received::{Addressee, Outcome, Protocol, Reason, Received, Resolution, UserRef};
 pub use session::Service;
 pub use settings::{Limits, Role, Settings};
@@ -44,4 +46,7 @@ pub trait Intake: Send + Sync + 'static {
     /// Takes a message and answers for each of its addressees, in their order. `Stored` may be
     /// said only of what is durable.
     fn deliver(&self, received: Received) -> impl Future<Output = Vec<Outcome>> + Send;
+
+    /// Hears what a peer was told, message by message and addressee by addressee. Must not wait.
+    fn note(&self, _: Notice<'_>) {}
 }

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use super::content::Content;
 use crate::clock::Timestamp;
 use crate::names::{MessageId, TenantId, UserId};
-use crate::wire::smtp::{Body, Dialect, Mailbox, Notify, Quote};
+use crate::wire::smtp::{Body, Dialect, Mailbox, ReversePath};
 
 /// A message and its envelope. Has no `Debug`: all of it is somebody's secret.
 pub struct Received {
     /// Where DSNs go; none for the null reverse path, which asks for no DSN (RFC 5321 §4.5.5).
-    pub reverse_path: Option<Mailbox>,
+    pub reverse_path: Option<ReversePath>,
     /// Whom it is for: at least one, no mailbox twice, and in SMTP all of one tenant.
     pub addressees: Vec<Addressee>,
     /// How it came.
@@ -27,10 +27,6 @@ pub struct Received {
     pub smtputf8: bool,
     /// What the sender declares of the body.
     pub body: Body,
-    /// What a DSN shall quote; ours quotes the envelope whatever it says.
-    pub quote: Option<Quote>,
-    /// The sender's name for this transaction, for its DSNs.
-    pub envelope_id: Option<String>,
 }
 
 /// Somebody a message is for.
@@ -39,10 +35,6 @@ pub struct Addressee {
     pub mailbox: Mailbox,
     /// Whose mailbox that is.
     pub target: UserRef,
-    /// When the sender wants a DSN; none leaves it to us (RFC 3461 §4.1).
-    pub notify: Option<Notify>,
-    /// The address before any forwarding, `type;address` (RFC 3461 §4.2).
-    pub original: Option<String>,
 }
 
 /// A mailbox.

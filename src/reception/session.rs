@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{Collector, Content, MemoryBudget};
 use super::error::{Ended, Refusal, outcome_reply, transaction_reply};
+use super::notice::{Envelope, Notice, told};
 use super::received::{Addressee, Outcome, Protocol, Received, Resolution};
 use super::settings::{Limits, Role, Settings};
 use super::state::{Addressed, Chunking, Greeted, Mailing, State};
@@ -16,12 +17,12 @@ use super::trace::is_looping;
 use super::transfer::{Pace, Transfer};
 use super::{Directory, Intake};
 use crate::clock::Clock;
-use crate::names::Address;
+use crate::names::{Address, SessionId};
 use crate::net::lines::{LineError, Lines};
 use crate::net::listen::{Seat, Visit};
 use crate::net::stream::Connection;
 use crate::wire::smtp::{
-    Chunk, Command, CommandError, Dialect, Enhanced, ForwardPath, Mail, Mailbox, Rcpt, Reply,
+    Chunk, Command, CommandError, Dialect, Enhanced, ForwardPath, Mail, Mailbox, Rcpt, Reply, ReversePath,
 };
 
 /// A reception: what all its sessions share.
@@ -56,6 +57,7 @@ impl<D: Directory, I: Intake> Service<D, I> {
 
 struct Session<'a, D, I> {
     service: &'a Service<D, I>,
+    id: SessionId,
     lines: Lines,
     seat: Seat,
     shutdown: CancellationToken,
@@ -72,6 +74,7 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
         let Visit { connection, seat, shutdown } = visit;
         Self {
             service,
+            id: SessionId::random(),
             lines: Lines::new(connection, service.settings.limits.wait),
             seat,
             shutdown,
@@ -149,7 +152,15 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
             (Ok(command), _) => self.obey(state, command).await,
             (Err(CommandError::ChunkSize), _) => Err(Ended::ChunkSize),
             (Err(CommandError::Unknown), State::Fresh) => Err(Ended::Stranger),
-            (Err(error), _) => self.refuse(state, error.into()).await,
+            (Err(error), _) => {
+                if matches!(
+                    error,
+                    CommandError::ReversePath | CommandError::ForwardPath | CommandError::NeedsUtf8
+                ) {
+                    self.note_refusal(error.into(), None, None, 0);
+                }
+                self.refuse(state, error.into()).await
+            }
         }
     }
 
@@ -208,7 +219,6 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
             "8BITMIME".into(),                                      // RFC 6152
             "SMTPUTF8".into(),                                      // RFC 6531
             "CHUNKING".into(),                                      // RFC 3030
-            "DSN".into(),                                           // RFC 3461
             "ENHANCEDSTATUSCODES".into(),                           // RFC 2034
             format!("LIMITS RCPTMAX={}", limits.addressees).into(), // RFC 9422
         ];
@@ -237,13 +247,15 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
 
     async fn mail(&mut self, greeted: Greeted, mail: Mail) -> Result<State, Ended> {
         if mail.size.is_some_and(|size| size > self.limits().message as u64) {
+            let declared = mail.size.unwrap_or(0);
+            self.note_refusal(Refusal::TooLarge, mail.reverse_path.as_ref(), None, declared);
             return self.refuse(State::Greeted(greeted), Refusal::TooLarge).await;
         }
         self.agree(State::Mailing(greeted.begin(mail)), (2, 1, 0), "Sender fine")
     }
 
     async fn first_rcpt(&mut self, mailing: Mailing, rcpt: Rcpt) -> Result<State, Ended> {
-        match self.find(rcpt, mailing.smtputf8()).await {
+        match self.find(rcpt, mailing.mail()).await {
             Ok(addressee) => {
                 self.agree(State::Addressed(mailing.admit(addressee)), (2, 1, 5), "Addressee fine")
             }
@@ -255,10 +267,9 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
         let role = self.service.settings.role;
         let admitted = match addressed.check_room(self.limits().addressees) {
             Err(refusal) => Err(refusal),
-            Ok(()) => self
-                .find(rcpt, addressed.smtputf8())
-                .await
-                .and_then(|addressee| addressed.admit(addressee, role)),
+            Ok(()) => {
+                self.find(rcpt, &addressed.mail).await.and_then(|addressee| addressed.admit(addressee, role))
+            }
         };
         match admitted {
             Ok(()) => self.agree(State::Addressed(addressed), (2, 1, 5), "Addressee fine"),
@@ -266,26 +277,30 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
         }
     }
 
-    async fn find(&self, rcpt: Rcpt, smtputf8: bool) -> Result<Addressee, Refusal> {
-        if rcpt.international && !smtputf8 {
+    async fn find(&self, rcpt: Rcpt, mail: &Mail) -> Result<Addressee, Refusal> {
+        let sender = mail.reverse_path.as_ref();
+        if rcpt.international && !mail.smtputf8 {
             return Err(CommandError::NeedsUtf8.into());
         }
         let mailbox = match rcpt.path {
-            ForwardPath::Mailbox(mailbox) => mailbox,
+            ForwardPath::Mailbox(mailbox) => Some(mailbox),
             // RFC 5321 §4.5.1: postmaster here.
             ForwardPath::Postmaster => {
                 Mailbox::parse(&format!("postmaster@{}", self.service.settings.hostname))
-                    .ok_or(Refusal::UnknownAddressee)?
             }
-            ForwardPath::Literal => return Err(Refusal::UnknownAddressee),
+            ForwardPath::Literal => None,
         };
-        match self.resolve(mailbox.address()).await {
-            Resolution::Local(target) => {
-                Ok(Addressee { mailbox, target, notify: rcpt.notify, original: rcpt.original })
-            }
-            Resolution::Unknown => Err(Refusal::UnknownAddressee),
-            Resolution::Deferred => Err(Refusal::DeferredAddressee),
-        }
+        let resolution = match &mailbox {
+            Some(mailbox) => self.resolve(mailbox.address()).await,
+            None => Resolution::Unknown,
+        };
+        let refusal = match (resolution, mailbox) {
+            (Resolution::Local(target), Some(mailbox)) => return Ok(Addressee { mailbox, target }),
+            (Resolution::Deferred, mailbox) => (Refusal::DeferredAddressee, mailbox),
+            (_, mailbox) => (Refusal::UnknownAddressee, mailbox),
+        };
+        self.note_refusal(refusal.0, sender, refusal.1.as_ref(), mail.size.unwrap_or(0));
+        Err(refusal.0)
     }
 
     async fn resolve(&self, address: &Address) -> Resolution {
@@ -336,8 +351,16 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
             false => Ok(content),
         });
         let Addressed { greeted, mail, addressees, accepted } = addressed;
+        let envelope = Envelope {
+            sender: mail.reverse_path.clone(),
+            addressees: addressees.iter().map(|one| (one.mailbox.clone(), one.target)).collect(),
+            size: checked.as_ref().map_or(mail.size.unwrap_or(0), |content| content.expose().len() as u64),
+        };
         let replies = match checked {
             Err(refusal) => {
+                for (mailbox, _) in &envelope.addressees {
+                    self.note_refusal(refusal, envelope.sender.as_ref(), Some(mailbox), envelope.size);
+                }
                 self.mistake(refusal).await?;
                 vec![refusal.reply(); self.replies_wanted(&accepted)]
             }
@@ -345,6 +368,7 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
                 let count = addressees.len();
                 let received = self.received(&greeted, mail, addressees, content);
                 let outcomes = self.deliver(received, count).await;
+                self.note_outcomes(&envelope, &outcomes);
                 self.replies(&accepted, &outcomes)
             }
         };
@@ -370,9 +394,46 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
             received_at: self.service.clock.now(),
             smtputf8: mail.smtputf8,
             body: mail.body,
-            quote: mail.quote,
-            envelope_id: mail.envelope_id,
         }
+    }
+
+    /// Tells what became of a message that was handed over, for each addressee.
+    fn note_outcomes(&self, envelope: &Envelope, outcomes: &[Outcome]) {
+        for ((mailbox, target), outcome) in envelope.addressees.iter().zip(outcomes) {
+            let (message, why) = told(outcome);
+            self.service.intake.note(Notice {
+                session: self.id,
+                peer: self.lines.connection().peer(),
+                sender: envelope.sender.as_ref(),
+                addressee: Some(mailbox),
+                target: Some(*target),
+                message,
+                size: envelope.size,
+                reply: outcome_reply(outcome).code(),
+                why,
+            });
+        }
+    }
+
+    /// Tells what was refused or deferred before it was handed over.
+    fn note_refusal(
+        &self,
+        refusal: Refusal,
+        sender: Option<&ReversePath>,
+        addressee: Option<&Mailbox>,
+        size: u64,
+    ) {
+        self.service.intake.note(Notice {
+            session: self.id,
+            peer: self.lines.connection().peer(),
+            sender,
+            addressee,
+            target: None,
+            message: None,
+            size,
+            reply: refusal.reply().code(),
+            why: refusal.to_string(),
+        });
     }
 
     /// One outcome for each of `count` addressees: what the intake does not answer for is deferred.

@@ -63,9 +63,9 @@ pub(super) struct Mailing {
 }
 
 impl Mailing {
-    /// Whether addresses beyond ASCII are allowed.
-    pub fn smtputf8(&self) -> bool {
-        self.mail.smtputf8
+    /// The reverse path and its parameters.
+    pub fn mail(&self) -> &Mail {
+        &self.mail
     }
 
     /// Adds the first addressee.
@@ -88,11 +88,6 @@ pub(super) struct Addressed {
 }
 
 impl Addressed {
-    /// Whether addresses beyond ASCII are allowed.
-    pub fn smtputf8(&self) -> bool {
-        self.mail.smtputf8
-    }
-
     /// Whether one more addressee is allowed.
     pub fn check_room(&self, limit: usize) -> Result<(), Refusal> {
         if self.accepted.len() < limit { Ok(()) } else { Err(Refusal::TooManyAddressees) }

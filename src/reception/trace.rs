@@ -72,17 +72,17 @@ mod tests {
     use super::*;
     use crate::names::{TenantId, UserId};
     use crate::reception::{Content, Protocol, UserRef};
-    use crate::wire::smtp::{Body, Dialect, Mailbox};
+    use crate::wire::smtp::{Body, Dialect, Mailbox, ReversePath};
 
     fn addressee() -> Addressee {
         let target = UserRef { tenant: TenantId::random(), user: UserId::random() };
         let mailbox = Mailbox::parse("Ann@vault.example").expect("an address");
-        Addressee { mailbox, target, notify: None, original: None }
+        Addressee { mailbox, target }
     }
 
     fn received(reverse_path: Option<&str>) -> Received {
         Received {
-            reverse_path: reverse_path.and_then(Mailbox::parse),
+            reverse_path: reverse_path.and_then(ReversePath::parse),
             addressees: vec![addressee()],
             protocol: Protocol { dialect: Dialect::Ehlo, tls: true, smtputf8: false },
             peer: Some([192, 0, 2, 1].into()),
@@ -91,8 +91,6 @@ mod tests {
             received_at: Timestamp::from_unix(1_794_000_000),
             smtputf8: false,
             body: Body::SevenBit,
-            quote: None,
-            envelope_id: None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Addresses: exact ones, aliases and catch-alls, and whose mailbox takes their mail.
 //! The ledger sees keyed hashes of them only.
 
-use super::rows::{AddressListRow, AddressRow, Row};
+use std::collections::BTreeSet;
+
+use super::rows::{AddressListRow, AddressRow, DomainRow, Row};
 use crate::names::{Address, NameError, TenantId, UserId, parse_domain};
 use crate::records::{RecordError, Records, row_key};
 use crate::store::ledger::{Batch, Expectation};
@@ -31,10 +33,19 @@ impl Destination {
         }
     }
 
-    fn lookup(&self, records: &Records) -> [u8; 32] {
+    /// Its domain.
+    pub fn domain(&self) -> &str {
         match self {
-            Self::Exact(address) => address_key(records, address),
-            Self::CatchAll(domain) => records.root().lookup("catch-all", domain.as_bytes()),
+            Self::Exact(address) => address.domain(),
+            Self::CatchAll(domain) => domain,
+        }
+    }
+
+    /// Under what its rows lie: first where they are put, then where the first releases put them.
+    fn lookups(&self, records: &Records) -> Vec<[u8; 32]> {
+        match self {
+            Self::Exact(address) => address_keys(records, address),
+            Self::CatchAll(domain) => vec![records.root().lookup("catch-all", domain.as_bytes())],
         }
     }
 }
@@ -42,16 +53,15 @@ impl Destination {
 /// Whose mailbox takes mail to `address`: the address itself, else without its `+tag` (RFC 5233),
 /// else the domain's catch-all.
 pub fn resolve(records: &Records, address: &Address) -> Result<Option<AddressRow>, RecordError> {
-    let system = records.system();
-    if let Some(row) = system.get(&[&address_key(records, address)])? {
+    if let Some(row) = first(records, address_keys(records, address))? {
         return Ok(Some(row));
     }
     if let Some(plain) = address.without_tag()
-        && let Some(row) = system.get(&[&address_key(records, &plain)])?
+        && let Some(row) = first(records, address_keys(records, &plain))?
     {
         return Ok(Some(row));
     }
-    system.get(&[&records.root().lookup("catch-all", address.domain().as_bytes())])
+    records.system().get(&[&records.root().lookup("catch-all", address.domain().as_bytes())])
 }
 
 /// Adds to `batch`: mail to `destination` goes to the user's mailbox. The commit conflicts when the
@@ -63,23 +73,42 @@ pub fn add(
     (tenant, user): (TenantId, UserId),
     alias_of: Option<&Address>,
 ) {
-    let key = destination.lookup(records);
-    records.system().insert(batch, &[&key], &AddressRow { tenant, user });
+    let keys = destination.lookups(records);
+    for older in &keys[1..] {
+        batch.require_absent(crate::records::row_key::<AddressRow>(&[older]));
+    }
+    records.system().insert(batch, &[&keys[0]], &AddressRow { tenant, user });
     let listed =
         AddressListRow { address: destination.reveal(), user, alias_of: alias_of.map(Address::reveal) };
-    records.tenant(tenant).put(batch, &[tenant.as_bytes(), &key], &listed);
+    records.tenant(tenant).put(batch, &[tenant.as_bytes(), &keys[0]], &listed);
+    note_domain(records, batch, destination.domain(), tenant);
 }
 
 /// Who has `destination` itself, whatever tags and catch-alls say.
 pub fn holder(records: &Records, destination: &Destination) -> Result<Option<AddressRow>, RecordError> {
-    records.system().get(&[&destination.lookup(records)])
+    first(records, destination.lookups(records))
 }
 
 /// Adds to `batch`: nobody takes mail to `destination` any more.
-pub fn remove(records: &Records, batch: &mut Batch, destination: &Destination, tenant: TenantId) {
-    let key = destination.lookup(records);
-    batch.delete(row_key::<AddressRow>(&[&key]));
-    batch.delete(row_key::<AddressListRow>(&[tenant.as_bytes(), &key]));
+pub fn remove(
+    records: &Records,
+    batch: &mut Batch,
+    destination: &Destination,
+    tenant: TenantId,
+) -> Result<(), RecordError> {
+    let keys = destination.lookups(records);
+    for key in &keys {
+        batch.delete(crate::records::row_key::<AddressRow>(&[key]));
+        batch.delete(crate::records::row_key::<AddressListRow>(&[tenant.as_bytes(), key]));
+    }
+    let domain = destination.domain();
+    let remains = |(key, row): &(Vec<u8>, AddressListRow)| {
+        domain_of(&row.address) == domain && keys.iter().all(|gone| gone[..] != key[..])
+    };
+    if !list(records, tenant)?.iter().any(remains) {
+        forget_domain(records, batch, domain, tenant);
+    }
+    Ok(())
 }
 
 /// Adds to `batch`: the user's addresses go to `heir`, or to nobody. The commit conflicts when one of them
@@ -90,7 +119,13 @@ pub fn leave(
     (tenant, user): (TenantId, UserId),
     heir: Option<UserId>,
 ) -> Result<(), RecordError> {
-    for (key, listed) in list(records, tenant)?.into_iter().filter(|(_, row)| row.user == user) {
+    let (going, staying): (Vec<_>, Vec<_>) =
+        list(records, tenant)?.into_iter().partition(|(_, row)| row.user == user);
+    let left = |domain: &str| staying.iter().any(|(_, row)| domain_of(&row.address) == domain);
+    for (_, gone) in going.iter().filter(|(_, row)| heir.is_none() && !left(domain_of(&row.address))) {
+        forget_domain(records, batch, domain_of(&gone.address), tenant);
+    }
+    for (key, listed) in going {
         let Some(read) = records.system().get_versioned::<AddressRow>(&[&key])? else { continue };
         match heir {
             Some(heir) => {
@@ -108,6 +143,43 @@ pub fn leave(
     Ok(())
 }
 
+/// The tenants that have addresses in `domain`, in no particular order.
+pub fn tenants_of(records: &Records, domain: &str) -> Result<Vec<TenantId>, RecordError> {
+    let rows: Vec<(_, DomainRow)> = records.system().list(&[&domain_key(records, domain)])?;
+    Ok(rows.into_iter().map(|(_, row)| row.tenant).collect())
+}
+
+/// Adds to `batch`: the tenant has no address in `domain` any more.
+pub fn forget_domain(records: &Records, batch: &mut Batch, domain: &str, tenant: TenantId) {
+    let key = domain_key(records, domain);
+    batch.delete(crate::records::row_key::<DomainRow>(&[&key, tenant.as_bytes()]));
+}
+
+/// What brings a ledger of a release that kept no rows of domains up to date; none if it is.
+pub fn note_domains(records: &Records, tenants: &[TenantId]) -> Result<Option<Batch>, RecordError> {
+    let mark = domain_key(records, "");
+    if records.system().get::<DomainRow>(&[&mark, &[0; 16]])?.is_some() {
+        return Ok(None);
+    }
+    let mut batch = Batch::new();
+    for tenant in tenants {
+        for domain in domains(records, *tenant)? {
+            note_domain(records, &mut batch, &domain, *tenant);
+        }
+    }
+    records.system().put(
+        &mut batch,
+        &[&mark, &[0; 16]],
+        &DomainRow { tenant: TenantId::from_bytes([0; 16]) },
+    );
+    Ok(Some(batch))
+}
+
+/// The domains that a tenant's addresses have.
+pub fn domains(records: &Records, tenant: TenantId) -> Result<BTreeSet<String>, RecordError> {
+    Ok(list(records, tenant)?.iter().map(|(_, row)| domain_of(&row.address).to_owned()).collect())
+}
+
 /// The addresses of a tenant, sorted, each with the key of its [`AddressRow`].
 pub fn list(records: &Records, tenant: TenantId) -> Result<Vec<(Vec<u8>, AddressListRow)>, RecordError> {
     let mut rows: Vec<(Vec<u8>, AddressListRow)> = records.tenant(tenant).list(&[tenant.as_bytes()])?;
@@ -115,8 +187,32 @@ pub fn list(records: &Records, tenant: TenantId) -> Result<Vec<(Vec<u8>, Address
     Ok(rows)
 }
 
-fn address_key(records: &Records, address: &Address) -> [u8; 32] {
-    records.root().lookup("address", address.reveal().as_bytes())
+fn note_domain(records: &Records, batch: &mut Batch, domain: &str, tenant: TenantId) {
+    let key = domain_key(records, domain);
+    records.system().put(batch, &[&key, tenant.as_bytes()], &DomainRow { tenant });
+}
+
+fn domain_key(records: &Records, domain: &str) -> [u8; 32] {
+    records.root().lookup("domain", domain.as_bytes())
+}
+
+fn domain_of(address: &str) -> &str {
+    address.rsplit_once('@').map_or(address, |(_, domain)| domain)
+}
+
+fn first(records: &Records, keys: Vec<[u8; 32]>) -> Result<Option<AddressRow>, RecordError> {
+    for key in keys {
+        if let Some(row) = records.system().get(&[&key])? {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+/// Where the address's row lies: under its form for comparison, or under the one of the first releases.
+fn address_keys(records: &Records, address: &Address) -> Vec<[u8; 32]> {
+    let key = |form: &Address| records.root().lookup("address", form.reveal().as_bytes());
+    std::iter::once(key(address)).chain(address.decomposed().as_ref().map(key)).collect()
 }
 
 // The tables are distinct, so the two keys of one address never collide.

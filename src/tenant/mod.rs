@@ -4,5 +4,6 @@
 pub mod attempts;
 pub mod directory;
 pub mod registry;
+pub mod roles;
 pub mod rows;
 pub mod softlock;

@@ -24,7 +24,7 @@ macro_rules! rows {
 
 rows! {
     b'T' => TenantRow, b'N' => TenantNameRow, b'U' => UserRow, b'l' => SoftlockRow,
-    b'A' => AddressRow, b'a' => AddressListRow, b'V' => ViewRow, b'R' => RecipientRow,
+    b'A' => AddressRow, b'a' => AddressListRow, b'D' => DomainRow, b'W' => ArrivalsRow, b'V' => ViewRow, b'R' => RecipientRow,
     b'y' => PasskeyRow,
     b'C' => CredentialRow, b'c' => CredentialListRow, b'u' => LastUsedRow, b'P' => PolicyRow,
     b'M' => MessageRow, b'F' => PlaceRow, b'f' => FolderRow, b'K' => MailboxRow, b'H' => HiddenRow,
@@ -278,6 +278,55 @@ pub struct AddressListRow {
     /// The address it stands for, for an alias.
     #[n(2)]
     pub alias_of: Option<String>,
+}
+
+/// That a tenant has addresses in a domain, under the keyed hash of the domain and the tenant.
+#[derive(Clone, Encode, Decode)]
+pub struct DomainRow {
+    /// The tenant.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub tenant: TenantId,
+}
+
+/// What peers were told of mail lately, under tenant (zeros for nobody's mail), time and random octets.
+#[derive(Clone, Encode, Decode)]
+pub struct ArrivalsRow {
+    /// The oldest first.
+    #[n(0)]
+    pub entries: Vec<ArrivalEntry>,
+}
+
+/// One addressee of one message. Addresses are tokens: 80 bits of a hash under a key of this server's.
+#[derive(Clone, Encode, Decode)]
+pub struct ArrivalEntry {
+    /// When, Unix seconds.
+    #[n(0)]
+    pub at: i64,
+    /// The session.
+    #[n(1)]
+    pub session: String,
+    /// The message, if it was stored.
+    #[n(2)]
+    pub message: Option<String>,
+    /// The peer's address in the network.
+    #[n(3)]
+    pub peer: Option<String>,
+    /// The sender's token.
+    #[n(4)]
+    pub from: Option<Vec<u8>>,
+    /// The addressee's token.
+    #[n(5)]
+    pub to: Option<Vec<u8>>,
+    /// Octets.
+    #[n(6)]
+    pub size: u64,
+    /// The reply's code.
+    #[n(7)]
+    pub reply: u16,
+    /// What the reply is about.
+    #[n(8)]
+    pub why: String,
 }
 
 /// A view, under user and view.

@@ -20,11 +20,10 @@ use crate::smtp_world::*;
 async fn the_server_says_what_it_can() {
     let (mut peer, session) = mx().connect().await;
     let reply = peer.ask("EHLO client.example", "250-mx.vault.example\r\n").await;
-    for keyword in
-        ["PIPELINING", "SIZE 1048576", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "LIMITS RCPTMAX=100"]
-    {
+    for keyword in ["PIPELINING", "SIZE 1048576", "8BITMIME", "SMTPUTF8", "CHUNKING", "LIMITS RCPTMAX=100"] {
         assert!(reply.lines().any(|line| line[4..] == *keyword), "{keyword} in {reply}");
     }
+    assert!(!reply.contains("DSN"), "who announces it owes reports (RFC 3461 §5.2)");
     assert!(!reply.contains("STARTTLS") && !reply.contains("client.example"));
     peer.ask("HELP", "214").await;
     peer.ask("NOOP anything", "250").await;
@@ -269,19 +268,52 @@ async fn only_so_many_addressees() {
     peer.expect("250").await;
 }
 
+/// What is not announced is not taken (RFC 5321 §4.1.1.11): the peer sends the reports itself.
 #[tokio::test]
-async fn dsn_parameters_are_carried() {
+async fn dsn_parameters_are_refused() {
     let server = mx();
     let mut peer = server.greeted().await;
-    peer.ask("MAIL FROM:<a@a.example> RET=HDRS ENVID=QQ+2B314", "250").await;
-    peer.ask("RCPT TO:<ann@vault.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@b.example", "250").await;
-    peer.ask("RCPT TO:<bob@vault.example> NOTIFY=NEVER,SUCCESS", "501 5.5.4").await;
-    peer.ask("RCPT TO:<bob@vault.example> FOO=1", "555 5.5.4").await;
-    peer.ask("DATA", "354").await;
-    peer.send(b"x\r\n.\r\n").await;
-    peer.expect("250").await;
-    let expected = ["QQ+314", "Headers", "rfc822;old@b.example", "success true failure false delay true"];
-    assert_eq!(server.take_one().dsn, expected);
+    peer.ask("MAIL FROM:<a@a.example> RET=HDRS ENVID=QQ+2B314", "555 5.5.4").await;
+    peer.ask("MAIL FROM:<a@a.example>", "250").await;
+    peer.ask("RCPT TO:<ann@vault.example> NOTIFY=SUCCESS,DELAY", "555 5.5.4").await;
+    peer.ask("RCPT TO:<ann@vault.example> ORCPT=rfc822;old@b.example", "555 5.5.4").await;
+    peer.ask("RCPT TO:<ann@vault.example> FOO=1", "555 5.5.4").await;
+    peer.ask("RCPT TO:<ann@vault.example>", "250").await;
+}
+
+#[tokio::test]
+async fn senders_are_kept_as_they_came() {
+    let server = mx();
+    let cases = include_str!("../cases/023-smtp-sender-valid-forms/senders.txt").lines();
+    let more = [
+        "foo..bar@docomo.example",
+        ".foo.@docomo.example",
+        "root@_mail.host_1.example",
+        "\"a>b, <c>\\\"\"@a.example",
+        "x@[tag:content]",
+    ];
+    let mut peer = server.greeted().await;
+    for sender in cases.chain(more) {
+        peer.ask(&format!("MAIL FROM:<{sender}>"), "250 2.1.0").await;
+        peer.ask("RCPT TO:<ann@vault.example>", "250").await;
+        peer.ask("DATA", "354").await;
+        peer.send(b"x\r\n.\r\n").await;
+        peer.expect("250").await;
+        assert_eq!(server.take_one().from.as_deref(), Some(sender));
+    }
+    for (sender, reply) in [
+        ("ann", "553 5.1.7"),
+        ("a b@a.example", "553 5.1.7"),
+        ("a@[192.0.2.256]", "553 5.1.7"),
+        ("a@a..example", "553 5.1.7"),
+        ("\"\u{fc}\"@a.example", "553 5.6.7"),
+    ] {
+        let mut peer = server.greeted().await;
+        peer.ask(&format!("MAIL FROM:<{sender}>"), reply).await;
+    }
+    let long = format!("MAIL FROM:<{}@a.example>", "v".repeat(246));
+    server.greeted().await.ask(&long, "501 5.5.4").await;
+    server.greeted().await.ask("MAIL FROM:<a\t@a.example>", "500 5.5.2").await;
 }
 
 #[tokio::test]

@@ -30,7 +30,6 @@ pub struct Delivered {
     pub to: Vec<String>,
     pub protocol: &'static str,
     pub content: Vec<u8>,
-    pub dsn: Vec<String>,
 }
 
 impl Directory for World {
@@ -60,18 +59,11 @@ impl Intake for World {
             "later" => Outcome::Deferred,
             _ => Outcome::Stored(MessageId::from_bytes([7; 16])),
         });
-        let mut dsn: Vec<String> = received.envelope_id.iter().cloned().collect();
-        dsn.extend(received.quote.map(|quote| format!("{quote:?}")));
-        dsn.extend(addressees.iter().filter_map(|addressee| addressee.original.clone()));
-        dsn.extend(addressees.iter().filter_map(|addressee| addressee.notify).map(|notify| {
-            format!("success {} failure {} delay {}", notify.success, notify.failure, notify.delay)
-        }));
         self.delivered.lock().expect("no panic").push(Delivered {
             from: received.reverse_path.as_ref().map(|path| path.spelled().to_owned()),
             to: addressees.iter().map(|addressee| addressee.mailbox.spelled().to_owned()).collect(),
             protocol: received.protocol.keyword(),
             content: received.content.expose().to_vec(),
-            dsn,
         });
         outcomes.collect()
     }

@@ -2,11 +2,11 @@
 //!
 //! smtp-proto reads the grammar. It is a lenient reader, so the checks around it refuse what it
 //! would let pass: control characters, words after a command that takes none, numbers too large
-//! for their type (it wraps them), parameters given twice or not offered, broken xtext.
+//! for their type (it wraps them), parameters given twice or not offered.
 
 use smtp_proto as proto;
 
-use super::path::{self, ForwardPath, Mailbox};
+use super::path::{self, ForwardPath, ReversePath};
 
 /// A command from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,17 +59,13 @@ pub enum Dialect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
     /// The reverse path; none for `<>`.
-    pub reverse_path: Option<Mailbox>,
+    pub reverse_path: Option<ReversePath>,
     /// SIZE: how large the message will be, in octets (RFC 1870 §6).
     pub size: Option<u64>,
     /// BODY (RFC 6152 §2).
     pub body: Body,
     /// SMTPUTF8: addresses and header fields may hold UTF-8 (RFC 6531 §3.4).
     pub smtputf8: bool,
-    /// RET (RFC 3461 §4.3).
-    pub quote: Option<Quote>,
-    /// ENVID, decoded: printable ASCII (RFC 3461 §4.4).
-    pub envelope_id: Option<String>,
 }
 
 /// What BODY declares.
@@ -82,37 +78,13 @@ pub enum Body {
     EightBitMime,
 }
 
-/// What RET asks a DSN to quote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quote {
-    /// `FULL`.
-    Full,
-    /// `HDRS`.
-    Headers,
-}
-
-/// RCPT and its parameters.
+/// RCPT. It has no parameters here: those of RFC 3461 are for servers that send DSNs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rcpt {
     /// Where the message shall go.
     pub path: ForwardPath,
     /// Whether the command holds characters beyond ASCII, which only SMTPUTF8 transactions may.
     pub international: bool,
-    /// NOTIFY (RFC 3461 §4.1); none when the client left it out.
-    pub notify: Option<Notify>,
-    /// ORCPT as `type;address` (RFC 3461 §4.2): xtext decoded for `rfc822`, as sent for other types.
-    pub original: Option<String>,
-}
-
-/// When a sender wants a DSN. All false is `NEVER`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Notify {
-    /// `SUCCESS`.
-    pub success: bool,
-    /// `FAILURE`.
-    pub failure: bool,
-    /// `DELAY`.
-    pub delay: bool,
 }
 
 /// BDAT's arguments (RFC 3030 §2).
@@ -185,24 +157,21 @@ fn verb(line: &str) -> String {
 fn mail(line: &str) -> Result<Mail, CommandError> {
     let cut = path::cut(line).ok_or(CommandError::Arguments)?;
     check_parameters(&cut.parameters, MAIL_PARAMETERS)?;
-    if path::is_literal(cut.path) {
-        return Err(CommandError::ReversePath);
-    }
-    let proto::Request::Mail { from } = read(line, CommandError::ReversePath)? else {
+    // Nothing here goes by the reverse path, so it need not be one that smtp-proto knows: it reads the
+    // words around it, beside the null path.
+    let words = format!("{}<> {}", cut.verb, cut.parameters.join(" "));
+    let proto::Request::Mail { from } = read(&words, CommandError::ReversePath)? else {
         return Err(CommandError::Arguments);
     };
-    let reverse_path = path::reverse(cut.path, &from.address).ok_or(CommandError::ReversePath)?;
     let smtputf8 = from.flags & proto::MAIL_SMTPUTF8 != 0;
     if !smtputf8 && !line.is_ascii() {
         return Err(CommandError::NeedsUtf8);
     }
     Ok(Mail {
-        reverse_path,
+        reverse_path: path::reverse(cut.path).ok_or(CommandError::ReversePath)?,
         size: find(&cut.parameters, "SIZE").map(|_| from.size as u64),
         body: body(from.flags)?,
         smtputf8,
-        quote: quote(from.flags),
-        envelope_id: from.env_id.map(printable).transpose()?,
     })
 }
 
@@ -213,74 +182,25 @@ fn body(flags: u64) -> Result<Body, CommandError> {
     Ok(if flags & proto::MAIL_BODY_8BITMIME != 0 { Body::EightBitMime } else { Body::SevenBit })
 }
 
-fn quote(flags: u64) -> Option<Quote> {
-    if flags & proto::MAIL_RET_FULL != 0 {
-        return Some(Quote::Full);
-    }
-    (flags & proto::MAIL_RET_HDRS != 0).then_some(Quote::Headers)
-}
-
 fn rcpt(line: &str) -> Result<Rcpt, CommandError> {
     let cut = path::cut(line).ok_or(CommandError::Arguments)?;
     check_parameters(&cut.parameters, RCPT_PARAMETERS)?;
-    // smtp-proto knows ORCPT of type rfc822 only, so those of other types are read here.
-    let foreign = find(&cut.parameters, "ORCPT").filter(|value| !is_rfc822(value));
-    let known: Vec<&str> = cut.parameters.iter().copied().filter(|word| !is_foreign(word)).collect();
-    let (path, to) = if path::is_literal(cut.path) {
-        // smtp-proto refuses these paths; their parameters are read beside a path that it takes.
-        (Some(ForwardPath::Literal), read_rcpt("RCPT TO:<postmaster>", &known)?)
-    } else {
-        let to = read_rcpt(cut.head, &known)?;
-        (path::forward(cut.path, &to.address), to)
+    let path = match path::unusual(cut.path) {
+        // smtp-proto refuses these paths; the words before them are read beside one that it takes.
+        Some(path) => {
+            read_rcpt(&format!("{}<postmaster>", cut.verb))?;
+            Some(path)
+        }
+        None => path::forward(cut.path, &read_rcpt(cut.head)?.address),
     };
-    Ok(Rcpt {
-        path: path.ok_or(CommandError::ForwardPath)?,
-        international: !line.is_ascii(),
-        notify: notify(to.flags, &cut.parameters)?,
-        original: match foreign {
-            Some(value) => Some(foreign_original(value)?),
-            None => to.orcpt.map(printable).transpose()?.map(|address| format!("rfc822;{address}")),
-        },
-    })
+    Ok(Rcpt { path: path.ok_or(CommandError::ForwardPath)?, international: !line.is_ascii() })
 }
 
-fn read_rcpt(head: &str, parameters: &[&str]) -> Result<proto::RcptTo<String>, CommandError> {
-    let line = format!("{head} {}", parameters.join(" "));
-    match read(&line, CommandError::ForwardPath)? {
+fn read_rcpt(words: &str) -> Result<proto::RcptTo<String>, CommandError> {
+    match read(words, CommandError::ForwardPath)? {
         proto::Request::Rcpt { to } => Ok(to),
         _ => Err(CommandError::Arguments),
     }
-}
-
-fn notify(flags: u64, parameters: &[&str]) -> Result<Option<Notify>, CommandError> {
-    let asked = Notify {
-        success: flags & proto::RCPT_NOTIFY_SUCCESS != 0,
-        failure: flags & proto::RCPT_NOTIFY_FAILURE != 0,
-        delay: flags & proto::RCPT_NOTIFY_DELAY != 0,
-    };
-    // RFC 3461 §4.1: NEVER stands alone.
-    if flags & proto::RCPT_NOTIFY_NEVER != 0 && asked != Notify::default() {
-        return Err(CommandError::Parameter);
-    }
-    Ok(find(parameters, "NOTIFY").map(|_| asked))
-}
-
-fn is_foreign(word: &str) -> bool {
-    split(word).0 == "ORCPT" && split(word).1.is_some_and(|value| !is_rfc822(value))
-}
-
-fn is_rfc822(value: &str) -> bool {
-    value.get(..7).is_some_and(|kind| kind.eq_ignore_ascii_case("rfc822;"))
-}
-
-/// An ORCPT of another type, such as `utf-8` (RFC 6533 §3), as it was sent.
-fn foreign_original(value: &str) -> Result<String, CommandError> {
-    let (kind, address) = value.split_once(';').ok_or(CommandError::Parameter)?;
-    let kind_fits = kind.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
-    if kind.is_empty() || !kind_fits || address.is_empty() || value.len() > MAX_ORCPT {
-        return Err(CommandError::Parameter);
-    }
-    Ok(value.to_owned())
 }
 
 fn other(line: &str) -> Result<Command, CommandError> {
@@ -359,8 +279,6 @@ fn check_parameters(parameters: &[&str], offered: &[&str]) -> Result<(), Command
         }
         let value_fits = match (keyword.as_str(), value) {
             ("SIZE", Some(value)) => number(value).is_some(),
-            ("ENVID", Some(value)) => is_xtext(value),
-            ("ORCPT", Some(value)) => !is_rfc822(value) || is_xtext(&value["rfc822;".len()..]),
             ("SMTPUTF8", value) => value.is_none(),
             (_, value) => value.is_some(),
         };
@@ -372,34 +290,8 @@ fn check_parameters(parameters: &[&str], offered: &[&str]) -> Result<(), Command
     Ok(())
 }
 
-/// RFC 3461 §4: printable ASCII without `+` and `=`, or `+` and two upper-case hexadecimal digits.
-fn is_xtext(value: &str) -> bool {
-    let mut octets = value.bytes();
-    while let Some(octet) = octets.next() {
-        let fits = match octet {
-            b'+' => {
-                (0..2).all(|_| octets.next().is_some_and(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F')))
-            }
-            b'=' => false,
-            _ => octet.is_ascii_graphic(),
-        };
-        if !fits {
-            return false;
-        }
-    }
-    true
-}
-
-/// Decoded xtext goes into DSNs, so it may not hold line ends (RFC 3461 §4.4, §5.2.1).
-fn printable(text: String) -> Result<String, CommandError> {
-    let fits = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
-    fits.then_some(text).ok_or(CommandError::Parameter)
-}
-
-const MAIL_PARAMETERS: &[&str] = &["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"];
-const RCPT_PARAMETERS: &[&str] = &["NOTIFY", "ORCPT"];
-/// RFC 3461 §4.2, in octets.
-const MAX_ORCPT: usize = 500;
+const MAIL_PARAMETERS: &[&str] = &["SIZE", "BODY", "SMTPUTF8"];
+const RCPT_PARAMETERS: &[&str] = &[];
 
 #[cfg(test)]
 mod tests {
@@ -479,9 +371,11 @@ mod tests {
     #[test]
     fn paths_keep_their_spelling() {
         let mail = mail_of("MAIL FROM:<Bounce+Ann=B.example@List.example>");
-        let mailbox = mail.reverse_path.expect("a mailbox");
-        assert_eq!(mailbox.spelled(), "Bounce+Ann=B.example@List.example");
-        assert_eq!(mailbox.address().reveal(), "bounce+ann=b.example@list.example");
+        let path = mail.reverse_path.expect("a path");
+        assert_eq!(path.spelled(), "Bounce+Ann=B.example@List.example");
+        let mail = mail_of("mail from:<\"a>b c\"@[IPv6:2001:db8::7]> SIZE=9");
+        assert_eq!(mail.reverse_path.expect("a path").spelled(), "\"a>b c\"@[IPv6:2001:db8::7]");
+        assert_eq!(mail.size, Some(9));
     }
 
     #[test]
@@ -493,8 +387,9 @@ mod tests {
     #[test]
     fn address_literals_are_recognised() {
         assert_eq!(rcpt_of("RCPT TO:<ann@[127.0.0.1]>").path, ForwardPath::Literal);
-        assert_eq!(rcpt_of("RCPT TO:<ann@[IPv6:::1]> NOTIFY=NEVER").notify, Some(Notify::default()));
-        assert_eq!(parse("MAIL FROM:<ann@[127.0.0.1]>"), Err(CommandError::ReversePath));
+        assert_eq!(rcpt_of("RCPT TO:<ann@[IPv6:::1]>").path, ForwardPath::Literal);
+        assert_eq!(parse("RCPT TO:<ann@[127.0.0.256]>"), Err(CommandError::ForwardPath));
+        assert_eq!(parse("MAIL FROM:<ann@[127.0.0.256]>"), Err(CommandError::ReversePath));
     }
 
     #[test]
@@ -504,7 +399,6 @@ mod tests {
             "RCPT TO:<ann>",
             "RCPT TO:<a@b@c.example>",
             "RCPT TO:<a b@c.example>",
-            "RCPT TO:<\"a>b\"@c.example>",
             "RCPT TO:<an\"n\"@c.example>",
             "RCPT TO:<ann@c.example>x",
             "RCPT TO:<ann@c.example",
@@ -521,9 +415,8 @@ mod tests {
 
     #[test]
     fn mail_parameters() {
-        let mail = mail_of("MAIL FROM:<a@b.example> SIZE=12 body=8bitmime RET=HDRS ENVID=QQ+2B1 SMTPUTF8");
+        let mail = mail_of("MAIL FROM:<a@b.example> SIZE=12 body=8bitmime SMTPUTF8");
         assert_eq!((mail.size, mail.body, mail.smtputf8), (Some(12), Body::EightBitMime, true));
-        assert_eq!((mail.quote, mail.envelope_id.as_deref()), (Some(Quote::Headers), Some("QQ+1")));
         for (parameters, error) in [
             ("SIZE=1 SIZE=2", CommandError::Parameter),
             ("SIZE", CommandError::Parameter),
@@ -531,9 +424,8 @@ mod tests {
             ("BODY=BINARYMIME", CommandError::UnknownParameter),
             ("BODY=9BIT", CommandError::Parameter),
             ("SMTPUTF8=yes", CommandError::Parameter),
-            ("RET=SOME", CommandError::Parameter),
-            ("ENVID=a+0D+0Ab", CommandError::Parameter),
-            ("ENVID=a+2", CommandError::Parameter),
+            ("RET=HDRS", CommandError::UnknownParameter),
+            ("ENVID=QQ", CommandError::UnknownParameter),
             ("AUTH=<>", CommandError::UnknownParameter),
             ("HOLDFOR=9", CommandError::UnknownParameter),
             ("X=1", CommandError::UnknownParameter),
@@ -542,17 +434,27 @@ mod tests {
         }
     }
 
+    /// RFC 5321 §4.1.1.11: 555 for parameters of what EHLO does not announce.
     #[test]
-    fn rcpt_parameters() {
-        let rcpt = rcpt_of("RCPT TO:<a@b.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c.example");
-        assert_eq!(rcpt.notify, Some(Notify { success: true, failure: false, delay: true }));
-        assert_eq!(rcpt.original.as_deref(), Some("rfc822;a+b@c.example"));
-        let foreign = rcpt_of("RCPT TO:<a@b.example> ORCPT=utf-8;a\\x{E9}@b.example");
-        assert_eq!(foreign.original.as_deref(), Some("utf-8;a\\x{E9}@b.example"));
-        for parameters in ["NOTIFY=NEVER,SUCCESS", "NOTIFY=", "ORCPT=x", "ORCPT=;x", "ORCPT=rfc822;a+0Ab"] {
+    fn rcpt_has_no_parameters() {
+        for parameters in ["NOTIFY=NEVER", "ORCPT=rfc822;a+2Bb@c.example", "X"] {
             let refusal = parse(&format!("RCPT TO:<a@b.example> {parameters}"));
-            assert_eq!(refusal, Err(CommandError::Parameter), "{parameters}");
+            assert_eq!(refusal, Err(CommandError::UnknownParameter), "{parameters}");
         }
+    }
+
+    #[test]
+    fn local_parts_that_need_quotes_are_addresses() {
+        for (line, spelled, compared) in [
+            ("RCPT TO:<\"a>b\"@c.example>", "\"a>b\"@c.example", "\"a>b\"@c.example"),
+            ("RCPT TO:<Foo..bar@c.example>", "Foo..bar@c.example", "\"foo..bar\"@c.example"),
+            ("rcpt to:<\"ann b\"@c.example>", "\"ann b\"@c.example", "\"ann b\"@c.example"),
+            ("RCPT TO:<\"a\\nn\"@c.example>", "\"a\\nn\"@c.example", "ann@c.example"),
+        ] {
+            let ForwardPath::Mailbox(found) = rcpt_of(line).path else { panic!("{line}") };
+            assert_eq!((found.spelled(), found.address().reveal().as_str()), (spelled, compared));
+        }
+        assert_eq!(parse("RCPT FROM:<\"a b\"@c.example>"), Err(CommandError::Arguments));
     }
 
     #[test]

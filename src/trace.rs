@@ -1,9 +1,11 @@
 //! The trace: diagnostic lines on standard error, for operators. It is not the audit log.
 //!
 //! The rule, for every `tracing` call in this crate: a line carries identifiers (`names`), counts, sizes,
-//! times, file paths and error kinds. It never carries a mail address, a host or address of a peer, a
-//! login name, a header, a subject, any content, or a key. An error that is traced keeps the same rule
-//! in its `Display`. What libraries trace is not ours to promise, so it is left out; and a panic is told
+//! times, file paths and error kinds. It never carries a mail address, a host name of a peer, a
+//! login name, a header, a subject, any content, or a key. Two kinds of line carry the address of a peer in
+//! the network, because they are useless without: `veilpost::mail`, one for each addressee of each message,
+//! with keyed tokens in the place of mail addresses (`pipeline`), and `veilpost::login`, one for each refused
+//! login (`vault::logins`). An error that is traced keeps the same rule in its `Display`. What libraries trace is not ours to promise, so it is left out; and a panic is told
 //! by its place alone, because its message may quote the text that caused it.
 
 use std::io::IsTerminal;
@@ -45,7 +47,9 @@ fn subscriber<W>(settings: &Log, look: Look, writer: W) -> impl Subscriber + Sen
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(look.colour);
+    // It would complain on standard error, and panic where nobody reads that either.
+    let lines = tracing_subscriber::fmt::layer().log_internal_errors(false);
+    let lines = lines.with_writer(writer).with_ansi(look.colour);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match (settings.format, look.time) {
         (LogFormat::Json, _) => Box::new(lines.json().flatten_event(true)),
         (LogFormat::Text, true) => Box::new(lines),

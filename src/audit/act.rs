@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::numbers::{MessageNumbers, messages};
 use super::text;
-use crate::names::{CredentialId, MessageId, UserId, ViewId};
+use crate::names::{AddressToken, CredentialId, MessageId, UserId, ViewId};
 
 /// What was done. In JSON an object whose `kind` is the variant in snake case.
 ///
@@ -377,6 +377,15 @@ pub enum Act {
         heir: UserId,
         /// Messages that were left to hand over.
         messages: u64,
+    },
+    /// Somebody asked what became of mail from and to an address: times, peers, sizes, answers. No mail was
+    /// opened.
+    MailTraced {
+        /// The address, as the server's log has it.
+        #[serde(with = "text")]
+        address: AddressToken,
+        /// Lines found in this tenant.
+        found: u64,
     },
     /// The tenant was made: the first entry of its log.
     TenantCreated,

@@ -389,7 +389,9 @@ pub fn address(command: Address, common: &Common) -> Result<(), Failed> {
             let addresses: Vec<AddressItem> = client.call(Request::AddressList { tenant })?;
             print(common.json, &addresses, |addresses| {
                 let row = |item: &AddressItem| {
-                    [item.address.clone(), item.user.clone(), item.alias_of.clone().unwrap_or_default()]
+                    let note = if item.standing { "(by the standards)" } else { "" };
+                    let alias = item.alias_of.clone().unwrap_or_else(|| note.to_owned());
+                    [item.address.clone(), item.user.clone(), alias]
                 };
                 table(
                     ["ADDRESS", "USER", "ALIAS OF"],

@@ -9,6 +9,7 @@ mod mail;
 mod operate;
 mod policy;
 mod terminal;
+mod trace;
 mod unlock;
 mod view;
 
@@ -85,6 +86,8 @@ enum Command {
     /// Addresses: exact ones, aliases, catch-alls
     #[command(subcommand)]
     Address(account::Address),
+    /// Say what became of the mail of an address
+    Trace(trace::TraceArgs),
     /// Views: what one mail client may read
     #[command(subcommand)]
     View(view::View),
@@ -129,6 +132,7 @@ fn dispatch(Cli { common, command }: Cli) -> Result<(), Failed> {
         Command::Tenant(command) => account::tenant(command, &common),
         Command::User(command) => account::user(command, &common),
         Command::Address(command) => account::address(command, &common),
+        Command::Trace(args) => trace::run(args, &common),
         Command::View(command) => view::view(command, &common),
         Command::Credential(command) => view::credential(command, &common),
         Command::Policy(command) => policy::run(command, &common),

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::Common;
-use super::terminal::{Failed, print, say};
-use crate::admin::api::{Request, Storage};
+use super::terminal::{Failed, print, say, secret_in};
+use crate::admin::api::{AddressItem, Request, Storage};
+use crate::admin::client::Client;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::doctor::{self, Case, Check, Finding, State};
@@ -138,7 +139,7 @@ pub async fn start(config: &Config, life: &Lifecycle) -> Result<Arc<Server>, Fai
 
 /// `veilpost doctor`.
 pub fn doctor(common: &Common) -> Result<(), Failed> {
-    let further: [Box<dyn Check>; 1] = [Box::new(check_root_key)];
+    let further: [Box<dyn Check>; 2] = [Box::new(check_root_key), Box::new(check_roles)];
     let findings = doctor::examine(&common.config, Clock::system().now(), &further);
     let colour = crate::trace::wants_colour(&io::stdout());
     print(common.json, &findings, |findings| doctor::render(findings, colour))?;
@@ -210,7 +211,7 @@ fn root_passphrase() -> Result<Option<Passphrase>, Failed> {
     if let Some(path) = credential.filter(|path| path.exists()) {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
-        return Ok(Some(Passphrase::new(text.trim_end_matches(['\r', '\n']).to_owned())));
+        return Ok(Some(Passphrase::new(secret_in(&text).to_owned())));
     }
     Ok(std::env::var("VEILPOST_ROOT_PASSPHRASE").ok().map(Passphrase::new))
 }
@@ -234,6 +235,15 @@ fn check_root_key(case: &Case<'_>) -> Vec<Finding> {
             "restore it from its backup; without it the data stays sealed",
         ),
     }]
+}
+
+/// Who reads what is for postmaster and abuse; a running server knows.
+fn check_roles(case: &Case<'_>) -> Vec<Finding> {
+    let Ok(mut client) = Client::connect(&case.config.admin_socket) else { return Vec::new() };
+    let addresses: Result<Vec<AddressItem>, _> = client.call(Request::AddressList { tenant: None });
+    let standing = addresses.unwrap_or_default().into_iter().filter(|item| item.standing);
+    let found: Vec<String> = standing.map(|item| format!("{} reaches {}", item.address, item.user)).collect();
+    found.into_iter().map(|what| Finding::ok("postmaster", what)).collect()
 }
 
 /// The systemd credential that opens a locked root key.

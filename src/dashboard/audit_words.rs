@@ -114,7 +114,11 @@ impl Matter {
             | A::RecoveryCodeUsed { .. }
             | A::PolicyRefused
             | A::Failed { .. } => Self::Trouble,
-            A::PolicyLoaded | A::BackupMade | A::AuditExported { .. } | A::CheckpointSigned => Self::Upkeep,
+            A::PolicyLoaded
+            | A::BackupMade
+            | A::AuditExported { .. }
+            | A::MailTraced { .. }
+            | A::CheckpointSigned => Self::Upkeep,
             A::MessageReleased { .. }
             | A::MessageRemoved { .. }
             | A::CredentialCreated { .. }
@@ -225,6 +229,7 @@ impl Concerned {
             | A::MessageDamaged { .. }
             | A::PolicyLoaded
             | A::AuditExported { .. }
+            | A::MailTraced { .. }
             | A::CheckpointSigned => Self::Nobody,
         }
     }
@@ -494,6 +499,9 @@ impl Names {
             A::TenantRemoved => plain("began to remove this vault".to_owned()),
             A::BackupMade => plain("wrote a backup, sealed as everything is".to_owned()),
             A::BackupRestored => plain("restored this vault from a backup".to_owned()),
+            A::MailTraced { address, found } => plain(format!(
+                "asked what became of the mail of an address ({address} in the server's log): {found} answers"
+            )),
             A::AuditExported { entries } => {
                 plain(format!("took a copy of this log, which had {entries} entries then"))
             }

@@ -285,6 +285,7 @@ fn acts() -> Vec<Act> {
         A::TenantRemoved,
         A::BackupMade,
         A::BackupRestored,
+        A::MailTraced { address: crate::names::AddressToken::from_bytes([9; 10]), found: 3 },
         A::AuditExported { entries: 9 },
         A::CheckpointSigned,
     ]

@@ -14,6 +14,7 @@ use super::trouble::{Trouble, local, retry_after};
 use super::visitor::PostedByNewcomer;
 use super::{House, cookie, words};
 use crate::keyring::Passphrase;
+use crate::owner::logins::noted;
 use crate::owner::sign_in::{Entrance, sign_in as owner_sign_in};
 use crate::owner::unlock::record_ends;
 use crate::owner::{OwnerError, familiar};
@@ -68,7 +69,7 @@ pub async fn sign_in(
     };
     let signed = match owner_sign_in(&house.vault, entrance).await {
         Ok(signed) => signed,
-        Err(error) => return refused(error, login, to),
+        Err(error) => return refused(noted("dashboard", client.origin, error), login, to),
     };
     house.notary.attend(signed.user.tenant);
     let (now, user) = (house.vault.clock.now(), signed.user);

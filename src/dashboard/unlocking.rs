@@ -14,6 +14,7 @@ use super::trouble::{Trouble, local};
 use super::visitor::{Posted, Visitor};
 use super::{House, cookie};
 use crate::audit::LockCause;
+use crate::owner::logins::noted;
 use crate::owner::unlock::{Opened, record_ends, unlock_signed_in};
 use crate::owner::{OwnerError, failure, familiar, passkey};
 
@@ -67,7 +68,7 @@ pub async fn unlock(
             Ok((known, Redirect::to(local(&to))).into_response())
         }
         Err(error) => {
-            let (status, wrong) = refusal(error)?;
+            let (status, wrong) = refusal(noted("unlock", origin, error))?;
             Ok((status, html(&form(&house, &visitor, &to, reason, Some(wrong)))).into_response())
         }
     }

@@ -13,6 +13,7 @@ pub mod folders;
 pub mod index;
 pub mod leave;
 pub mod lines;
+pub mod logins;
 pub mod mail;
 pub mod passkey;
 pub mod preview;

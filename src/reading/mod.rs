@@ -73,8 +73,8 @@ pub struct Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Note {
-    /// Mail programs read its structure in different ways.
-    Ambiguous,
+    /// Mail programs read it in different ways, so masked views seal it.
+    Ambiguous(Anomaly),
     /// A field that may stand once stands more often (RFC 5322 §3.6).
     DuplicateFields,
     /// A text is too long to be shown whole.
@@ -91,7 +91,7 @@ impl fmt::Display for Note {
     /// A sentence for the page.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Self::Ambiguous => "Mail programs read the structure of this message in different ways.",
+            Self::Ambiguous(anomaly) => return ambiguous(*anomaly, out),
             Self::DuplicateFields => "A header field that may occur once occurs several times.",
             Self::TextCut => "The text was cut after 1 MiB.",
             Self::HtmlCut => "The HTML was cut after 2 MiB.",
@@ -99,6 +99,16 @@ impl fmt::Display for Note {
             Self::Unreadable => "This message cannot be taken apart; it is shown as it came.",
         })
     }
+}
+
+/// Why masked views show less of a message than their policies would.
+fn ambiguous(anomaly: Anomaly, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let sealed = match anomaly.scope() {
+        Scope::Message => "all of it",
+        Scope::Structure => "its texts and attachments",
+        Scope::Field | Scope::Leaf => "that text",
+    };
+    write!(out, "Masked views seal {sealed}, whatever their policy: mail programs disagree on {anomaly}.")
 }
 
 /// Reads a message. Total: every input gives something to show.
@@ -148,14 +158,23 @@ fn taken_apart(message: Message<'_>) {
 fn doubts(octets: &[u8]) -> Vec<Note> {
     let anatomy = dissect(octets);
     let mut anomalies = anatomy.parts().iter().flat_map(|part| part.anomalies.iter());
-    let ambiguous = anomalies.any(|anomaly| {
+    let ambiguous = anomalies.find(|anomaly| {
         // Every other mail lacks a MIME-Version, and everybody reads on.
         let common = matches!(anomaly, Anomaly::MimeVersion | Anomaly::MboxFromLine);
         !common && matches!(anomaly.scope(), Scope::Message | Scope::Structure)
     });
+    let ambiguous = ambiguous.or_else(|| has_bare_line_end(octets).then_some(Anomaly::BareLineEndInBody));
     let twice = SINGLE_FIELDS.iter().any(|name| anatomy.named(octets, 0, name).nth(1).is_some());
-    let notes = [ambiguous.then_some(Note::Ambiguous), twice.then_some(Note::DuplicateFields)];
+    let notes = [ambiguous.map(Note::Ambiguous), twice.then_some(Note::DuplicateFields)];
     notes.into_iter().flatten().collect()
+}
+
+/// Whether a CR or LF stands alone (RFC 5322 §2.3).
+fn has_bare_line_end(octets: &[u8]) -> bool {
+    memchr::memchr2_iter(b'\r', b'\n', octets).any(|at| match octets[at] {
+        b'\r' => octets.get(at + 1) != Some(&b'\n'),
+        _ => at == 0 || octets[at - 1] != b'\r',
+    })
 }
 
 fn unreadable(octets: &[u8]) -> Reading {

@@ -542,3 +542,23 @@ const HARMLESS: [&str; 19] = [
 ];
 /// A debug build on a busy machine; a release takes a fraction.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The owner is told why their phone shows a placeholder.
+#[test]
+fn bare_line_ends_are_named_as_the_reason() {
+    let note =
+        |octets: &str| read(octets.as_bytes()).notes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let whole = note("From: a@b.example\nSubject: x\n\ntext\n");
+    assert!(
+        whole
+            .iter()
+            .any(|note| note.contains("seal all of it") && note.contains("bare CR or LF in a header")),
+        "{whole:?}"
+    );
+    let text = note("From: a@b.example\r\nSubject: x\r\n\r\none\ntwo\r\n");
+    assert!(
+        text.iter().any(|note| note.contains("seal that text") && note.contains("bare CR or LF in the text")),
+        "{text:?}"
+    );
+    assert!(note("From: a@b.example\r\nSubject: x\r\n\r\none\r\n").is_empty());
+}

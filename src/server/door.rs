@@ -18,6 +18,7 @@ use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{CredentialRow, LastUsedRow, ViewRow};
 use crate::vault::Vault;
+use crate::vault::logins;
 use crate::vault::masked::{Shelf, ViewReader};
 use crate::wire::sasl::Credentials;
 
@@ -45,6 +46,7 @@ impl Door {
             Ok(Login::Opened(opened)) => *opened,
             Ok(Login::Refused(claimed)) => {
                 self.vault.metrics.login(meter(protocol), Outcome::failed);
+                logins::refused(word(protocol), origin);
                 self.refused.note(&self.vault, claimed, origin, protocol);
                 return Err(OpenError::Refused);
             }
@@ -158,6 +160,13 @@ fn meter(protocol: audit::Protocol) -> Protocol {
     match protocol {
         audit::Protocol::Imap => Protocol::imap,
         _ => Protocol::pop3,
+    }
+}
+
+fn word(protocol: audit::Protocol) -> &'static str {
+    match protocol {
+        audit::Protocol::Imap => "imap",
+        _ => "pop3",
     }
 }
 

@@ -34,7 +34,7 @@ use crate::store::blobs::{BlobError, Blobs};
 use crate::store::layout::{DataFolder, LayoutError};
 use crate::store::ledger::{LedgerError, Options, RedbLedger};
 use crate::store::sweep::InFlight;
-use crate::tenant::registry;
+use crate::tenant::{directory, registry};
 use crate::vault::hashing::Hashing;
 use crate::vault::{AuditRows, Mailboxes, Policies, Settings, Vault};
 
@@ -118,6 +118,7 @@ impl Server {
         if let Err(error) = crate::owner::view::settle(&vault).await {
             tracing::error!(%error, "views whose older mail looks different now keep their UIDs");
         }
+        note_domains(&vault).await?;
         let notary = Arc::new(Notary::new(vault.audit.clone(), key, sinks(config)));
         let sessions = Arc::new(Sessions::default());
         let (mut listening, tls) = listeners::open(config, &vault, life).await?;
@@ -150,6 +151,7 @@ fn open_vault(
         audit: Log::new(AuditRows::new(records.clone(), metrics.clone()), clock.clone()),
         records,
         blobs: Blobs::open(&folder.blobs())?,
+        arrivals: Default::default(),
         in_flight: InFlight::default(),
         epochs: Epochs::new(),
         mailboxes: Mailboxes::default(),
@@ -173,6 +175,15 @@ fn open_vault(
 /// start to write rows that only the wrong key opens.
 fn check_root(vault: &Vault) -> Result<(), StartError> {
     registry::tenants(&vault.records)?;
+    Ok(())
+}
+
+/// Rows of domains, for a ledger of a release that had none.
+async fn note_domains(vault: &Vault) -> Result<(), StartError> {
+    let tenants: Vec<_> = registry::tenants(&vault.records)?.into_iter().map(|(tenant, _)| tenant).collect();
+    if let Some(batch) = directory::note_domains(&vault.records, &tenants)? {
+        let _committed = vault.records.commit(batch).await.map_err(RecordError::from)?;
+    }
     Ok(())
 }
 

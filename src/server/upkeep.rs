@@ -21,6 +21,11 @@ pub fn start(config: &Config, server: &Arc<Server>, life: &Lifecycle) {
         async move { tick(&server).await }
     });
     sign(config, server, life);
+    let (keeping, stop) = (server.clone(), life.stop());
+    life.spawn(async move {
+        stop.cancelled().await;
+        keep_arrivals(&keeping).await;
+    });
     let sweeping = server.clone();
     let stop = life.stop();
     life.spawn(async move {
@@ -43,12 +48,21 @@ pub fn start(config: &Config, server: &Arc<Server>, life: &Lifecycle) {
 /// Locks what has been unlocked for long enough, wipes the chains of epochs that have ended, and lets go of
 /// mailboxes that nobody looks at.
 async fn tick(server: &Server) {
+    keep_arrivals(server).await;
     server.vault.epochs.sweep(Instant::now());
     server.vault.mailboxes.rest(Instant::now());
     let ended = server.sessions.expire(server.vault.clock.now());
     server.indexes.close_locked(&server.vault, &server.sessions);
     if let Err(error) = record_ends(&server.vault, ended, LockCause::TimeOver).await {
         tracing::error!(%error, "the end of an unlock session was not recorded");
+    }
+}
+
+/// Moves what became of mail into the ledger, for `veilpost trace`.
+async fn keep_arrivals(server: &Server) {
+    let (vault, now) = (&server.vault, server.vault.clock.now().unix());
+    if let Err(error) = vault.arrivals.flush(&vault.records, now).await {
+        tracing::warn!(%error, "what became of the last mail is in the log alone");
     }
 }
 

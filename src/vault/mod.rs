@@ -1,10 +1,12 @@
 //! The vault: what the server's halves share. Mail comes in through [`seal`], the one door that
 //! seals; it goes out through `server::mailroom` (masked) and `owner::mail` (whole).
 
+pub mod arrivals;
 pub mod audit_rows;
 pub mod bulk;
 pub mod hashing;
 pub mod listings;
+pub mod logins;
 pub mod mailboxes;
 pub mod masked;
 mod policies;
@@ -53,6 +55,8 @@ pub struct Vault {
     pub reading_ahead: Arc<Semaphore>,
     /// Where passwords are hashed, a few at once.
     pub hashing: hashing::Hashing,
+    /// What became of mail lately.
+    pub arrivals: arrivals::Arrivals,
     /// The time.
     pub clock: Clock,
     /// What operators watch.

@@ -29,3 +29,4 @@ mod semantics;
 mod smtp;
 mod stranger;
 mod support;
+mod whereabouts;

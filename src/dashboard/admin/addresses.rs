@@ -142,10 +142,11 @@ async fn shown(
 
 fn shown_row(item: AddressItem) -> Row {
     let kind = match (item.address.starts_with('@'), &item.alias_of) {
+        _ if item.standing => "by the mail standards; add it to give it to somebody else",
         (true, _) => "everything else of the domain",
         (false, Some(_)) => "alias",
         (false, None) => "address",
     };
-    let fixed = item.address == item.user;
+    let fixed = item.standing || item.address == item.user;
     Row { kind, to: item.alias_of.unwrap_or(item.user), fixed, address: item.address }
 }

@@ -26,6 +26,7 @@ use crate::owner::tokens::{self, Bearer};
 use crate::tenant::rows::SoftlockRow;
 use crate::tenant::softlock;
 use crate::vault::hashing::network;
+use crate::vault::logins;
 
 /// A program that was let in.
 pub struct Caller {
@@ -95,6 +96,7 @@ fn admit(house: &House, route: &Route, headers: &HeaderMap, origin: Origin) -> R
     let found = tokens::find(&house.vault, token.as_ref().unwrap_or(&ApiToken::generate()))?;
     let (Some(token), Some(bearer)) = (token, found) else {
         // Those who come with a good token from the same address do not wait for those who guess.
+        logins::refused("api", origin);
         house.knocks.admit(origin, now)?;
         house.knocks.failed(origin, now);
         return Err(Problem::unknown());

@@ -14,7 +14,9 @@ use super::super::admin::deeds::{self, Added, Target};
 use super::caller::Caller;
 use super::parts::{Asked, Named, Sent};
 use super::problem::Problem;
-use crate::admin::api::{AddressItem, Request, Role, Secret, Status, Storage, TenantItem, UserItem};
+use crate::admin::api::{
+    AddressItem, MailTraced, Request, Role, Secret, Status, Storage, TenantItem, UserItem,
+};
 use crate::autoconfig::{dns_notes, dns_records};
 
 /// Of which tenant.
@@ -22,6 +24,16 @@ use crate::autoconfig::{dns_notes, dns_records};
 #[serde(deny_unknown_fields)]
 pub struct OfTenant {
     /// Its name, for operators; one's own without it.
+    tenant: Option<String>,
+}
+
+/// Whose mail to look for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Traced {
+    /// The address of a sender or an addressee.
+    address: String,
+    /// The tenant's name, for operators; one's own without it.
     tenant: Option<String>,
 }
 
@@ -171,6 +183,16 @@ pub async fn addresses(
 ) -> Result<Json<Vec<AddressItem>>, Problem> {
     let (_, tenant) = caller.asker.tenant(&house, of.tenant.as_deref())?;
     Ok(Json(house.ask_by(caller.asker.by(), Request::AddressList { tenant: Some(tenant.name) }).await?))
+}
+
+pub async fn trace(
+    State(house): Room,
+    Extension(caller): Who,
+    Asked(Traced { address, tenant }): Asked<Traced>,
+) -> Result<Json<MailTraced>, Problem> {
+    let (_, tenant) = caller.asker.tenant(&house, tenant.as_deref())?;
+    let request = Request::MailTrace { address, tenant: Some(tenant.name) };
+    Ok(Json(house.ask_by(caller.asker.by(), request).await?))
 }
 
 pub async fn add_address(

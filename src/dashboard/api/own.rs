@@ -21,6 +21,7 @@ use crate::admin::api::{
 };
 use crate::audit::LockCause;
 use crate::keyring::Passphrase;
+use crate::owner::logins::noted;
 use crate::owner::unlock::{Attempt, record_ends, unlock as owner_unlock};
 use crate::tenant::registry;
 use crate::tenant::rows;
@@ -146,7 +147,8 @@ pub async fn unlock(
         origin: caller.asker.origin,
         token: Some((caller.bearer.user, caller.bearer.id)),
     };
-    let opened = owner_unlock(&house.vault, &house.sessions, attempt).await?;
+    let opened = owner_unlock(&house.vault, &house.sessions, attempt).await;
+    let opened = opened.map_err(|error| noted("unlock", caller.asker.origin, error))?;
     house.notary.attend(caller.asker.user.tenant);
     let shown = Opened {
         session: caller.wrap(&opened.token),

@@ -10,8 +10,8 @@ use super::super::House;
 use super::scope::Scope;
 use super::{deeds, mail, own};
 use crate::admin::api::{
-    AddressItem, AuditReport, CredentialCreated, CredentialFetched, CredentialItem, MailWhole, PolicyItem,
-    Status, Storage, TenantItem, UserItem, ViewItem,
+    AddressItem, AuditReport, CredentialCreated, CredentialFetched, CredentialItem, MailTraced, MailWhole,
+    PolicyItem, Status, Storage, TenantItem, UserItem, ViewItem,
 };
 
 /// One thing that the API can do.
@@ -331,6 +331,16 @@ pub static ROUTES: &[Route] = &[
         query: Some(of::<deeds::OfTenant>),
         answer: Answer::Found(of::<Vec<AddressItem>>),
         serve: || get(deeds::addresses),
+        ..PLAIN
+    },
+    Route {
+        path: "/trace",
+        id: "traceMail",
+        says: "What became of mail from and to an address in the last fortnight; recorded in the audit log",
+        scope: Some(Scope::AddressesRead),
+        query: Some(of::<deeds::Traced>),
+        answer: Answer::Found(of::<MailTraced>),
+        serve: || get(deeds::trace),
         ..PLAIN
     },
     Route {

@@ -14,7 +14,7 @@ use crate::owner::{By, OwnerError, Unlocked, account, enrol, leave, remove};
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows;
+use crate::tenant::{roles, rows};
 
 pub async fn tenant_create(
     server: &Server,
@@ -234,7 +234,16 @@ pub fn address_list(server: &Server, tenant: Option<&str>) -> Answered {
         for (_, row) in directory::list(&server.vault.records, tenant)? {
             let user = registry::user(&server.vault.records, UserRef { tenant, user: row.user })?;
             let user = user.map_or_else(String::new, |user| user.login);
-            items.push(AddressItem { address: row.address, user, alias_of: row.alias_of });
+            items.push(AddressItem { address: row.address, user, alias_of: row.alias_of, standing: false });
+        }
+        for (address, row) in roles::standing(&server.vault.records, tenant, &server.vault.settings.hostname)?
+        {
+            items.push(AddressItem {
+                address: address.reveal(),
+                user: row.login,
+                alias_of: None,
+                standing: true,
+            });
         }
     }
     answer(&items)
@@ -245,15 +254,20 @@ pub async fn address_remove(server: &Server, address: &str, by: By) -> Answered 
     let records = &server.vault.records;
     let holder = directory::holder(records, &destination)?.ok_or(OwnerError::NotFound("address"))?;
     let user = UserRef { tenant: holder.tenant, user: holder.user };
-    if registry::user(records, user)?.is_some_and(|row| row.login == destination.reveal()) {
+    if registry::user(records, user)?.is_some_and(|row| is_same(&row.login, &destination)) {
         return Err(invalid("address", "it is a user's login").into());
     }
     let draft = Draft::new(by.actor, by.origin, Act::AddressRemoved { user: holder.user });
     let _recorded = server.vault.audit.record(holder.tenant, draft).await.map_err(OwnerError::from)?;
     let mut batch = Batch::new();
-    directory::remove(records, &mut batch, &destination, holder.tenant);
+    directory::remove(records, &mut batch, &destination, holder.tenant)?;
     let _committed = records.commit(batch).await.map_err(OwnerError::from)?;
     done()
+}
+
+/// Whether a login is this address, in whatever form it was stored.
+fn is_same(login: &str, destination: &Destination) -> bool {
+    matches!(destination, Destination::Exact(address) if Address::parse(login).as_ref() == Ok(address))
 }
 
 /// A password or phone is changed by its own user, or by whoever holds the recovery code.

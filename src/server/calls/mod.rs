@@ -6,6 +6,7 @@ mod audit;
 mod failure;
 mod figures;
 mod mail;
+mod trace;
 mod view;
 
 use std::sync::{Arc, Weak};
@@ -87,6 +88,7 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
             account::address_add(server, &address, user.as_deref(), alias_of.as_deref(), by).await
         }
         R::AddressList { tenant } => account::address_list(server, tenant.as_deref()),
+        R::MailTrace { address, tenant } => trace::mail(server, &address, tenant.as_deref(), by).await,
         R::AddressRemove { address } => account::address_remove(server, &address, by).await,
         R::ViewCreate { user, name, policy, label, authority } => {
             view::create(server, &user, &name, &policy, label.as_deref(), &authority, by).await

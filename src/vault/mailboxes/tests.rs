@@ -169,6 +169,7 @@ fn vault(folder: &std::path::Path, ledger: Arc<Flaky>, root: &Arc<RootKey>) -> V
         audit: Log::new(AuditRows::new(records.clone(), metrics.clone()), clock.clone()),
         records,
         blobs: Blobs::open(folder).expect("a folder"),
+        arrivals: Default::default(),
         in_flight: Default::default(),
         epochs: crate::seal::Epochs::new(),
         mailboxes: Default::default(),

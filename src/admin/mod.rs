@@ -4,4 +4,5 @@
 pub mod api;
 pub mod client;
 pub mod figures;
+pub mod found;
 pub mod socket;

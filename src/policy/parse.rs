@@ -4,6 +4,8 @@
 //! `toml`), known keys and types (by serde), meaning (`check`). Bounded: 64 KiB of text, and `toml`
 //! limits nesting; every list has its limit in `check`. Knows positions; the other stages know places.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
@@ -18,6 +20,7 @@ pub const MAX_OCTETS: usize = 64 * 1024;
 
 /// Parses and checks a policy. `name` is how views refer to it.
 pub fn parse(text: &str, name: &str) -> Result<Policy, PolicyErrors> {
+    let text = &*tidied(text);
     read(text)
         .and_then(|(document, table)| {
             let place = |fault: check::Fault| fault.at(text, &table);
@@ -93,6 +96,13 @@ fn remove_inside(value: &mut DeValue<'_>, span: &std::ops::Range<usize>) -> bool
 }
 
 /// A fault that `toml` or serde found.
+/// The text as an editor of this system would have written it: placeholders are of several lines, and line
+/// ends are a matter of the file, not of the policy.
+fn tidied(text: &str) -> Cow<'_, str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains("\r\n") { text.replace("\r\n", "\n").into() } else { text.into() }
+}
+
 fn problem(text: &str, error: &toml::de::Error) -> Problem {
     let (line, column) = position(text, error.span().map_or(0, |span| span.start));
     Problem { line, column, place: String::new(), message: advice(error.message()) }

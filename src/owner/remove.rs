@@ -14,10 +14,10 @@ use crate::store::ledger::Batch;
 use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
-    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, ArrivalsRow, AuditEntryRow, AuditHeadRow, CheckpointRow,
-    CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow, MailboxRow,
-    MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow, StaleSizeRow,
-    SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow, ViewRow,
+    AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, ArrivalsRow, AuditEntryRow, AuditHeadRow,
+    CheckpointRow, CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow,
+    MailboxRow, MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
+    StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 

@@ -469,6 +469,7 @@ fn open(folder: &std::path::Path, ledger: Arc<Watched>) -> Vault {
         audit: Log::new(AuditRows::new(records.clone(), metrics.clone()), clock.clone()),
         records,
         blobs: Blobs::open(folder).expect("a folder"),
+        arrivals: Default::default(),
         in_flight: Default::default(),
         epochs: crate::seal::Epochs::new(),
         mailboxes: Default::default(),

@@ -653,6 +653,9 @@ pub struct ViewItem {
     pub policy: String,
     /// How often its rendering has changed.
     pub generation: u32,
+    /// Whether mail from before it was made is missing in it: that is not sealed for it yet.
+    #[serde(default)]
+    pub older_mail_missing: bool,
     /// How many credentials open it.
     pub credentials: u64,
     /// When it was made (RFC 3339).

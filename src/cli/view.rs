@@ -3,11 +3,12 @@
 use clap::Subcommand;
 
 use super::Common;
-use super::terminal::{Bar, Failed, Style, confirm, print, styled, table};
+use super::terminal::{Bar, Failed, Style, confirm, print, say, styled, table};
 use super::unlock::{Authorising, Unlocking};
 use crate::admin::api::{
-    CredentialCreated, CredentialFetched, CredentialItem, FailureCode, Request, ViewItem,
+    Authority, CredentialCreated, CredentialFetched, CredentialItem, FailureCode, Request, Secret, ViewItem,
 };
+use crate::admin::client::Client;
 
 /// Commands on views.
 #[derive(Subcommand)]
@@ -27,6 +28,9 @@ pub enum View {
         /// What the first device is called
         #[arg(long)]
         label: Option<String>,
+        /// Seal older mail for it at once; without it the view begins empty
+        #[arg(long)]
+        reseal: bool,
         #[command(flatten)]
         authorising: Authorising,
     },
@@ -69,13 +73,25 @@ pub enum View {
 pub fn view(command: View, common: &Common) -> Result<(), Failed> {
     let mut client = common.client()?;
     match command {
-        View::Create { login, name, policy, label, authorising } => {
+        View::Create { login, name, policy, label, reseal, authorising } => {
+            let kept = std::cell::RefCell::new(None);
             let made: CredentialCreated = authorising.with_authority(&mut client, |client, authority| {
                 let (user, name, policy, label) =
                     (login.clone(), name.clone(), policy.clone(), label.clone());
-                Ok(client.call(Request::ViewCreate { user, name, policy, label, authority })?)
+                let session = match &authority {
+                    Authority::Session(session) if reseal => Some(Secret::new(session.expose().to_owned())),
+                    _ => None,
+                };
+                let made = client.call(Request::ViewCreate { user, name, policy, label, authority })?;
+                *kept.borrow_mut() = session;
+                Ok(made)
             })?;
-            print(common.json, &made, app_password)
+            print(common.json, &made, app_password)?;
+            match kept.into_inner() {
+                Some(session) => fill(&mut client, login, session, common.json),
+                None if common.json => Ok(()),
+                None => tell_missing(&mut client, &login, &name),
+            }
         }
         View::List { login } => {
             let views: Vec<ViewItem> = client.call(Request::ViewList { user: login })?;
@@ -86,14 +102,19 @@ pub fn view(command: View, common: &Common) -> Result<(), Failed> {
                         item.name.clone(),
                         item.policy.clone(),
                         item.credentials.to_string(),
+                        if item.older_mail_missing { "not sealed for it yet" } else { "" }.to_owned(),
                         item.created.clone(),
                     ]
                 };
-                table(
-                    ["USER", "VIEW", "POLICY", "CREDENTIALS", "CREATED"],
+                let mut text = table(
+                    ["USER", "VIEW", "POLICY", "CREDENTIALS", "OLDER MAIL", "CREATED"],
                     &views.iter().map(row).collect::<Vec<_>>(),
                     "No views. Make one with `veilpost view create LOGIN NAME --policy POLICY`.",
-                )
+                );
+                if views.iter().any(|view| view.older_mail_missing) {
+                    text.push_str(MISSING);
+                }
+                text
             })
         }
         View::Policy { login, name, policy, authorising } => {
@@ -130,6 +151,36 @@ pub fn view(command: View, common: &Common) -> Result<(), Failed> {
         }
     }
 }
+
+/// Seals older mail for a view that was just made.
+fn fill(client: &mut Client, user: String, session: Secret, json: bool) -> Result<(), Failed> {
+    let bar = Bar::new();
+    let request = Request::Reseal { user, session };
+    let done: serde_json::Value = client.call_with(request, |progress| bar.show(&progress), |_| Ok(()))?;
+    drop(bar);
+    // With --json the view is the answer: programs read one value.
+    if json {
+        Ok(())
+    } else {
+        print(false, &done, |done| format!("Sealed {} older messages for it.", done["resealed"]))
+    }
+}
+
+/// Says on the side that a new view has no older mail yet.
+fn tell_missing(client: &mut Client, login: &str, name: &str) -> Result<(), Failed> {
+    let views: Vec<ViewItem> = client.call(Request::ViewList { user: Some(login.to_owned()) })?;
+    if views.iter().any(|view| view.name == name && view.older_mail_missing) {
+        return say(&format!(
+            "The view is empty until mail comes: older mail is not sealed for it yet. \
+             `veilpost view reseal {login}` does that."
+        ));
+    }
+    Ok(())
+}
+
+/// What stands below a list of views of which some lack older mail.
+const MISSING: &str = "\nEmpty, or with new mail only: older mail is not sealed for these views yet. \
+                       `veilpost view reseal LOGIN` seals it, for all views of that user.\n";
 
 /// Commands on credentials.
 #[derive(Subcommand)]

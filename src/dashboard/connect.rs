@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::House;
 use super::frame::{Frame, Place, html};
+use super::jobs::{Kind, Progress};
 use super::trouble::Trouble;
 use super::views::own;
 use super::visitor::{Posted, Visitor};
@@ -20,6 +21,7 @@ use crate::admin::api::{CredentialCreated, Secret};
 use crate::autoconfig::{Profile, Services, mobileconfig};
 use crate::keyring::AppPassword;
 use crate::names::{Address, ViewId};
+use crate::tenant::registry;
 
 /// A way in for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,10 @@ struct Page<'a> {
     ways: Vec<Way>,
     /// Whether mail can be sent by this server.
     sends: bool,
+    /// How far older mail is being sealed for the view.
+    job: Option<Progress>,
+    /// Whether older mail is not sealed for it yet.
+    lacks_older: bool,
 }
 
 /// The app password, sent back for the profile.
@@ -53,6 +59,8 @@ pub struct Form {
 /// The page of a new app password.
 pub(super) fn answer(house: &House, visitor: &Visitor, view: ViewId, made: &CredentialCreated) -> Response {
     let password = made.app_password.expose();
+    let user = visitor.visit.user;
+    let row = registry::view(&house.vault.records, user, view).ok().flatten();
     html(&Page {
         frame: Frame::of(visitor, Place::Views, "Your app password"),
         view,
@@ -62,6 +70,8 @@ pub(super) fn answer(house: &House, visitor: &Visitor, view: ViewId, made: &Cred
         qr: Qr::of(password),
         host: &house.services.hostname,
         ways: ways(&house.services),
+        job: house.jobs.state(user, Kind::Reseal).filter(|job| matches!(job, Progress::Running(..))),
+        lacks_older: row.is_some_and(|row| row.unfilled.is_some()),
         sends: house.services.submissions.or(house.services.submission).is_some(),
     })
 }

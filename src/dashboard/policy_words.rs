@@ -81,15 +81,14 @@ const WORDS: &[Words] = &[
         name: "calendar-only",
         title: "Invitations only",
         shown: "Calendar invitations, and who sent each message to whom, and when.",
-        sealed: "Subjects, texts, all other files. Spam is not in it at all.",
+        sealed: "Subjects, texts, all other files.",
         suits: "A calendar program, or an assistant who keeps your diary.",
     },
     Words {
         name: "headers-only",
         title: "Sender, date and subject",
         shown: "Who wrote to whom, when, and the subject. A link to the message here.",
-        sealed: "The text and all files. Card and account numbers, codes and links in a subject. \
-                 In spam and forgeries, everything but the date.",
+        sealed: "The text and all files. Card and account numbers, codes and links in a subject.",
         suits: "A phone that tells you that something came. You read it here.",
     },
     Words {

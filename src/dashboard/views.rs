@@ -36,6 +36,8 @@ pub(super) struct Shown {
     pub is_dashboard: bool,
     /// What opens it.
     pub devices: Vec<Device>,
+    /// Whether mail from before it was made is not sealed for it yet.
+    pub lacks_older: bool,
 }
 
 #[derive(Template)]
@@ -170,11 +172,21 @@ pub async fn reseal(
     State(house): State<Arc<House>>,
     Posted { visitor, .. }: Posted<Nothing>,
 ) -> Result<Response, Trouble> {
-    let unlocked = visitor.unlocked(&house)?;
-    if let Some(running) = house.jobs.begin(visitor.visit.user, Kind::Reseal) {
+    begin_reseal(&house, &visitor)?;
+    Ok(Redirect::to("/views").into_response())
+}
+
+/// Begins the job, unless it runs already.
+pub(super) fn begin_reseal(house: &Arc<House>, visitor: &Visitor) -> Result<(), Trouble> {
+    start_reseal(house, visitor.unlocked(house)?);
+    Ok(())
+}
+
+/// The same for whoever has unlocked.
+pub(super) fn start_reseal(house: &Arc<House>, unlocked: Unlocked) {
+    if let Some(running) = house.jobs.begin(unlocked.user(), Kind::Reseal) {
         tokio::spawn(run(house.clone(), unlocked, running));
     }
-    Ok(Redirect::to("/views").into_response())
 }
 
 async fn run(house: Arc<House>, unlocked: Unlocked, running: Running) {
@@ -189,12 +201,12 @@ async fn run(house: Arc<House>, unlocked: Unlocked, running: Running) {
             done.resealed, done.damaged
         )),
         Err(OwnerError::SessionEnded) => {
-            Err("It stopped, because your mail was locked. Unlock, and begin it again: nothing is lost."
+            Err("It stopped, because your mail was locked. Unlock, and begin it again: it goes on where it stopped."
                 .to_owned())
         }
         Err(error) => {
             tracing::error!(%error, "a reseal failed");
-            Err("The server could not go on. Nothing is lost; begin it again in a moment.".to_owned())
+            Err("The server could not go on. Begin it again in a moment: it goes on where it stopped.".to_owned())
         }
     };
     house.notary.attend(unlocked.user().tenant);
@@ -224,7 +236,8 @@ fn shown(house: &House, visitor: &Visitor, view: ViewId, row: ViewRow) -> Result
     let is_dashboard = visitor.row.dashboard.as_ref().is_some_and(|access| access.view == view);
     let policy = card(house, visitor, &row.policy)?;
     let devices = devices::of_view(house, visitor.visit.user.tenant, view)?;
-    Ok(Shown { id: view, name: row.name, policy, is_dashboard, devices })
+    let lacks_older = row.unfilled.is_some();
+    Ok(Shown { id: view, name: row.name, policy, is_dashboard, devices, lacks_older })
 }
 
 fn difference(house: &House, visitor: &Visitor, old: &str, new: &str) -> Result<Diff, Trouble> {

@@ -35,6 +35,9 @@ pub struct Wanted {
     /// The message of the preview; nothing before one is chosen.
     #[serde(default)]
     message: String,
+    /// Whether older mail is sealed for it: `later`, else at once.
+    #[serde(default)]
+    older: String,
 }
 
 #[derive(Template)]
@@ -76,6 +79,9 @@ pub async fn create(
         Ok(made) => {
             let found = registry::view_named(&house.vault.records, visitor.visit.user, &made.view)?;
             let (view, _) = found.ok_or(Trouble::NotFound("view"))?;
+            if wanted.older != "later" && lacks_older_mail(&house, &visitor, view)? {
+                super::views::begin_reseal(&house, &visitor)?;
+            }
             Ok(connect::answer(&house, &visitor, view, &made))
         }
         Err(Trouble::Failed(failure))
@@ -121,6 +127,12 @@ async fn form(
     let frame = Frame::of(visitor, Place::Views, "Connect a mail client");
     let back = back(&wanted);
     Ok(Page { frame, wanted, cards: cards(&items), choices, pane, wrong, back })
+}
+
+/// Whether there is older mail that the view does not have.
+fn lacks_older_mail(house: &House, visitor: &Visitor, view: ViewId) -> Result<bool, Trouble> {
+    let row = registry::view(&house.vault.records, visitor.visit.user, view)?;
+    Ok(row.is_some_and(|row| row.unfilled.is_some()))
 }
 
 /// This page with what has been chosen, to come back to.

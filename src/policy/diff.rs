@@ -101,6 +101,12 @@ impl Policy {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for When { matcher, rules } in &self.when {
+            if matcher.waits_for_a_filter() {
+                notes.push(format!(
+                    "Mail {matcher}: this matches nothing yet. Veilpost has no filter that judges mail, so all of it \
+                     stays under the base."
+                ));
+            }
             let (more, less) = (!gains(&self.base, rules).is_empty(), !gains(rules, &self.base).is_empty());
             if more && matcher.trusts_unproven_sender() {
                 notes.push(format!(

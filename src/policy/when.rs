@@ -77,6 +77,11 @@ impl Policy {
 }
 
 impl Matcher {
+    /// Whether it goes by what only a filter tells, which there is none of yet: it matches nothing.
+    pub fn waits_for_a_filter(&self) -> bool {
+        !self.dmarc.is_empty() || self.spam.is_some()
+    }
+
     /// Whether all conditions certainly hold.
     pub fn holds(&self, facts: &Facts) -> bool {
         self.holds_for_sender(&facts.sender)

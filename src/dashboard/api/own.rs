@@ -71,6 +71,10 @@ pub struct NewView {
     policy: String,
     /// What the first device is called.
     label: Option<String>,
+    /// Whether older mail is sealed for it, in the background and for as long as the unlock lasts. Without it
+    /// the view begins empty.
+    #[serde(default)]
+    seal_older_mail: bool,
 }
 
 /// What changes of a view.
@@ -175,11 +179,16 @@ pub async fn views(State(house): Room, Extension(caller): Who) -> Result<Json<Ve
 pub async fn create_view(
     State(house): Room,
     Extension(caller): Who,
-    Sent(NewView { name, policy, label }): Sent<NewView>,
+    Sent(NewView { name, policy, label, seal_older_mail }): Sent<NewView>,
 ) -> Result<Response, Problem> {
     let (user, authority) = (caller.asker.login.clone(), caller.authority()?);
     let request = Request::ViewCreate { user, name, policy, label, authority };
     let made: CredentialCreated = house.ask_by(caller.asker.by(), request).await?;
+    if seal_older_mail {
+        let token = caller.unlock().ok_or_else(Problem::locked)?;
+        let unlocked = house.sessions.resume(token, house.vault.clock.now());
+        crate::dashboard::views::start_reseal(&house, unlocked.map_err(|_| Problem::locked())?);
+    }
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 

@@ -41,6 +41,7 @@ pub fn list(server: &Server, login: Option<&str>) -> Answered {
                 name: row.name,
                 policy: row.policy,
                 generation: row.generation,
+                older_mail_missing: row.unfilled.is_some(),
                 credentials: registry::credentials(records, user.tenant, view)?.len() as u64,
                 created: time(row.created),
             });

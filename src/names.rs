@@ -142,6 +142,14 @@ impl Reader {
         bytes[1..].copy_from_slice(id);
         bytes
     }
+
+    /// The identifier alone. All of them are random, so an owner's and a view's never meet.
+    pub fn id(self) -> [u8; 16] {
+        match self {
+            Self::Owner(tenant) => *tenant.as_bytes(),
+            Self::View(view) => *view.as_bytes(),
+        }
+    }
 }
 
 /// A mail address (RFC 5321 §4.1.2, RFC 6531), in the form used for comparison: the domain in

@@ -5,6 +5,7 @@
 //! something belongs to are sealed under the system's. All record keys come from the root key: they
 //! guard routing and bookkeeping (design section 2), never the content of mail.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -78,6 +79,24 @@ impl Records {
     /// The ledger, for changes that touch no value.
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.ledger
+    }
+
+    /// Shows `visit` every row of a table whose keys begin with 16 octets that say whose it is, in one
+    /// snapshot: `scopes` has the key that each owner's rows are sealed under. The owner, the rest of the key,
+    /// and the row; none where the owner is not among them.
+    pub fn survey<R: Row>(
+        &self,
+        scopes: &HashMap<[u8; 16], Scope>,
+        mut visit: impl FnMut([u8; 16], &[u8], Option<Result<R, RecordError>>) -> ControlFlow<()>,
+    ) -> Result<(), RecordError> {
+        let table = row_key::<R>(&[]);
+        self.ledger.visit(&table, &[], &mut |name, value| match name[table.len()..].split_first_chunk() {
+            Some((owner, rest)) => {
+                visit(*owner, rest, scopes.get(owner).map(|scope| scope.open(name, value)))
+            }
+            None => ControlFlow::Continue(()),
+        })?;
+        Ok(())
     }
 
     /// Commits `batch`; resolves when it is durable.

@@ -42,6 +42,7 @@ pub async fn tenant(
         mail(vault, *user, &mut progress).await?;
         self::user(vault, *user).await?;
     }
+    vault.epochs.end(Reader::Owner(tenant));
     vault.blobs.remove_seeds(Reader::Owner(tenant))?;
     let mut batch = Batch::new();
     batch.delete_prefix(row_key::<PolicyRow>(&[tenant.as_bytes()]));
@@ -129,6 +130,9 @@ pub(super) async fn mail(
     let total = rows.len() as u64;
     for (done, (_, row)) in (1..).zip(&rows) {
         vault.blobs.delete(&BlobName::of_container(row.container)).await?;
+        // The owner's too, where the tenant stays; the views' go with their folders.
+        let needed = row.needs(user.tenant).into_iter().flatten();
+        vault.epochs.doubt(needed.map(|(reader, epoch)| (reader.id(), epoch)));
         progress(done, total);
     }
     Ok(total)

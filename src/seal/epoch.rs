@@ -5,10 +5,10 @@
 //! seed, each state wiped as it steps. A seized memory yields no key of the past, and none of the
 //! future beyond the epoch. Knows no storage: the caller makes a seed durable and confirms it.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -63,18 +63,29 @@ pub struct MessageKeyGrant {
     pub counter: u32,
     /// The epoch's seed, until it is confirmed as durable: store it no later than the message.
     pub new_seed: Option<SealedSeed>,
+    /// To be kept until the message is committed.
+    pub hold: EpochHold,
     pub(super) key: MessageKey,
 }
+
+/// Somebody seals with a key of an epoch: its seed must stay. Dropped once the message's row is committed.
+#[derive(Clone)]
+#[must_use = "the epoch's seed may be removed once this is dropped"]
+pub struct EpochHold(#[expect(dead_code, reason = "held, never looked at")] Arc<()>);
 
 /// The chains of all readers that got mail lately. In memory only: a restart ends every epoch.
 pub struct Epochs {
     shards: Vec<Mutex<Shard>>,
     placement: RandomState,
+    /// Epochs that may have lost their last message.
+    doubts: Mutex<HashSet<([u8; 16], EpochId)>>,
 }
 
 #[derive(Default)]
 struct Shard {
     epochs: HashMap<Reader, Epoch>,
+    /// Epochs that ended while somebody still sealed with a key of theirs.
+    leaving: HashMap<(Reader, EpochId), Weak<()>>,
     /// Ended epochs are dropped when this many are held.
     sweep_at: usize,
 }
@@ -85,12 +96,15 @@ struct Epoch {
     counter: u32,
     began: Instant,
     unconfirmed: Option<SealedSeed>,
+    /// One more for each grant that is on its way.
+    holds: Arc<()>,
 }
 
 impl Epochs {
     /// No epochs yet.
     pub fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), placement: RandomState::new() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, placement: RandomState::new(), doubts: Mutex::default() }
     }
 
     /// The next message key of `reader`. Where a new epoch begins, `recipient` is asked for the
@@ -103,11 +117,13 @@ impl Epochs {
         now: Instant,
     ) -> Result<MessageKeyGrant, E> {
         let mut shard = self.shard(reader);
+        let shard = &mut *shard;
         shard.sweep_if_full(now);
         let epoch = match shard.epochs.entry(reader) {
             Entry::Occupied(mut held) => {
                 if held.get().has_ended(now) {
-                    held.insert(Epoch::begin(reader, &recipient()?, now)?);
+                    let ended = held.insert(Epoch::begin(reader, &recipient()?, now)?);
+                    note_leaving(&mut shard.leaving, reader, &ended);
                 }
                 held.into_mut()
             }
@@ -127,7 +143,31 @@ impl Epochs {
 
     /// Ends the reader's epoch: after its key was changed, or the reader removed.
     pub fn end(&self, reader: Reader) {
-        self.shard(reader).epochs.remove(&reader);
+        self.shard(reader).end(reader);
+    }
+
+    /// Ends an epoch whose seed is to be removed, unless somebody seals with a key of it. After a yes nobody
+    /// does, and nobody ever will; whoever did has committed or given up.
+    pub fn retire(&self, reader: Reader, epoch: EpochId) -> bool {
+        let mut shard = self.shard(reader);
+        match shard.epochs.get(&reader).filter(|held| held.id == epoch) {
+            Some(held) if Arc::strong_count(&held.holds) > 1 => false,
+            Some(_) => {
+                shard.epochs.remove(&reader);
+                true
+            }
+            None => shard.leaving.get(&(reader, epoch)).is_none_or(|holds| holds.strong_count() == 0),
+        }
+    }
+
+    /// Notes epochs that may have lost their last message, by their readers' identifiers.
+    pub fn doubt(&self, epochs: impl IntoIterator<Item = ([u8; 16], EpochId)>) {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).extend(epochs);
+    }
+
+    /// Those that were noted since this was last called.
+    pub fn take_doubts(&self) -> HashSet<([u8; 16], EpochId)> {
+        std::mem::take(&mut *self.doubts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Wipes the chains of epochs that have ended; to be called now and then.
@@ -168,7 +208,28 @@ impl Shard {
     }
 
     fn sweep(&mut self, now: Instant) {
-        self.epochs.retain(|_, epoch| !epoch.has_ended(now));
+        let leaving = &mut self.leaving;
+        leaving.retain(|_, holds| holds.strong_count() > 0);
+        self.epochs.retain(|reader, epoch| {
+            let stays = !epoch.has_ended(now);
+            if !stays {
+                note_leaving(leaving, *reader, epoch);
+            }
+            stays
+        });
+    }
+
+    fn end(&mut self, reader: Reader) {
+        if let Some(epoch) = self.epochs.remove(&reader) {
+            note_leaving(&mut self.leaving, reader, &epoch);
+        }
+    }
+}
+
+/// An epoch that ends is remembered for as long as somebody seals with a key of it.
+fn note_leaving(leaving: &mut HashMap<(Reader, EpochId), Weak<()>>, reader: Reader, epoch: &Epoch) {
+    if Arc::strong_count(&epoch.holds) > 1 {
+        leaving.insert((reader, epoch.id), Arc::downgrade(&epoch.holds));
     }
 }
 
@@ -177,7 +238,14 @@ impl Epoch {
         let (id, seed) = (EpochId::random(), EpochSeed::generate());
         let age_file = keyring::seal_to(&[recipient], seed.expose())?.into();
         let unconfirmed = Some(SealedSeed { reader, epoch: id, age_file });
-        Ok(Self { id, chain: Chain::from_bytes(seed.expose()), counter: 0, began: now, unconfirmed })
+        Ok(Self {
+            id,
+            chain: Chain::from_bytes(seed.expose()),
+            counter: 0,
+            began: now,
+            unconfirmed,
+            holds: Arc::default(),
+        })
     }
 
     fn has_ended(&self, now: Instant) -> bool {
@@ -187,7 +255,8 @@ impl Epoch {
     fn grant(&mut self, reader: Reader) -> MessageKeyGrant {
         let (counter, key) = (self.counter, self.chain.step());
         self.counter += 1;
-        MessageKeyGrant { reader, epoch: self.id, counter, new_seed: self.unconfirmed.clone(), key }
+        let (new_seed, hold) = (self.unconfirmed.clone(), EpochHold(self.holds.clone()));
+        MessageKeyGrant { reader, epoch: self.id, counter, new_seed, hold, key }
     }
 }
 
@@ -246,8 +315,6 @@ const SMALLEST_SWEEP: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
     use crate::keyring::secret::assert_secret;
     use crate::names::{TenantId, ViewId};
@@ -346,10 +413,38 @@ mod tests {
             let later = now + LIFETIME * (index / SMALLEST_SWEEP as u32);
             shard.sweep_if_full(later);
             let chain = Chain::generate();
-            let epoch = Epoch { id: EpochId::random(), chain, counter: 0, began: later, unconfirmed: None };
+            let (id, holds) = (EpochId::random(), Arc::default());
+            let epoch = Epoch { id, chain, counter: 0, began: later, unconfirmed: None, holds };
             shard.epochs.insert(Reader::View(ViewId::random()), epoch);
             assert!(shard.epochs.len() <= 4 * SMALLEST_SWEEP);
         }
+    }
+
+    #[test]
+    fn an_epoch_is_not_retired_while_somebody_seals_with_it() {
+        let (epochs, identity, now) = (Epochs::new(), Identity::generate(), Instant::now());
+        let reader = Reader::View(ViewId::random());
+        let (first, second) = (next(&epochs, reader, &identity, now), next(&epochs, reader, &identity, now));
+        let epoch = first.epoch;
+        assert!(!epochs.retire(reader, epoch), "two are on their way");
+        // Ended in the meantime, by time or by another hand: still on their way.
+        let later = next(&epochs, reader, &identity, now + LIFETIME);
+        assert_ne!(later.epoch, epoch);
+        drop(first);
+        assert!(!epochs.retire(reader, epoch));
+        epochs.sweep(now);
+        assert!(!epochs.retire(reader, epoch), "nor is it forgotten");
+        drop(second.hold.clone());
+        drop(second);
+        assert!(epochs.retire(reader, epoch));
+        epochs.end(reader);
+        assert!(!epochs.retire(reader, later.epoch), "removed readers too");
+        drop(later);
+        let open = next(&epochs, reader, &identity, now);
+        let epoch = open.epoch;
+        drop(open);
+        assert!(epochs.retire(reader, epoch), "an open one of which nobody has a key");
+        assert_ne!(next(&epochs, reader, &identity, now).epoch, epoch, "nobody ever will have");
     }
 
     #[test]

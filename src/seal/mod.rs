@@ -15,7 +15,7 @@ mod stream;
 pub mod unseal;
 
 pub use container::{Container, ManifestRef, OpenError, Stored};
-pub use epoch::{EpochKeys, EpochSeed, Epochs, MessageKey, MessageKeyGrant, SealedSeed};
+pub use epoch::{EpochHold, EpochKeys, EpochSeed, Epochs, MessageKey, MessageKeyGrant, SealedSeed};
 pub use error::{SealError, UnsealError};
 pub use manifest::{AtomRun, EnvelopeFacts, Listing, OwnerManifest, Piece, StratumGrant, ViewManifest};
 pub use seal::{AtomSpan, InputPiece, SealInput, SealedMessage, ViewInput, seal};

@@ -43,6 +43,27 @@ pub fn start(config: &Config, server: &Arc<Server>, life: &Lifecycle) {
             }
         }
     });
+    loosen(server, life);
+}
+
+/// Removes the seeds of epochs that lost their last message, soon after. It reads the rows of all messages:
+/// where that takes long it is done seldom.
+fn loosen(server: &Arc<Server>, life: &Lifecycle) {
+    let (vault, stop) = (server.vault.clone(), life.stop());
+    life.spawn(async move {
+        let mut rest = TICK;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(rest) => {}
+            }
+            let began = Instant::now();
+            if let Err(error) = sweep::seeds(&vault, None).await {
+                tracing::warn!(%error, "seeds of epochs without messages stay for now");
+            }
+            rest = TICK.max(began.elapsed() * 50);
+        }
+    });
 }
 
 /// Locks what has been unlocked for long enough, wipes the chains of epochs that have ended, and lets go of

@@ -150,15 +150,46 @@ impl Blobs {
     }
 
     /// Removes what interrupted puts before `written_before` left in one shard, which
-    /// [`Blobs::list`] does not show, and says how many there were.
+    /// [`Blobs::list`] does not show, and says how many there were. What is `held` is still being written.
     pub async fn remove_unfinished(
         &self,
         shard: &str,
         written_before: Timestamp,
+        held: impl Fn(&BlobName) -> bool + Send + 'static,
     ) -> Result<usize, BlobError> {
         let folder = self.folder.join(MESSAGES).join(shard);
-        let removal = tokio::task::spawn_blocking(move || remove_unfinished(&folder, written_before));
+        let is_held = move |name: &str| name.parse().is_ok_and(|name| held(&BlobName::of_container(name)));
+        let removal =
+            tokio::task::spawn_blocking(move || remove_unfinished(&folder, written_before, is_held));
         Ok(removal.await.map_err(io::Error::other)??)
+    }
+
+    /// The readers that have a folder for seeds, by their identifiers. Blocks.
+    pub fn seed_folders(&self) -> Result<Vec<[u8; 16]>, BlobError> {
+        let mut readers = Vec::new();
+        for entry in std::fs::read_dir(self.folder.join(EPOCHS))? {
+            let name = entry?.file_name();
+            // Views' identifiers are written as tenants' are.
+            let reader = name.to_str().and_then(|name| name.parse::<TenantId>().ok());
+            readers.extend(reader.map(|reader| *reader.as_bytes()));
+        }
+        Ok(readers)
+    }
+
+    /// The epochs whose seeds are in a reader's folder, after what interrupted puts before `written_before` left
+    /// there was removed. Blocks. None if the folder is gone.
+    pub fn seeds(&self, reader: [u8; 16], written_before: Timestamp) -> Result<Vec<EpochId>, BlobError> {
+        let folder = self.folder.join(EPOCHS).join(TenantId::from_bytes(reader).to_string());
+        let read = || {
+            remove_unfinished(&folder, written_before, |_| false)?;
+            std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()
+        };
+        let names = match read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            names => names?,
+        };
+        let epoch = |name: &std::ffi::OsString| name.to_str()?.strip_suffix(".age")?.parse().ok();
+        Ok(names.iter().filter_map(epoch).collect())
     }
 }
 
@@ -307,14 +338,29 @@ fn make_shard(path: &Path) -> io::Result<()> {
     }
 }
 
-fn remove_unfinished(folder: &Path, written_before: Timestamp) -> io::Result<usize> {
+fn remove_unfinished(
+    folder: &Path,
+    written_before: Timestamp,
+    is_held: impl Fn(&str) -> bool,
+) -> io::Result<usize> {
     let mut removed = 0;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         // object_store writes `name#1` and renames it to `name`; no name of ours has a `#`.
-        if entry.file_name().as_encoded_bytes().contains(&b'#') && modified(&entry)? < written_before {
-            std::fs::remove_file(entry.path())?;
-            removed += 1;
+        let name = entry.file_name();
+        let Some((name, _)) = name.to_str().and_then(|name| name.split_once('#')) else { continue };
+        let remove = || {
+            let old = modified(&entry)? < written_before;
+            if old {
+                std::fs::remove_file(entry.path())?;
+            }
+            Ok::<_, io::Error>(old)
+        };
+        match if is_held(name) { Ok(false) } else { remove() } {
+            Ok(gone) => removed += usize::from(gone),
+            // It was finished meanwhile, and has its name.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(removed)

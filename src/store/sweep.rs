@@ -3,7 +3,8 @@
 //! A container is durable before its record is, so a crash between the two leaves the container
 //! alone. It is removed when it is older than the grace period, no delivery still holds it, and no
 //! record refers to it, asked in this order: a delivery lets go only after its commit, so a
-//! container that nobody holds is either referred to already or never will be.
+//! container that nobody holds is either referred to already or never will be. The last two alone
+//! are enough: the clock may say what it likes.
 //!
 //! Deletions slow down concurrent deliveries on some disks, so they come in small batches with
 //! pauses between. Memory does not grow with the number of containers.
@@ -57,39 +58,76 @@ pub struct Swept {
     pub strange: u64,
 }
 
-/// Sweeps all containers once. `is_referenced` asks the ledger, and must see every commit that was
-/// acknowledged before it is called; when it fails, the sweep ends with its error and removes nothing
-/// more.
+/// Since when files must lie there to be swept at all: by the clock as it is now. Taken once, before anything
+/// is read: a clock that leaps while a sweep runs, or a machine that sleeps, makes nothing old.
+pub fn limit(clock: &Clock, pace: Pace) -> Timestamp {
+    Timestamp::from_unix(clock.now().unix().saturating_sub_unsigned(pace.grace.as_secs()))
+}
+
+/// Sweeps once all containers that were written before `limit`. Those that are `known` to be referred to stay.
+/// About the others, `referenced` asks the ledger: which of these does a record refer to? It must see every
+/// commit that was acknowledged before it is called; when it fails, the sweep ends with its error and removes
+/// nothing more. So age only saves questions: whatever the clock says, nothing goes that a record has.
 pub async fn sweep<E, Answer>(
     blobs: &Blobs,
     in_flight: &InFlight,
-    clock: &Clock,
+    limit: Timestamp,
     pace: Pace,
-    is_referenced: impl Fn(ContainerName) -> Answer,
+    known: impl Fn(ContainerName) -> bool,
+    referenced: impl Fn(Vec<ContainerName>) -> Answer,
 ) -> Result<Swept, E>
 where
     E: From<BlobError>,
-    Answer: Future<Output = Result<bool, E>>,
+    Answer: Future<Output = Result<HashSet<ContainerName>, E>>,
 {
-    let mut swept = Swept::default();
+    let (mut swept, mut candidates) = (Swept::default(), Vec::new());
     for shard in shards() {
-        let written_before = before(clock.now(), pace.grace);
-        swept.unfinished += blobs.remove_unfinished(&shard, written_before).await? as u64;
+        let held = in_flight.clone();
+        let unfinished = blobs.remove_unfinished(&shard, limit, move |name| held.holds(name));
+        swept.unfinished += unfinished.await? as u64;
         let mut listing = blobs.list(&shard);
         while let Some(found) = listing.try_next().await? {
             swept.seen += 1;
-            let Some(container) = found.name.container() else {
-                swept.strange += 1;
-                continue;
-            };
-            let kept = found.written >= written_before || in_flight.holds(&found.name);
-            if !kept && !is_referenced(container).await? {
-                remove(blobs, &found, &mut swept, pace).await?;
+            match found.name.container() {
+                None => swept.strange += 1,
+                Some(container) if found.written < limit && !known(container) => {
+                    candidates.push((container, found));
+                }
+                Some(_) => {}
             }
+        }
+        if candidates.len() >= CANDIDATES {
+            settle(blobs, in_flight, &mut candidates, &referenced, &mut swept, pace).await?;
         }
         pace.rest().await;
     }
+    settle(blobs, in_flight, &mut candidates, &referenced, &mut swept, pace).await?;
     Ok(swept)
+}
+
+/// Removes those of the candidates that nobody holds and that no record refers to, asked in this order.
+async fn settle<E, Answer>(
+    blobs: &Blobs,
+    in_flight: &InFlight,
+    candidates: &mut Vec<(ContainerName, Found)>,
+    referenced: impl Fn(Vec<ContainerName>) -> Answer,
+    swept: &mut Swept,
+    pace: Pace,
+) -> Result<(), E>
+where
+    E: From<BlobError>,
+    Answer: Future<Output = Result<HashSet<ContainerName>, E>>,
+{
+    let mut free = std::mem::take(candidates);
+    free.retain(|(_, found)| !in_flight.holds(&found.name));
+    if free.is_empty() {
+        return Ok(());
+    }
+    let kept = referenced(free.iter().map(|(container, _)| *container).collect()).await?;
+    for (_, found) in free.iter().filter(|(container, _)| !kept.contains(container)) {
+        remove(blobs, found, swept, pace).await?;
+    }
+    Ok(())
 }
 
 async fn remove(blobs: &Blobs, found: &Found, swept: &mut Swept, pace: Pace) -> Result<(), BlobError> {
@@ -100,10 +138,6 @@ async fn remove(blobs: &Blobs, found: &Found, swept: &mut Swept, pace: Pace) -> 
         pace.rest().await;
     }
     Ok(())
-}
-
-fn before(now: Timestamp, grace: Duration) -> Timestamp {
-    Timestamp::from_unix(now.unix().saturating_sub_unsigned(grace.as_secs()))
 }
 
 /// The containers that deliveries have begun to write and not yet committed. Clones share the set.
@@ -136,6 +170,8 @@ impl Drop for Hold {
     }
 }
 
+/// Containers that are asked about at once, or a few more: each question reads the records once.
+const CANDIDATES: usize = 4096;
 /// Deletions between pauses.
 const BATCH: u64 = 16;
 
@@ -163,16 +199,30 @@ mod tests {
         Clock::manual(Clock::system().now().plus(Duration::from_secs(3600)))
     }
 
-    async fn nothing(_: ContainerName) -> Result<bool, BlobError> {
-        Ok(false)
+    async fn nothing(_: Vec<ContainerName>) -> Result<HashSet<ContainerName>, BlobError> {
+        Ok(HashSet::new())
+    }
+
+    fn unknown(_: ContainerName) -> bool {
+        false
+    }
+
+    /// What a sweep does an hour later.
+    async fn swept(blobs: &Blobs, in_flight: &InFlight) -> Swept {
+        sweep(blobs, in_flight, limit(&later(), NOW), NOW, unknown, nothing).await.unwrap()
     }
 
     #[tokio::test]
     async fn what_nothing_refers_to_is_removed() {
         let (_folder, blobs, containers) = filled(40).await;
         let kept: HashSet<_> = containers[..7].iter().copied().collect();
-        let refers = |container| std::future::ready(Ok::<_, BlobError>(kept.contains(&container)));
-        let swept = sweep(&blobs, &InFlight::default(), &later(), NOW, refers).await.unwrap();
+        let known = |container| containers[..4].contains(&container);
+        let refers = |asked: Vec<ContainerName>| {
+            assert_eq!(asked.len(), 36, "all at once, and not about what is known");
+            std::future::ready(Ok::<_, BlobError>(kept.clone()))
+        };
+        let limit = limit(&later(), NOW);
+        let swept = sweep(&blobs, &InFlight::default(), limit, NOW, known, refers).await.unwrap();
         assert_eq!(swept, Swept { seen: 40, removed: 33, bytes: 33 * 6, unfinished: 0, strange: 0 });
         for (index, container) in containers.iter().enumerate() {
             let found = blobs.get(&BlobName::of_container(*container), 6).await;
@@ -183,20 +233,49 @@ mod tests {
     #[tokio::test]
     async fn a_sweep_can_be_a_task_of_its_own() {
         let (_folder, blobs, _) = filled(1).await;
-        let kept = Arc::new(HashSet::<ContainerName>::new());
-        let task = tokio::spawn(async move {
-            let refers = |container| std::future::ready(Ok::<_, BlobError>(kept.contains(&container)));
-            sweep(&blobs, &InFlight::default(), &later(), NOW, refers).await
-        });
-        assert_eq!(task.await.unwrap().unwrap().removed, 1);
+        let task = tokio::spawn(async move { swept(&blobs, &InFlight::default()).await });
+        assert_eq!(task.await.unwrap().removed, 1);
     }
 
     #[tokio::test]
     async fn what_is_young_stays() {
         let (_folder, blobs, _) = filled(3).await;
         let pace = Pace { grace: Duration::from_secs(7200), ..NOW };
-        let swept = sweep(&blobs, &InFlight::default(), &later(), pace, nothing).await.unwrap();
+        let limit = limit(&later(), pace);
+        let swept = sweep(&blobs, &InFlight::default(), limit, pace, unknown, nothing).await.unwrap();
         assert_eq!((swept.seen, swept.removed), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_leaps_while_it_sweeps_makes_nothing_old() {
+        let (_folder, blobs, _) = filled(0).await;
+        let clock = Clock::manual(Clock::system().now());
+        let pace = Pace { grace: Duration::from_secs(60), ..NOW };
+        let limit = limit(&clock, pace);
+        clock.advance(Duration::from_secs(2 * 86_400));
+        blobs
+            .put(&BlobName::of_container(ContainerName::random()), Bytes::from_static(b"sealed"))
+            .await
+            .unwrap();
+        let swept = sweep(&blobs, &InFlight::default(), limit, pace, unknown, nothing).await.unwrap();
+        assert_eq!((swept.seen, swept.removed), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_meanwhile_stays_however_old_it_looks() {
+        let (_folder, blobs, containers) = filled(3).await;
+        let in_flight = InFlight::default();
+        // Written, and held, when the records were read; committed and let go before the sweep ends.
+        let hold = Mutex::new(Some(in_flight.hold(BlobName::of_container(containers[0]))));
+        let known = |_| {
+            drop(hold.lock().unwrap().take());
+            false
+        };
+        let ledger: HashSet<_> = [containers[0]].into();
+        let refers = |_| std::future::ready(Ok::<_, BlobError>(ledger.clone()));
+        let swept = sweep(&blobs, &in_flight, limit(&later(), NOW), NOW, known, refers).await.unwrap();
+        assert_eq!(swept.removed, 2);
+        blobs.get(&BlobName::of_container(containers[0]), 6).await.unwrap();
     }
 
     #[tokio::test]
@@ -204,9 +283,9 @@ mod tests {
         let (_folder, blobs, containers) = filled(1).await;
         let in_flight = InFlight::default();
         let hold = in_flight.hold(BlobName::of_container(containers[0]));
-        assert_eq!(sweep(&blobs, &in_flight, &later(), NOW, nothing).await.unwrap().removed, 0);
+        assert_eq!(swept(&blobs, &in_flight).await.removed, 0);
         drop(hold);
-        assert_eq!(sweep(&blobs, &in_flight, &later(), NOW, nothing).await.unwrap().removed, 1);
+        assert_eq!(swept(&blobs, &in_flight).await.removed, 1);
     }
 
     #[tokio::test]
@@ -214,15 +293,18 @@ mod tests {
         let (_folder, blobs, containers) = filled(1).await;
         let in_flight = InFlight::default();
         let _hold = in_flight.hold(BlobName::of_container(containers[0]));
-        let refers = |_| -> std::future::Ready<Result<bool, BlobError>> { panic!("asked before looking") };
-        sweep(&blobs, &in_flight, &later(), NOW, refers).await.unwrap();
+        let refers = |_| -> std::future::Ready<Result<HashSet<ContainerName>, BlobError>> {
+            panic!("asked before looking")
+        };
+        sweep(&blobs, &in_flight, limit(&later(), NOW), NOW, unknown, refers).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_ledger_that_cannot_answer_ends_the_sweep() {
         let (_folder, blobs, containers) = filled(5).await;
         let refers = |_| std::future::ready(Err(BlobError::Full));
-        assert!(sweep(&blobs, &InFlight::default(), &later(), NOW, refers).await.is_err());
+        let limit = limit(&later(), NOW);
+        assert!(sweep(&blobs, &InFlight::default(), limit, NOW, unknown, refers).await.is_err());
         for container in containers {
             blobs.get(&BlobName::of_container(container), 6).await.unwrap();
         }
@@ -231,11 +313,14 @@ mod tests {
     #[tokio::test]
     async fn unfinished_files_are_removed_and_strange_ones_left() {
         let (folder, blobs, _) = filled(0).await;
-        let shard = folder.path().join("messages/aa");
+        let held = ContainerName::from_bytes([0; 16]);
+        let (shard, in_flight) = (folder.path().join("messages/aa"), InFlight::default());
+        let _hold = in_flight.hold(BlobName::of_container(held));
         std::fs::write(shard.join("aabbccddeeffgghhiijjkkllmm#1"), "half").unwrap();
+        std::fs::write(shard.join(format!("{held}#1")), "being written").unwrap();
         std::fs::write(shard.join("notes.txt"), "of the operator").unwrap();
-        let swept = sweep(&blobs, &InFlight::default(), &later(), NOW, nothing).await.unwrap();
+        let swept = swept(&blobs, &in_flight).await;
         assert_eq!((swept.unfinished, swept.strange, swept.removed), (1, 1, 0));
-        assert!(shard.join("notes.txt").exists());
+        assert!(shard.join("notes.txt").exists() && shard.join(format!("{held}#1")).exists());
     }
 }

@@ -6,7 +6,7 @@
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-use crate::names::{ContainerName, CredentialId, MessageId, TenantId, UserId, ViewId};
+use crate::names::{ContainerName, CredentialId, EpochId, MessageId, Reader, TenantId, UserId, ViewId};
 
 /// A kind of row: the letter its keys begin with.
 pub trait Row: Encode<()> + for<'b> Decode<'b, ()> {
@@ -530,6 +530,24 @@ pub struct MessageRow {
     /// Whether it was made as a copy of another row, which has the same message; none is no.
     #[n(9)]
     pub copy: Option<bool>,
+    /// The epochs of the keys that its manifests are sealed under: the owner's, then one for each of `views`, 16
+    /// octets each. Rows from before have none: it is in the container's table.
+    #[n(12)]
+    #[cbor(with = "minicbor::bytes")]
+    pub epochs: Option<Vec<u8>>,
+}
+
+impl MessageRow {
+    /// Which epochs have to stay so that the message can be opened; none where the row does not say.
+    pub fn needs(&self, tenant: TenantId) -> Option<Vec<(Reader, EpochId)>> {
+        let epochs = self.epochs.as_ref()?;
+        let readers = [Reader::Owner(tenant)]
+            .into_iter()
+            .chain(self.views.iter().map(|entry| Reader::View(entry.view)));
+        let (epochs, rest) = epochs.as_chunks::<16>();
+        let fits = rest.is_empty() && epochs.len() == self.views.len() + 1;
+        fits.then(|| readers.zip(epochs.iter().map(|octets| EpochId::from_bytes(*octets))).collect())
+    }
 }
 
 /// Where a message is and which flags it has, under user and number. A message that was never moved nor
@@ -820,9 +838,10 @@ mod tests {
             }],
             mod_seq: Some(100_000),
             copy: None,
+            epochs: Some(vec![7; 32]),
         };
         let encoded = minicbor::to_vec(&row).expect("rows encode");
-        assert!(encoded.len() < 150, "{}", encoded.len());
+        assert!(encoded.len() < 190, "{}", encoded.len());
         let decoded: MessageRow = minicbor::decode(&encoded).expect("what was encoded");
         assert_eq!(decoded.views[0].octets, 114_000);
     }

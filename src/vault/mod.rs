@@ -9,6 +9,7 @@ pub mod listings;
 pub mod logins;
 pub mod mailboxes;
 pub mod masked;
+mod needs;
 mod policies;
 pub mod read;
 pub mod seal;

@@ -105,6 +105,11 @@ pub fn container_now(
     }
 }
 
+/// The table of a message's container; none if it cannot be read, or is not the one meant. Blocks.
+pub(super) fn table_of(vault: &Vault, row: &MessageRow) -> Option<Container> {
+    fetch(vault, row, Keep::Ends).ok()
+}
+
 /// Tells everybody who must know that a stored message does not open: log, metrics, audit.
 pub async fn tell_damage(vault: &Vault, tenant: TenantId, row: &MessageRow) -> Result<(), ReadError> {
     tracing::error!(message = %row.message, container = %row.container, "a stored message is damaged");

@@ -16,7 +16,8 @@ use crate::plan::{self, Composition};
 use crate::policy::Policy;
 use crate::records::RecordError;
 use crate::seal::{
-    AtomSpan, EnvelopeFacts, InputPiece, MessageKeyGrant, SealError, SealInput, SealedMessage, ViewInput,
+    AtomSpan, EnvelopeFacts, EpochHold, InputPiece, MessageKeyGrant, SealError, SealInput, SealedMessage,
+    ViewInput,
 };
 use crate::store::blobs::{BlobError, BlobName};
 use crate::store::ledger::Committed;
@@ -48,12 +49,14 @@ pub struct Stored {
     /// Its row.
     pub row: MessageRow,
     hold: Hold,
+    /// The seeds of its epochs stay, too.
+    epochs: Vec<EpochHold>,
 }
 
 impl Stored {
     /// Lets go of the container: the ledger refers to it now.
     pub fn release(self, _proof: Committed) {
-        drop(self.hold);
+        drop((self.hold, self.epochs));
     }
 }
 
@@ -88,18 +91,21 @@ pub enum SealingError {
 pub async fn seal(vault: &Arc<Vault>, arrival: Arrival) -> Result<Stored, SealingError> {
     let container = ContainerName::random();
     let hold = vault.in_flight.hold(BlobName::of_container(container));
-    let (sealed, row) = seal_aside(vault, arrival, container).await?;
+    let (sealed, row, epochs) = seal_aside(vault, arrival, container).await?;
     vault.metrics.sealed_bytes.inc_by(sealed.bytes.len() as u64);
     store(vault, container, sealed).await?;
-    Ok(Stored { row, hold })
+    Ok(Stored { row, hold, epochs })
 }
+
+/// A container, its row, and what keeps its epochs' seeds.
+type Sealing = (SealedMessage, MessageRow, Vec<EpochHold>);
 
 /// Small messages are sealed at once, large ones where they hold up no other session.
 async fn seal_aside(
     vault: &Arc<Vault>,
     arrival: Arrival,
     container: ContainerName,
-) -> Result<(SealedMessage, MessageRow), SealingError> {
+) -> Result<Sealing, SealingError> {
     if arrival.content.expose().len() < ASIDE {
         return seal_now(vault, &arrival, container);
     }
@@ -109,11 +115,7 @@ async fn seal_aside(
 }
 
 /// Anatomy, one composition per view, strata, container: all the work on plaintext there is.
-fn seal_now(
-    vault: &Vault,
-    arrival: &Arrival,
-    container: ContainerName,
-) -> Result<(SealedMessage, MessageRow), SealingError> {
+fn seal_now(vault: &Vault, arrival: &Arrival, container: ContainerName) -> Result<Sealing, SealingError> {
     let bytes = arrival.content.expose();
     let anatomy = dissect(bytes);
     let views = registry::views(&vault.records, arrival.user)?;
@@ -137,6 +139,10 @@ fn seal_now(
     }
     let plan = plan::plan(&anatomy, compositions);
     let grants = grants(vault, arrival.user, &entries)?;
+    let holds = grants.iter().map(|grant| grant.hold.clone()).collect();
+    // The owner's is the last one of them, and the first in the row.
+    let epochs = grants.iter().rev().take(1).chain(&grants[..entries.len()]);
+    let epochs = epochs.flat_map(|grant| *grant.epoch.as_bytes()).collect();
     let sealed = seal_plan(arrival, &anatomy, &plan, &views, grants)?;
     let row = MessageRow {
         message: arrival.message,
@@ -149,8 +155,9 @@ fn seal_now(
         views: entries,
         mod_seq: None,
         copy: None,
+        epochs: Some(epochs),
     };
-    Ok((sealed, row))
+    Ok((sealed, row, holds))
 }
 
 /// What the row says of a view of the message.

@@ -11,7 +11,7 @@ use veilpost::names::ContainerName;
 use veilpost::store::blobs::{BlobError, BlobName, Blobs};
 use veilpost::store::layout::DataFolder;
 use veilpost::store::ledger::{Batch, Committed, Ledger, Options, RedbLedger};
-use veilpost::store::sweep::{InFlight, Pace, sweep};
+use veilpost::store::sweep::{InFlight, Pace, limit, sweep};
 
 use super::writer::{Acknowledged, LANES, content, counter, number, record};
 
@@ -63,11 +63,11 @@ async fn sweep_and_check(blobs: &Blobs, referenced: Arc<HashSet<ContainerName>>)
     let later = Clock::manual(Clock::system().now().plus(Duration::from_secs(3600)));
     let refers = {
         let referenced = Arc::clone(&referenced);
-        move |container| std::future::ready(Ok::<_, BlobError>(referenced.contains(&container)))
+        move |_| std::future::ready(Ok::<_, BlobError>(HashSet::clone(&referenced)))
     };
-    sweep(blobs, &InFlight::default(), &later, pace, refers).await.expect("sweeps");
-    let swept = sweep(blobs, &InFlight::default(), &later, pace, |_| std::future::ready(Ok(true))).await;
-    let swept: Result<_, BlobError> = swept;
+    let before = limit(&later, pace);
+    sweep(blobs, &InFlight::default(), before, pace, |_| false, &refers).await.expect("sweeps");
+    let swept = sweep(blobs, &InFlight::default(), before, pace, |_| true, refers).await;
     let swept = swept.expect("sweeps");
     assert_eq!((swept.seen, swept.unfinished), (referenced.len() as u64, 0));
     for container in referenced.iter().take(20) {

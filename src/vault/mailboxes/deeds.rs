@@ -378,6 +378,7 @@ pub async fn reseal(
     scope.put(&mut batch, &parts, &held.place(&turn.look(|picture| picture.keywords.clone())?));
     let committed = slot.commit(&turn.records, batch, vec![Effect::Put(number, held)]).await?;
     stored.release(committed);
+    doubt(vault, user, &read.row);
     vault.blobs.delete(&BlobName::of_container(was)).await?;
     Ok(true)
 }
@@ -649,6 +650,7 @@ impl Turn {
         let batch = self.forget(&rows)?;
         let effects = rows.iter().map(|(number, _)| Effect::Remove(*number)).collect();
         let _committed = slot.commit(&self.records, batch, effects).await?;
+        rows.iter().for_each(|(_, row)| doubt(vault, user, row));
         let gone = stream::iter(rows)
             .map(|(_, row)| async move { vault.blobs.delete(&BlobName::of_container(row.container)).await });
         gone.buffer_unordered(COPIES_AT_ONCE).try_collect::<()>().await?;
@@ -720,6 +722,12 @@ impl Turn {
         let _committed = slot.commit(&self.records, batch, effects).await?;
         Ok(pairs)
     }
+}
+
+/// This may have been the last message of its epochs.
+fn doubt(vault: &Vault, user: UserRef, row: &MessageRow) {
+    let needed = row.needs(user.tenant).into_iter().flatten();
+    vault.epochs.doubt(needed.map(|(reader, epoch)| (reader.id(), epoch)));
 }
 
 /// A container that was copied.

@@ -107,6 +107,10 @@ impl Mailbox {
         self.user
     }
 
+    pub(super) async fn quiet(&self) -> OwnedMutexGuard<()> {
+        self.turn.clone().lock_owned().await
+    }
+
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
     }

@@ -66,6 +66,11 @@ impl Mailboxes {
         self.of(user).close();
     }
 
+    /// Waits until nobody changes messages of a user, and keeps them from it. Mail still arrives.
+    pub(in crate::vault) async fn quiet(&self, user: UserRef) -> tokio::sync::OwnedMutexGuard<()> {
+        self.of(user).quiet().await
+    }
+
     /// Forgets a user who is removed.
     pub fn forget(&self, user: UserRef) {
         self.held().remove(&user.user);

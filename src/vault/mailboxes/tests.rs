@@ -133,6 +133,7 @@ impl World {
             views: self.shelves.iter().map(entry).collect(),
             mod_seq: None,
             copy: None,
+            epochs: None,
         }
     }
 

@@ -16,6 +16,7 @@ use super::{House, cookie};
 use crate::admin::api::{self, Secret};
 use crate::audit::Actor;
 use crate::clock::Timestamp;
+use crate::net::listen::Standing;
 use crate::owner::sessions::Token;
 use crate::owner::sign_ins::Visit;
 use crate::owner::{By, Unlocked, familiar};
@@ -150,6 +151,10 @@ impl FromRequestParts<Arc<House>> for Newcomer {
         let row = row.filter(|row| !row.disabled).ok_or_else(sign_in)?;
         let tenant = house.vault.records.system().get::<TenantRow>(&[visit.user.tenant.as_bytes()]);
         let tenant = tenant.map_err(crate::owner::OwnerError::from)?.ok_or_else(sign_in)?;
+        // From now on the connection yields to no stranger.
+        if let Some(standing) = parts.extensions.get::<Standing>() {
+            standing.proven();
+        }
         let said = query(parts, "said");
         let known = cookie::familiar(&parts.headers).to_owned();
         let here = back.to_owned();

@@ -1,7 +1,7 @@
 //! Accept loops, and who gets a seat when many want one.
 //!
-//! Every session runs in a task of its own and holds a [`Seat`]; a panic ends that task only, and
-//! the seat is free again. Hundreds of idle or slow peers never keep a newcomer out: when all
+//! Every session runs in a task of its own and holds a [`Seat`] at the one [`Table`] of all listeners; a panic
+//! ends that task only, and the seat is free again. Hundreds of idle or slow peers never keep a newcomer out: when all
 //! seats are taken, a peer that has achieved nothing gives way, first of the address with most
 //! seats, then the one whose last achievement is oldest. A newcomer is turned away only when
 //! everybody seated is at work or has authenticated.
@@ -91,13 +91,11 @@ impl Drop for SocketFile {
     }
 }
 
-/// Who may connect, and how long sessions may take to leave.
-#[derive(Clone, Debug)]
+/// Where sessions sit, and how long they may take to leave.
+#[derive(Clone)]
 pub struct Limits {
-    /// Connections at once.
-    pub total: usize,
-    /// Connections at once from one IPv4 address or IPv6 /64. Unix sockets have no such limit.
-    pub per_address: usize,
+    /// The seats that this listener shares with others.
+    pub table: Arc<Table>,
     /// How long a session may go on after it was told to leave, by eviction or shutdown.
     pub leave_within: Duration,
     /// What a peer that is turned away is told, in the clear.
@@ -117,7 +115,7 @@ pub struct Visit {
 impl Visit {
     /// A visit outside any listener, with a seat that nobody contends for.
     pub fn alone(connection: Connection, shutdown: CancellationToken) -> Self {
-        let table = Arc::new(Table::new(usize::MAX, usize::MAX));
+        let table = Table::new(usize::MAX, usize::MAX);
         let seat = table.seat(Group::Local);
         Self { connection, seat, shutdown }
     }
@@ -130,7 +128,7 @@ where
     S: Fn(Visit) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let table = Arc::new(Table::new(limits.total, limits.per_address));
+    let table = Arc::clone(&limits.table);
     let tasks = TaskTracker::new();
     let mut pause = FIRST_PAUSE;
     loop {
@@ -147,7 +145,7 @@ where
             // The peer has gone again; nothing is wrong with us.
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "accepting a connection failed");
+                table.complain(&error);
                 table.evict_one();
                 wait_or_stop(pause, &shutdown).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -221,10 +219,11 @@ fn is_abandoned(path: &Path) -> bool {
     is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refuses)
 }
 
-/// A place among the connections of a listener.
+/// A place among the connections of all listeners.
 pub struct Seat {
     id: u64,
     table: Arc<Table>,
+    group: Group,
     told_to_leave: CancellationToken,
 }
 
@@ -247,7 +246,7 @@ impl Seat {
 
     /// The peer has authenticated: from now on it is not evicted.
     pub fn proven(&self) {
-        self.change(|guest| guest.standing = Standing::Proven);
+        self.change(|guest| guest.proven = true);
     }
 
     /// While the guard lives the server is at work for the peer, which is not evicted.
@@ -256,10 +255,32 @@ impl Seat {
         Working(self)
     }
 
+    /// Who may say later that the peer has authenticated.
+    pub fn standing(&self) -> Standing {
+        Standing { id: self.id, table: Arc::clone(&self.table) }
+    }
+
+    /// Where the peer comes from, as limits count it.
+    pub fn group(&self) -> Group {
+        self.group
+    }
+
     fn change(&self, change: impl FnOnce(&mut Guest)) {
-        if let Some(guest) = self.table.lock().guests.get_mut(&self.id) {
-            change(guest);
-        }
+        self.table.change(self.id, change);
+    }
+}
+
+/// A hand on somebody else's seat: whoever finds out that the peer has authenticated says so by it.
+#[derive(Clone)]
+pub struct Standing {
+    id: u64,
+    table: Arc<Table>,
+}
+
+impl Standing {
+    /// The same as [`Seat::proven`]; of no effect once the peer has left.
+    pub fn proven(&self) {
+        self.table.change(self.id, |guest| guest.proven = true);
     }
 }
 
@@ -281,13 +302,16 @@ impl Drop for Working<'_> {
 /// Connections counted together: an IPv4 address, an IPv6 /64 (the least a customer gets, RFC 6177),
 /// or this machine's Unix sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Group {
+pub enum Group {
+    /// A Unix socket.
     Local,
+    /// The address, or the first of its /64.
     Remote(IpAddr),
 }
 
 impl Group {
-    fn of(peer: IpAddr) -> Self {
+    /// Where a peer with this address belongs.
+    pub fn of(peer: IpAddr) -> Self {
         Self::Remote(match peer.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
             address => address,
@@ -295,31 +319,34 @@ impl Group {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Unproven,
-    Proven,
-}
-
 struct Guest {
     group: Group,
     since: Instant,
-    standing: Standing,
+    /// Has authenticated.
+    proven: bool,
     working: bool,
     told_to_leave: CancellationToken,
 }
 
 impl Guest {
     fn may_be_evicted(&self) -> bool {
-        self.standing == Standing::Unproven && !self.working && !self.told_to_leave.is_cancelled()
+        !self.proven && !self.working && !self.told_to_leave.is_cancelled()
     }
 }
 
-/// All seats of a listener.
-struct Table {
+/// The seats of all listeners that share it.
+pub struct Table {
     total: usize,
     per_address: usize,
     seats: Mutex<Seats>,
+    complaints: Mutex<Complaints>,
+}
+
+/// Failures to accept, which come by the hundred: one line of the log tells of many.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+    untold: u64,
 }
 
 #[derive(Default)]
@@ -332,8 +359,29 @@ struct Seats {
 }
 
 impl Table {
-    fn new(total: usize, per_address: usize) -> Self {
-        Self { total, per_address, seats: Mutex::default() }
+    /// So many seats in all, and for one IPv4 address or IPv6 /64. Unix sockets have no such limit.
+    pub fn new(total: usize, per_address: usize) -> Arc<Self> {
+        Arc::new(Self { total, per_address, seats: Mutex::default(), complaints: Mutex::default() })
+    }
+
+    fn change(&self, id: u64, change: impl FnOnce(&mut Guest)) {
+        if let Some(guest) = self.lock().guests.get_mut(&id) {
+            change(guest);
+        }
+    }
+
+    /// Warns that a connection could not be accepted, at most once a minute. How often it happened, when it
+    /// says so.
+    fn complain(&self, error: &io::Error) -> Option<u64> {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        complaints.untold += 1;
+        if complaints.last.is_some_and(|last| last.elapsed() < COMPLAIN_EVERY) {
+            return None;
+        }
+        complaints.last = Some(Instant::now());
+        let times = std::mem::take(&mut complaints.untold);
+        tracing::warn!(%error, times, "connections cannot be accepted; listeners wait a moment before they go on");
+        Some(times)
     }
 
     /// No code panics while it holds the lock; if it did, the counts would still be sound.
@@ -366,13 +414,13 @@ impl Table {
         let guest = Guest {
             group,
             since: Instant::now(),
-            standing: Standing::Unproven,
+            proven: false,
             working: false,
             told_to_leave: told_to_leave.clone(),
         };
         seats.guests.insert(id, guest);
         drop(seats);
-        Seat { id, table: Arc::clone(self), told_to_leave }
+        Seat { id, table: Arc::clone(self), group, told_to_leave }
     }
 
     fn leave(&self, id: u64) {
@@ -423,6 +471,8 @@ const MAX_LEAVING: usize = 256;
 /// Pauses after errors such as EMFILE, which `accept` would repeat at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Between two lines of the log about them.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -436,7 +486,7 @@ mod tests {
     }
 
     fn table(total: usize, per_address: usize) -> Arc<Table> {
-        Arc::new(Table::new(total, per_address))
+        Table::new(total, per_address)
     }
 
     #[test]
@@ -490,6 +540,50 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_logged_in_yields_to_no_stranger() {
+        let table = table(1000, 64);
+        let known: Vec<Seat> = (0..63).map(|_| table.admit(group(1)).expect("room")).collect();
+        known.iter().for_each(|seat| seat.standing().proven());
+        let stranger = table.admit(group(1)).expect("the last seat");
+        for _ in 0..100 {
+            assert!(table.admit(group(1)).is_some());
+        }
+        assert!(stranger.is_evicted() && !known.iter().any(Seat::is_evicted));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_warning_tells_of_many_failures() {
+        let table = table(1, 1);
+        let full = io::Error::from_raw_os_error(24);
+        assert_eq!(table.complain(&full), Some(1));
+        assert!((0..80).all(|_| table.complain(&full).is_none()));
+        tokio::time::advance(COMPLAIN_EVERY).await;
+        assert_eq!(table.complain(&full), Some(81));
+    }
+
+    #[tokio::test]
+    async fn listeners_share_one_table() {
+        let (shutdown, limits) = (CancellationToken::new(), limits(2));
+        let ((one, first), (other, second)) = (listen().await, listen().await);
+        let servers = [one, other]
+            .map(|listener| tokio::spawn(serve(listener, limits.clone(), shutdown.clone(), echo)));
+        let mut peers = Vec::new();
+        for address in [first, second] {
+            let mut peer = TcpStream::connect(address).await.expect("connects");
+            assert_eq!(ask(&mut peer, b'a').await, Some(b'a'));
+            peers.push(peer);
+        }
+        let mut third = TcpStream::connect(second).await.expect("connects");
+        assert_eq!(ask(&mut third, b'b').await, Some(b'b'));
+        assert_eq!(ask(&mut peers[0], b'a').await, None, "the first of the other listener gave way");
+        assert_eq!(ask(&mut peers[1], b'a').await, Some(b'a'));
+        shutdown.cancel();
+        for server in servers {
+            server.await.expect("ends");
+        }
+    }
+
+    #[test]
     fn seats_are_given_back() {
         let table = table(1, 1);
         for _ in 0..3 {
@@ -515,7 +609,8 @@ mod tests {
     }
 
     fn limits(total: usize) -> Limits {
-        Limits { total, per_address: total, leave_within: Duration::from_secs(5), refusal: b"busy\r\n" }
+        let table = table(total, total);
+        Limits { table, leave_within: Duration::from_secs(5), refusal: b"busy\r\n" }
     }
 
     async fn listen() -> (Listener, SocketAddr) {

@@ -23,7 +23,8 @@ use super::http::{names_one_host, no_host};
 use super::listen::Visit;
 use super::stream::Connection;
 
-/// The network address of the other end, as an extension of every request.
+/// The network address of the other end, as an extension of every request. Beside it is the
+/// [`Standing`](super::listen::Standing) of the connection: whoever finds the peer signed in says so by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
@@ -41,8 +42,7 @@ pub async fn serve(visit: Visit, tls: Arc<ServerConfig>, handshake: Duration, ro
     tokio::pin!(connection);
     tokio::select! {
         () = &mut connection => {}
-        () = seat.evicted() => {}
-        () = shutdown.cancelled() => {
+        () = async { tokio::select! { () = seat.evicted() => {}, () = shutdown.cancelled() => {} } } => {
             // The answer under way is finished; an idle client is let go.
             let _ = tokio::time::timeout(FAREWELL, connection).await;
         }
@@ -54,6 +54,7 @@ async fn converse(connection: Connection, peer: Peer, router: Router, seat: &sup
         seat.progress();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(seat.standing());
         let answer = answered(router.clone(), request);
         async move {
             let _working = seat.working();

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::calls::Desk as CallDesk;
 use super::imap_room::ImapDesk;
@@ -20,9 +19,8 @@ use crate::config::{Config, Endpoint, Tls};
 use crate::dashboard::{self, House};
 use crate::gateway::{imap, pop3};
 use crate::net::acme::Renewer;
-use crate::net::listen::{self, Listener, Visit};
+use crate::net::listen::{self, Listener, Table, Visit};
 use crate::net::metrics::{self, Probe, Protocol};
-use crate::net::stream::Connection;
 use crate::net::tls::{Files, Inside, ServerTls};
 use crate::net::web;
 use crate::pipeline::Entrance;
@@ -58,12 +56,28 @@ pub fn bind_dashboard(config: &Config) -> Result<Vec<Listener>, StartError> {
     config.dashboard.listen.iter().map(|address| bind(&Endpoint::Tcp(*address))).collect()
 }
 
+/// What all listeners have in common.
+pub struct Front<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// Until when they are open.
+    pub life: &'a Lifecycle,
+    /// Who may be connected, all listeners together.
+    pub seats: Arc<Table>,
+}
+
+impl<'a> Front<'a> {
+    /// As configured.
+    pub fn new(config: &'a Config, life: &'a Lifecycle) -> Self {
+        let limits = &config.limits;
+        let seats = Table::new(limits.connections.get(), limits.connections_per_address.get());
+        Self { config, life, seats }
+    }
+}
+
 /// Opens the listeners of mail and metrics.
-pub async fn open(
-    config: &Config,
-    vault: &Arc<Vault>,
-    life: &Lifecycle,
-) -> Result<(Listening, ServerTls), StartError> {
+pub async fn open(front: &Front<'_>, vault: &Arc<Vault>) -> Result<(Listening, ServerTls), StartError> {
+    let Front { config, life, .. } = *front;
     let tls = certificate(config, vault, life)?;
     let mut listening = Listening { admin_socket: config.admin_socket.clone(), ..Listening::default() };
     let memory = MemoryBudget::new(
@@ -74,17 +88,17 @@ pub async fn open(
     for address in &config.smtp.listen {
         let listener = bind(&Endpoint::Tcp(*address))?;
         listening.smtp.extend(listener.local_addr());
-        receive(config, life, listener, smtp.clone(), vault, Protocol::smtp);
+        receive(front, listener, smtp.clone(), vault, Protocol::smtp);
     }
     let lmtp = service(config, vault, &tls, Role::Lmtp, memory.clone())?;
     for endpoint in &config.lmtp.listen {
         let listener = bind(endpoint)?;
         listening.lmtp.extend(listener.local_addr());
-        receive(config, life, listener, lmtp.clone(), vault, Protocol::lmtp);
+        receive(front, listener, lmtp.clone(), vault, Protocol::lmtp);
     }
     let door = Arc::new(Door::new(vault.clone()));
-    open_imap(config, vault, &door, &tls, life, &mut listening)?;
-    open_pop3(config, vault, &door, &tls, life, &mut listening)?;
+    open_imap(front, vault, &door, &tls, &mut listening)?;
+    open_pop3(front, vault, &door, &tls, &mut listening)?;
     open_metrics(config, vault, &tls, memory, life, &mut listening)?;
     Ok((listening, tls))
 }
@@ -107,11 +121,11 @@ fn services(config: &Config, listening: &Listening) -> Services {
 
 /// Opens the dashboard: it needs the whole server.
 pub fn open_dashboard(
-    config: &Config,
+    front: &Front<'_>,
     server: &Arc<Server>,
     listeners: Vec<Listener>,
-    life: &Lifecycle,
 ) -> Result<(), StartError> {
+    let config = front.config;
     let house = House::new(
         server.vault.clone(),
         server.sessions.clone(),
@@ -124,7 +138,7 @@ pub fn open_dashboard(
     for listener in listeners {
         let (router, tls) = (router.clone(), server.tls.config(Inside::Http)?);
         let (handshake, metrics) = (config.limits.handshake, server.vault.metrics.clone());
-        accept(config, life, listener, b"", move |visit| {
+        accept(front, listener, b"", move |visit| {
             let session = metrics.session(Protocol::dashboard);
             let serve = web::serve(visit, tls.clone(), handshake, router.clone());
             async move {
@@ -186,15 +200,14 @@ fn service(
 }
 
 fn receive(
-    config: &Config,
-    life: &Lifecycle,
+    front: &Front<'_>,
     listener: Listener,
     service: Reception,
     vault: &Arc<Vault>,
     protocol: Protocol,
 ) {
     let metrics = vault.metrics.clone();
-    accept(config, life, listener, b"421 4.3.2 too many connections\r\n", move |visit| {
+    accept(front, listener, b"421 4.3.2 too many connections\r\n", move |visit| {
         let (service, session) = (service.clone(), metrics.session(protocol));
         async move {
             service.serve(visit).await;
@@ -204,13 +217,13 @@ fn receive(
 }
 
 fn open_imap(
-    config: &Config,
+    front: &Front<'_>,
     vault: &Arc<Vault>,
     door: &Arc<Door>,
     tls: &ServerTls,
-    life: &Lifecycle,
     listening: &mut Listening,
 ) -> Result<(), StartError> {
+    let config = front.config;
     let settings = Arc::new(imap::Settings {
         tls: Some(tls.config(Inside::Imap)?),
         inactivity: config.limits.idle.max(imap::MIN_INACTIVITY),
@@ -227,24 +240,24 @@ fn open_imap(
         refusal: b"* BYE [UNAVAILABLE] too many connections\r\n",
         protocol: Protocol::imap,
     };
-    let serve = move |connection, shutdown| {
+    let serve = move |visit| {
         let (desk, settings) = (desk.clone(), settings.clone());
         async move {
-            let _end = imap::serve(connection, desk, settings, shutdown).await;
+            let _end = imap::attend(visit, desk, settings).await;
         }
     };
-    (listening.imap, listening.imaps) = doors.open(config, vault, life, serve)?;
+    (listening.imap, listening.imaps) = doors.open(front, vault, serve)?;
     Ok(())
 }
 
 fn open_pop3(
-    config: &Config,
+    front: &Front<'_>,
     vault: &Arc<Vault>,
     door: &Arc<Door>,
     tls: &ServerTls,
-    life: &Lifecycle,
     listening: &mut Listening,
 ) -> Result<(), StartError> {
+    let config = front.config;
     let settings = Arc::new(pop3::Settings {
         tls: Some(tls.config(Inside::Pop3)?),
         inactivity: config.limits.idle.max(pop3::MIN_INACTIVITY),
@@ -258,13 +271,13 @@ fn open_pop3(
         refusal: b"-ERR [SYS/TEMP] too many connections\r\n",
         protocol: Protocol::pop3,
     };
-    let serve = move |connection, shutdown| {
+    let serve = move |visit| {
         let (desk, settings) = (desk.clone(), settings.clone());
         async move {
-            let _end = pop3::serve(connection, desk, settings, shutdown).await;
+            let _end = pop3::attend(visit, desk, settings).await;
         }
     };
-    (listening.pop3, listening.pop3s) = doors.open(config, vault, life, serve)?;
+    (listening.pop3, listening.pop3s) = doors.open(front, vault, serve)?;
     Ok(())
 }
 
@@ -285,16 +298,15 @@ impl Doors<'_> {
     /// Opens them, and has each connection served. Where they are, in clear and under TLS.
     fn open<S, F>(
         &self,
-        config: &Config,
+        front: &Front<'_>,
         vault: &Vault,
-        life: &Lifecycle,
         serve: S,
     ) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), StartError>
     where
-        S: Fn(Connection, CancellationToken) -> F + Clone + Send + Sync + 'static,
+        S: Fn(Visit) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let handshake = Some((self.tls.clone(), config.limits.handshake));
+        let handshake = Some((self.tls.clone(), front.config.limits.handshake));
         let open = |listen: &[SocketAddr], refusal: &'static [u8], handshake: Option<Handshake>| {
             let mut bound = Vec::new();
             for address in listen {
@@ -302,7 +314,7 @@ impl Doors<'_> {
                 bound.extend(listener.local_addr());
                 let (metrics, protocol) = (vault.metrics.clone(), self.protocol);
                 let (serve, handshake) = (serve.clone(), handshake.clone());
-                accept(config, life, listener, refusal, move |visit| {
+                accept(front, listener, refusal, move |visit| {
                     let session = metrics.session(protocol);
                     let (serve, handshake) = (serve.clone(), handshake.clone());
                     async move {
@@ -323,23 +335,21 @@ type Handshake = (Arc<rustls::ServerConfig>, Duration);
 /// One session of a mail client, under TLS from its first octet when `handshake` is given.
 async fn attend<S, F>(visit: Visit, handshake: Option<Handshake>, serve: S)
 where
-    S: Fn(Connection, CancellationToken) -> F,
+    S: Fn(Visit) -> F,
     F: Future<Output = ()>,
 {
+    let Some((tls, wait)) = handshake else { return serve(visit).await };
     let Visit { connection, seat, shutdown } = visit;
-    let connection = match handshake {
-        None => connection,
-        Some((tls, wait)) => {
-            // Boxed: a handshake's state is large, and gone after it.
-            match Box::pin(timeout(wait, connection.start_tls(tls))).await {
-                Ok(Ok(connection)) => connection,
-                _ => return,
-            }
-        }
+    // Boxed: a handshake's state is large, and gone after it.
+    let handshake = Box::pin(timeout(wait, connection.start_tls(tls)));
+    let connection = tokio::select! {
+        connection = handshake => connection,
+        // Nothing can be said in the middle of a handshake.
+        () = seat.evicted() => return,
     };
-    tokio::select! {
-        () = serve(connection, shutdown) => {}
-        () = seat.evicted() => {}
+    if let Ok(Ok(connection)) = connection {
+        seat.progress();
+        serve(Visit { connection, seat, shutdown }).await;
     }
 }
 
@@ -366,19 +376,14 @@ fn open_metrics(
     Ok(())
 }
 
-fn accept<S, F>(config: &Config, life: &Lifecycle, listener: Listener, refusal: &'static [u8], session: S)
+fn accept<S, F>(front: &Front<'_>, listener: Listener, refusal: &'static [u8], session: S)
 where
     S: Fn(Visit) -> F + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let limits = listen::Limits {
-        total: config.limits.connections.get(),
-        per_address: config.limits.connections_per_address.get(),
-        leave_within: config.limits.shutdown,
-        refusal,
-    };
-    let stop = life.stop();
-    life.spawn(async move { listen::serve(listener, limits, stop, session).await });
+    let (table, leave_within) = (front.seats.clone(), front.config.limits.shutdown);
+    let (limits, stop) = (listen::Limits { table, leave_within, refusal }, front.life.stop());
+    front.life.spawn(async move { listen::serve(listener, limits, stop, session).await });
 }
 
 fn bind(endpoint: &Endpoint) -> Result<Listener, StartError> {

@@ -121,11 +121,12 @@ impl Server {
         note_domains(&vault).await?;
         let notary = Arc::new(Notary::new(vault.audit.clone(), key, sinks(config)));
         let sessions = Arc::new(Sessions::default());
-        let (mut listening, tls) = listeners::open(config, &vault, life).await?;
+        let front = listeners::Front::new(config, life);
+        let (mut listening, tls) = listeners::open(&front, &vault).await?;
         listening.dashboard = dashboard.iter().filter_map(Listener::local_addr).collect();
         let server =
             Arc::new(Self { vault, sessions, indexes: Arc::default(), notary, listening, tls, folder });
-        listeners::open_dashboard(config, &server, dashboard, life)?;
+        listeners::open_dashboard(&front, &server, dashboard)?;
         listeners::open_admin(config, &server, life)?;
         upkeep::start(config, &server, life);
         Ok(server)

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! <data>/format             what wrote this folder, and in which format; written before all else
-//! <data>/lock               locked (flock) while a server runs; the kernel unlocks it after a crash
+//! <data>/lock               locked (flock) while a server runs, with its process number; the kernel unlocks it
+//!                           after a crash
 //! <data>/ledger             the ledger, one redb file
 //! <data>/blobs/messages/aa/ containers, in 1024 folders by the first two letters of their name
 //! ```
@@ -10,9 +11,10 @@
 //! Other modules keep their own files beside these. This one knows nothing of what is in them.
 
 use std::fs::{DirBuilder, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// An open data folder. It is ours until this is dropped.
 #[derive(Debug)]
@@ -59,8 +61,13 @@ impl DataFolder {
 #[non_exhaustive]
 pub enum LayoutError {
     /// Another server has the folder open.
-    #[error("{} is locked: another veilpost uses this data folder; stop it first, or name another folder", .0.display())]
-    Locked(PathBuf),
+    #[error("{} is locked: another veilpost{by} uses this data folder; stop it first, or name another folder", path.display())]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// Its process in parentheses, with a space before, if the lock's file says it.
+        by: String,
+    },
     /// A newer version wrote the folder.
     #[error("{} has format {found}, and this version knows {FORMAT} at most; start a newer veilpost", path.display())]
     TooNew {
@@ -113,14 +120,34 @@ fn refuse_exposed(path: &Path) -> Result<(), LayoutError> {
     if mode & 0o007 == 0 { Ok(()) } else { Err(LayoutError::Exposed(path.to_owned())) }
 }
 
+/// A process that was killed keeps its files open until the kernel has cleared it away, which takes a moment
+/// when it had much in memory: so a start right after it waits for it.
 fn lock(folder: &Path) -> Result<File, LayoutError> {
     let path = folder.join(LOCK_FILE);
-    let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LayoutError::Locked(path)),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_ASK),
+            Err(TryLockError::WouldBlock) => {
+                return Err(LayoutError::Locked { by: holder(&mut file), path });
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
+    // For those who come later; a full disk keeps nobody from starting.
+    let _ = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
+    Ok(file)
+}
+
+/// Who has the lock, in words; empty where the file does not say.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    // What is unreadable says nothing.
+    let _ = file.take(20).read_to_string(&mut text);
+    text.trim().parse::<u32>().map_or_else(|_| String::new(), |process| format!(" (process {process})"))
 }
 
 fn check_format(path: &Path, found: &[u8]) -> Result<(), LayoutError> {
@@ -155,6 +182,9 @@ const FORMAT_LINE: &str = "veilpost data folder, format ";
 const FORMAT_FILE: &str = "format";
 const UNFINISHED: &str = "format.unfinished";
 const LOCK_FILE: &str = "lock";
+/// How long a start waits for the lock, and how often it asks.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
+const LOCK_ASK: Duration = Duration::from_millis(50);
 const LEDGER: &str = "ledger";
 const BLOBS: &str = "blobs";
 
@@ -185,7 +215,8 @@ mod tests {
         let (_folder, path) = place();
         let first = DataFolder::open(&path).unwrap();
         let error = DataFolder::open(&path).unwrap_err();
-        assert!(matches!(&error, LayoutError::Locked(lock) if *lock == path.join("lock")));
+        assert!(matches!(&error, LayoutError::Locked { path: lock, .. } if *lock == path.join("lock")));
+        assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
         assert!(error.to_string().contains("stop it first"));
         drop(first);
         DataFolder::open(&path).unwrap();

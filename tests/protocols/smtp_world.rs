@@ -142,7 +142,7 @@ pub fn quick() -> Limits {
 
 pub fn seats(total: usize) -> listen::Limits {
     let leave_within = Duration::from_secs(5);
-    listen::Limits { total, per_address: total, leave_within, refusal: b"421 busy\r\n" }
+    listen::Limits { table: listen::Table::new(total, total), leave_within, refusal: b"421 busy\r\n" }
 }
 
 /// The other side of a dialogue.

@@ -21,6 +21,7 @@ use crate::admin::api::{Authority, Secret};
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::keyring::ApiToken;
+use crate::net::listen::Standing;
 use crate::owner::sessions::Token;
 use crate::owner::tokens::{self, Bearer};
 use crate::tenant::rows::SoftlockRow;
@@ -79,6 +80,9 @@ pub async fn guard(
     let Ok(client) = Client::from_request_parts(&mut parts, &house).await;
     match admit(&house, route, &parts.headers, client.origin) {
         Ok(caller) => {
+            if let Some(standing) = parts.extensions.get::<Standing>() {
+                standing.proven();
+            }
             parts.extensions.insert(Arc::new(caller));
             next.run(Request::from_parts(parts, body)).await
         }

@@ -15,7 +15,7 @@ use super::fault::{Conduct, Fault};
 use super::fetch::Sink;
 use super::{Protection, SessionEnd, Settings, Uploads};
 use crate::net::lines::{LineError, Lines};
-use crate::net::stream::Connection;
+use crate::net::listen::{Seat, Visit};
 use crate::wire::imap::framing::{Framing, Limits, Next};
 use crate::wire::imap::response::{Code, Condition, put_continuation, put_tagged, put_untagged};
 use crate::wire::imap::{Command, Modes, parse};
@@ -25,6 +25,7 @@ pub(super) struct Channel {
     framing: Framing,
     out: Vec<u8>,
     patience: Duration,
+    seat: Seat,
     shutdown: CancellationToken,
     /// What large commands of all sessions may take together.
     uploads: Uploads,
@@ -39,10 +40,15 @@ pub(super) struct Failed {
 }
 
 impl Channel {
-    pub(super) fn new(connection: Connection, settings: &Settings, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(Visit { connection, seat, shutdown }: Visit, settings: &Settings) -> Self {
         let (patience, uploads) = (settings.patience, settings.uploads.clone());
         let (lines, framing) = (Lines::new(connection, patience), Framing::new(Limits::BEFORE_LOGIN));
-        Self { lines, framing, out: Vec::new(), patience, shutdown, uploads, taken: None }
+        Self { lines, framing, out: Vec::new(), patience, seat, shutdown, uploads, taken: None }
+    }
+
+    /// The client's place among those who are connected.
+    pub(super) fn seat(&self) -> &Seat {
+        &self.seat
     }
 
     pub(super) fn peer(&self) -> Option<IpAddr> {
@@ -122,6 +128,7 @@ impl Channel {
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Err(Fault::Shutdown),
+            () = self.seat.evicted() => Err(Fault::Evicted),
             line = timeout_at(until, self.lines.secret_line(limit)) => match line {
                 Ok(line) => line.map_err(Fault::Line),
                 Err(_) => Err(Fault::Line(LineError::Timeout)),
@@ -151,6 +158,7 @@ impl Channel {
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Err(Fault::Shutdown),
+            () = self.seat.evicted() => Err(Fault::Evicted),
             received = receive => received.map_err(Fault::Line),
         }
     }
@@ -188,7 +196,10 @@ impl Channel {
             return Err(SessionEnd::Vanished);
         }
         match self.lines.start_tls(config).await {
-            Ok(lines) => Ok(Self { lines, framing: Framing::new(Limits::BEFORE_LOGIN), ..self }),
+            Ok(lines) => {
+                self.seat.progress();
+                Ok(Self { lines, framing: Framing::new(Limits::BEFORE_LOGIN), ..self })
+            }
             Err(_) => Err(SessionEnd::TlsFailed),
         }
     }

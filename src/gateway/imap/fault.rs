@@ -77,6 +77,8 @@ pub(super) enum Fault {
     FolderGone,
     #[error("the server is shutting down")]
     Shutdown,
+    #[error("the seat was wanted for another peer")]
+    Evicted,
 }
 
 /// What the session does about a fault.
@@ -135,6 +137,8 @@ impl Fault {
             Self::BrokenOff => Drop(SessionEnd::BrokenOff),
             Self::Expelled => Bye(None, "too many commands or errors", SessionEnd::Expelled),
             Self::FolderGone => Bye(None, "the folder is gone", SessionEnd::BrokenOff),
+            // RFC 3501 §7.1.5, RFC 5530 §3.
+            Self::Evicted => Bye(Some(Code::Unavailable), "too many connections", SessionEnd::Evicted),
             Self::Shutdown => Bye(Some(Code::Unavailable), "shutting down", SessionEnd::Shutdown),
         }
     }

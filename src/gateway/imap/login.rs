@@ -149,8 +149,14 @@ impl<'a, R: ImapRoom> NotAuthenticated<'a, R> {
     }
 
     async fn log_in(&mut self, credentials: Credentials) -> Result<Next<R::Account>, Fault> {
-        match Box::pin(self.room.log_in(&credentials, self.peer)).await {
-            Ok(account) => Ok(Next::Authenticated(account)),
+        let working = self.channel.seat().working();
+        let opened = Box::pin(self.room.log_in(&credentials, self.peer)).await;
+        drop(working);
+        match opened {
+            Ok(account) => {
+                self.channel.seat().proven();
+                Ok(Next::Authenticated(account))
+            }
             Err(error) => {
                 drop(credentials);
                 Box::pin(self.settings.refusal_delay.pass()).await;

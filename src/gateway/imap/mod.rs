@@ -40,6 +40,7 @@ use self::login::NotAuthenticated;
 use self::room::ImapRoom;
 pub use super::pop3::{Delay, Protection, SessionEnd};
 use crate::clock::Clock;
+use crate::net::listen::Visit;
 use crate::net::stream::Connection;
 
 /// How sessions behave.
@@ -113,7 +114,12 @@ pub async fn serve<R: ImapRoom>(
     settings: Arc<Settings>,
     shutdown: CancellationToken,
 ) -> SessionEnd {
-    let channel = Channel::new(connection, &settings, shutdown);
+    attend(Visit::alone(connection, shutdown), room, settings).await
+}
+
+/// The same for a client who has a seat at a listener.
+pub async fn attend<R: ImapRoom>(visit: Visit, room: Arc<R>, settings: Arc<Settings>) -> SessionEnd {
+    let channel = Channel::new(visit, &settings);
     // Boxed, so that what only the login needs is gone after it.
     let login = Box::pin(NotAuthenticated::new(channel, &*room, &settings).run()).await;
     match login {

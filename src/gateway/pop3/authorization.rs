@@ -182,8 +182,12 @@ impl<'a, M: Mailroom> Authorization<'a, M> {
     }
 
     async fn log_in(&mut self, credentials: Credentials) -> Result<Next<M::Maildrop>, Fault> {
-        match Box::pin(self.mailroom.open(&credentials, self.peer)).await {
+        let working = self.channel.seat().working();
+        let opened = Box::pin(self.mailroom.open(&credentials, self.peer)).await;
+        drop(working);
+        match opened {
             Ok(maildrop) => {
+                self.channel.seat().proven();
                 self.channel.put(Reply::Ok("logged in"));
                 Ok(Next::Transaction(maildrop))
             }

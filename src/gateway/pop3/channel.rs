@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::fault::{Conduct, Fault};
 use super::{Protection, SessionEnd};
 use crate::net::lines::{LineError, Lines};
+use crate::net::listen::{Seat, Visit};
 use crate::net::stream::Connection;
 use crate::wire::pop3::Reply;
 
@@ -20,12 +21,18 @@ pub(super) struct Channel {
     lines: Lines,
     out: Vec<u8>,
     patience: Duration,
+    seat: Seat,
     shutdown: CancellationToken,
 }
 
 impl Channel {
-    pub(super) fn new(connection: Connection, patience: Duration, shutdown: CancellationToken) -> Self {
-        Self { lines: Lines::new(connection, patience), out: Vec::new(), patience, shutdown }
+    pub(super) fn new(Visit { connection, seat, shutdown }: Visit, patience: Duration) -> Self {
+        Self { lines: Lines::new(connection, patience), out: Vec::new(), patience, seat, shutdown }
+    }
+
+    /// The client's place among those who are connected.
+    pub(super) fn seat(&self) -> &Seat {
+        &self.seat
     }
 
     pub(super) fn peer(&self) -> Option<IpAddr> {
@@ -55,6 +62,7 @@ impl Channel {
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Err(Fault::Shutdown),
+            () = self.seat.evicted() => Err(Fault::Evicted),
             line = timeout_at(until, self.lines.secret_line(limit)) => match line {
                 Ok(line) => line.map_err(Fault::Line),
                 Err(_) => Err(Fault::Line(LineError::Timeout)),
@@ -98,7 +106,10 @@ impl Channel {
             return Err(SessionEnd::Vanished);
         }
         match self.lines.start_tls(config).await {
-            Ok(lines) => Ok(Self { lines, ..self }),
+            Ok(lines) => {
+                self.seat.progress();
+                Ok(Self { lines, ..self })
+            }
             Err(_) => Err(SessionEnd::TlsFailed),
         }
     }

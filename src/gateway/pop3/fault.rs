@@ -42,6 +42,8 @@ pub(super) enum Fault {
     Expelled,
     #[error("the server is shutting down")]
     Shutdown,
+    #[error("the seat was wanted for another peer")]
+    Evicted,
 }
 
 /// What the session does about a fault.
@@ -81,6 +83,7 @@ impl Fault {
             // Without its final dot the answer is visibly unfinished; anything we said would be read as content.
             Self::BrokenOff => Drop(SessionEnd::BrokenOff),
             Self::Expelled => Leave(plain("too many commands without a login"), SessionEnd::Expelled),
+            Self::Evicted => Leave(coded(Code::SysTemp, "too many connections"), SessionEnd::Evicted),
             Self::Shutdown => Leave(coded(Code::SysTemp, "shutting down"), SessionEnd::Shutdown),
         }
     }

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::authorization::Authorization;
 use self::channel::Channel;
 use super::mailroom::Mailroom;
+use crate::net::listen::Visit;
 use crate::net::stream::Connection;
 
 /// How sessions behave.
@@ -110,6 +111,8 @@ pub enum SessionEnd {
     TlsFailed,
     /// A message broke off while it was sent, or the credential was revoked.
     BrokenOff,
+    /// The client had not logged in, and its seat was wanted for another one.
+    Evicted,
     /// The server is shutting down.
     Shutdown,
 }
@@ -122,7 +125,12 @@ pub async fn serve<M: Mailroom>(
     settings: Arc<Settings>,
     shutdown: CancellationToken,
 ) -> SessionEnd {
-    let channel = Channel::new(connection, settings.patience, shutdown);
+    attend(Visit::alone(connection, shutdown), mailroom, settings).await
+}
+
+/// The same for a client who has a seat at a listener.
+pub async fn attend<M: Mailroom>(visit: Visit, mailroom: Arc<M>, settings: Arc<Settings>) -> SessionEnd {
+    let channel = Channel::new(visit, settings.patience);
     // Boxed, so that what only the login needs is gone after it.
     let login = Box::pin(Authorization::new(channel, &*mailroom, &settings).run());
     match login.await {

@@ -4,6 +4,7 @@
 //! What must hold, whatever happens: nothing acknowledged is lost, nothing half is visible, nothing is
 //! unsealed without an audit entry, and who must know is told.
 
+mod budgets;
 mod clients;
 mod clock;
 mod damage;
@@ -26,6 +27,7 @@ mod power;
 #[expect(dead_code, reason = "the storage tests use more of it")]
 mod powercut;
 mod rivals;
+mod seats;
 mod sign_in;
 mod stop;
 mod world;

@@ -3,15 +3,14 @@
 //!
 //! The filter (SPF, DKIM, DMARC, spam, viruses) will stand at the head of `deliver_one`.
 
-use std::num::NonZero;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use futures::future::join_all;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use futures::stream::{self, StreamExt};
 
 use crate::message::Plaintext;
 use crate::names::{Address, AddressToken, MessageId, TenantId};
+use crate::net::budget::Lease;
 use crate::net::metrics::{Protocol as Meter, Refusal};
 use crate::reception::{
     Addressee, Directory, DirectoryError, Intake, Notice, Outcome, Reason, Received, Resolution,
@@ -49,9 +48,11 @@ impl Directory for Entrance {
 impl Intake for Entrance {
     async fn deliver(&self, received: Received) -> Vec<Outcome> {
         let began = Instant::now();
-        let deliveries =
-            received.addressees.iter().map(|addressee| deliver_one(&self.0, &received, addressee));
-        let outcomes = join_all(deliveries).await;
+        let one = |addressee| deliver_one(&self.0, &received, addressee);
+        let deliveries: Vec<_> = received.addressees.iter().map(one).collect();
+        // A few of large ones, many of small ones: nobody else waits long for the thread.
+        let at_once = (AT_ONCE / received.content.expose().len().max(1)).clamp(1, MOST_AT_ONCE);
+        let outcomes = stream::iter(deliveries).buffered(at_once).collect().await;
         self.0.metrics.delivery_seconds.observe(began.elapsed().as_secs_f64());
         outcomes
     }
@@ -135,8 +136,8 @@ async fn store(
     addressee: &Addressee,
     message: MessageId,
 ) -> Result<(), SealingError> {
-    let _turn = turn(received.content.expose().len()).await;
     let user = UserRef { tenant: addressee.target.tenant, user: addressee.target.user };
+    let _turn = turn(vault, user, received.content.expose().len()).await;
     let trace = trace_header(received, addressee, &vault.settings.hostname, message);
     let arrival = Arrival {
         uploader: None,
@@ -161,14 +162,14 @@ async fn store(
     Ok(())
 }
 
-/// A message takes several times its size until it is stored. Small ones are not worth a thought;
-/// large ones take turns, so that what all take together stays near reception's budget.
-async fn turn(octets: usize) -> Option<SemaphorePermit<'static>> {
-    if octets < LARGE {
-        return None;
+/// A message takes several times its size until it is stored: with its trace, sealed, as its views. Small ones
+/// are not worth a thought; of the others each addressee's has a permit, so that what all take together stays
+/// near the budget, and nobody's mail waits for one mailbox.
+async fn turn(vault: &Vault, user: UserRef, octets: usize) -> Option<Lease> {
+    match octets < LARGE {
+        true => None,
+        false => Some(vault.sealing.take(user.user, octets as u64 * COPIES).await),
     }
-    // Never closed; without a turn it would only be less frugal.
-    TURNS.acquire().await.ok()
 }
 
 fn outcome(vault: &Vault, addressee: &Addressee, error: &SealingError) -> Outcome {
@@ -201,8 +202,11 @@ fn meter(received: &Received) -> Meter {
     }
 }
 
-/// From this size on, in octets, messages take turns.
-const LARGE: usize = 512 * 1024;
-/// One turn for each core: more would be no faster.
-static TURNS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)));
+/// From this size on, in octets, messages need a permit.
+const LARGE: usize = 64 * 1024;
+/// How often a message is in memory while it is sealed, besides its octets.
+const COPIES: u64 = 4;
+/// Octets of all copies that are worked on at once for one transaction.
+const AT_ONCE: usize = 2 * 1024 * 1024;
+/// Copies that are.
+const MOST_AT_ONCE: usize = 100;

@@ -5,27 +5,46 @@
 //! leaving that out.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// Octets that are overwritten when this is dropped. They cannot be printed, cloned or compared.
 #[derive(Default)]
-pub struct Wiped(Vec<u8>);
+pub struct Wiped(Vec<u8>, Option<Permit>);
+
+/// What allows a buffer to be in memory, such as a part of a budget.
+type Permit = Arc<dyn Send + Sync>;
 
 impl Wiped {
     /// An empty buffer that does not move until it holds `capacity` octets: what a move leaves
     /// behind is not overwritten.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
+        Self(Vec::with_capacity(capacity), None)
     }
 
     /// A buffer of so many zeros.
     pub fn zeroed(length: usize) -> Self {
-        Self(vec![0; length])
+        Self(vec![0; length], None)
     }
 
     /// Adds octets, within the capacity.
     pub fn append(&mut self, octets: &[u8]) {
         debug_assert!(self.0.len() + octets.len() <= self.0.capacity(), "a buffer of plaintext moves");
         self.0.extend_from_slice(octets);
+    }
+
+    /// The same octets with what allows them to be in memory: it is given back when they are gone.
+    pub fn within(self, permit: Arc<dyn Send + Sync>) -> Self {
+        let mut octets = self;
+        octets.1 = Some(permit);
+        octets
+    }
+
+    /// The same octets, within what allows `other`, from which they were made.
+    pub fn beside(self, other: &Self) -> Self {
+        match other.1.clone() {
+            Some(permit) => self.within(permit),
+            None => self,
+        }
     }
 
     /// The octets.
@@ -41,7 +60,7 @@ impl Wiped {
 
 impl From<Vec<u8>> for Wiped {
     fn from(octets: Vec<u8>) -> Self {
-        Self(octets)
+        Self(octets, None)
     }
 }
 
@@ -81,6 +100,17 @@ mod tests {
         let mut octets = *b"secret";
         wipe(&mut octets);
         assert_eq!(octets, [0; 6]);
+    }
+
+    #[test]
+    fn a_permit_lives_as_long_as_the_octets_it_stands_for() {
+        let permit = Arc::new(());
+        let octets = Wiped::from(b"large".to_vec()).within(permit.clone());
+        let made = Wiped::from(b"of it".to_vec()).beside(&octets);
+        drop(octets);
+        assert_eq!(Arc::strong_count(&permit), 2);
+        drop(made);
+        assert_eq!(Arc::strong_count(&permit), 1);
     }
 
     #[test]

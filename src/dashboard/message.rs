@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::House;
+use super::download::{self, Pass};
 use super::folders;
 use super::frame::{Frame, Place, html};
 use super::trouble::Trouble;
@@ -24,7 +24,7 @@ use crate::owner::mail::{self, OwnerReader, Whole};
 use crate::owner::sessions::SessionId;
 use crate::owner::unlock::step_up as owner_step_up;
 use crate::owner::{OwnerError, Unlocked, folders as owner_folders, lines};
-use crate::reading::{self, Mailbox, Reading, Remote};
+use crate::reading::{self, Content, Mailbox, Reading, Remote};
 use crate::search::Hit;
 use crate::tenant::registry;
 use crate::wipe::Wiped;
@@ -228,9 +228,24 @@ pub async fn part(
 ) -> Result<Response, Trouble> {
     let path = PartPath::parse(&number.to_string()).ok_or(Trouble::NotFound("attachment"))?;
     let (unlocked, whole) = reveal(&house, &visitor, uid, Extent::parts(vec![path])).await?;
-    let found = aside(move || reading::attachment(&whole.octets, number)).await?;
-    let (attachment, content) = found.ok_or(Trouble::NotFound("attachment"))?;
-    Ok(download(&house, unlocked, "application/octet-stream", &attachment.name, content))
+    let octets = whole.octets;
+    let found = aside(move || {
+        let (attachment, content) = reading::locate(&octets, number)?;
+        Some(match content {
+            Content::Here(content) => (attachment, Content::Here(content.beside(&octets))),
+            there => (attachment, there),
+        })
+    });
+    let (attachment, content) = found.await?.ok_or(Trouble::NotFound("attachment"))?;
+    let body = match content {
+        Content::Here(content) => download::held(&house, unlocked, content),
+        Content::There { range, decoder } => {
+            let mut reader = OwnerReader::new(&house.vault, &unlocked)?;
+            let sending = reader.send_range(uid, &whole.recorded, range).await?;
+            download::flow(&house, unlocked, sending, Pass::Decode(decoder))
+        }
+    };
+    Ok(download::saved("application/octet-stream", &attachment.name, attachment.octets, body))
 }
 
 /// `GET /mail/{uid}/source`: the message as it was received, to be saved.
@@ -239,9 +254,12 @@ pub async fn source(
     visitor: Visitor,
     Path(uid): Path<u32>,
 ) -> Result<Response, Trouble> {
-    let (unlocked, whole) = reveal(&house, &visitor, uid, Extent::Whole).await?;
-    let name = format!("message-{uid}.eml");
-    Ok(download(&house, unlocked, "message/rfc822", &name, whole.octets))
+    let unlocked = may_open(&house, &visitor, uid)?;
+    let sent = OwnerReader::new(&house.vault, &unlocked)?.send(uid).await?;
+    house.sessions.count_revealed(&unlocked, 1);
+    let (name, length) = (format!("message-{uid}.eml"), sent.sending.size());
+    let body = download::flow(&house, unlocked, sent.sending, Pass::AsIs);
+    Ok(download::saved("message/rfc822", &name, length, body))
 }
 
 /// `GET /mail/{uid}/compare`: the whole, and beside it what a view shows.
@@ -429,39 +447,6 @@ impl House {
     }
 }
 
-/// A file for the browser to save, never to show. It breaks off when the mail is locked meanwhile.
-fn download(
-    house: &Arc<House>,
-    unlocked: Unlocked,
-    kind: &'static str,
-    name: &str,
-    content: Wiped,
-) -> Response {
-    let length = content.len();
-    let content = Bytes::from_owner(content);
-    let house = house.clone();
-    let pieces = futures::stream::try_unfold((content, unlocked), move |(mut rest, unlocked)| {
-        let house = house.clone();
-        async move {
-            if rest.is_empty() {
-                return Ok(None);
-            }
-            if !house.sessions.is_open(&unlocked, house.vault.clock.now()) {
-                return Err(std::io::Error::other("locked"));
-            }
-            let piece = rest.split_to(rest.len().min(PIECE));
-            Ok(Some((piece, (rest, unlocked))))
-        }
-    });
-    let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_LENGTH, length.to_string()),
-        (header::CONTENT_DISPOSITION, reading::content_disposition(name)),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
-    ];
-    (headers, Body::from_stream(pieces)).into_response()
-}
-
 /// The other messages of a conversation, as far as they are indexed.
 async fn neighbours(
     house: &Arc<House>,
@@ -589,8 +574,6 @@ fn file(attachment: &reading::Attachment) -> File {
 
 /// How long a code for one message holds, at most.
 const STEPPED: std::time::Duration = std::time::Duration::from_secs(300);
-/// Octets of a download between two looks at the lock.
-const PIECE: usize = 64 * 1024;
 /// Messages of a conversation on one page.
 const NEIGHBOURS: usize = 40;
 /// Sessions whose last message is remembered.

@@ -20,6 +20,7 @@ mod client;
 mod connect;
 mod cookie;
 mod devices;
+mod download;
 mod entrance;
 mod folders;
 mod frame;

@@ -2,6 +2,7 @@
 //! bytes mean.
 
 pub mod acme;
+pub mod budget;
 pub mod deflate;
 pub mod http;
 pub mod lines;

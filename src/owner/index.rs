@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::mail::{OwnerReader, whole};
+use super::mail::OwnerReader;
 use super::sessions::Sessions;
 use super::{OwnerError, Unlocked};
 use crate::audit::{Act, Recorded};
@@ -17,6 +17,7 @@ use crate::search::{self, Document, Index, SearchError};
 use crate::tenant::registry::UserRef;
 use crate::tenant::rows::MessageRow;
 use crate::vault::Vault;
+use crate::wipe::Wiped;
 
 /// The indexes that are open: those of people who have unlocked.
 #[derive(Default)]
@@ -172,7 +173,7 @@ fn documents(
     let mut reader = OwnerReader::new(vault, unlocked)?;
     let (mut documents, mut damaged) = (Vec::with_capacity(rows.len()), 0);
     for (uid, row) in rows {
-        match runtime.block_on(reader.open(*uid, row, recorded)).and_then(|opened| whole(&opened)) {
+        match runtime.block_on(octets(&mut reader, (*uid, row), recorded)) {
             Ok(octets) => documents.push(search::document(*uid, row.message, row.received, &octets)),
             Err(OwnerError::Damaged(_)) => damaged += 1,
             // Deleted since the list was made.
@@ -181,6 +182,15 @@ fn documents(
         }
     }
     Ok((documents, damaged))
+}
+
+async fn octets(
+    reader: &mut OwnerReader<'_>,
+    (uid, row): (u32, &MessageRow),
+    recorded: &Recorded,
+) -> Result<Wiped, OwnerError> {
+    let opened = reader.open(uid, row, recorded).await?;
+    reader.whole(opened).await
 }
 
 /// Messages read before the lock is looked at again.

@@ -139,20 +139,32 @@ impl<'a> OwnerReader<'a> {
         if recorded.message() != Some(row.message) {
             return Err(OwnerError::NotFound("message"));
         }
-        whole(&self.open(uid, &row, recorded).await?)
+        let opened = self.open(uid, &row, recorded).await?;
+        self.whole(opened).await
     }
 
     async fn reveal(&mut self, uid: u32, row: MessageRow, extent: Extent) -> Result<Whole, OwnerError> {
         let recorded = self.record(Act::MessageRevealed { message: row.message, extent }).await?;
-        let octets = whole(&self.open(uid, &row, &recorded).await?)?;
+        let opened = self.open(uid, &row, &recorded).await?;
+        let octets = self.whole(opened).await?;
         Ok(Whole { uid, row, octets, recorded })
     }
 
     /// One whole message that leaves the vault.
     pub async fn export(&mut self, uid: u32, row: MessageRow) -> Result<Whole, OwnerError> {
         let recorded = self.record(Act::MessageExported { message: row.message }).await?;
-        let octets = whole(&self.open(uid, &row, &recorded).await?)?;
+        let opened = self.open(uid, &row, &recorded).await?;
+        let octets = self.whole(opened).await?;
         Ok(Whole { uid, row, octets, recorded })
+    }
+
+    /// All octets of an opened message; its SHA-256 is checked. They are read where they hold up nobody, within
+    /// what the user may have in memory, and carry the permit with them.
+    pub(super) async fn whole(&self, opened: OpenedOriginal) -> Result<Wiped, OwnerError> {
+        let lease = self.vault.reading.take(self.unlocked.user.user, opened.size() * COPIES).await;
+        let reading = tokio::task::spawn_blocking(move || opened.render()?.collect());
+        let octets = reading.await.map_err(|_| OwnerError::Stopping)??;
+        Ok(octets.within(Arc::new(lease)))
     }
 
     /// All rows of the mailbox, oldest first. A row that does not open is left out, and logged.
@@ -194,7 +206,7 @@ impl<'a> OwnerReader<'a> {
             Err(ReadError::Stopping) => return Err(OwnerError::Stopping),
             Ok(read) => read,
         };
-        match self.open_manifest(row, read.container) {
+        match self.open_manifest(row, read) {
             Ok(opened) => Ok(opened),
             Err(SeedError::Blobs(error)) => Err(error.into()),
             Err(SeedError::Records(error)) => Err(error.into()),
@@ -228,7 +240,7 @@ impl<'a> OwnerReader<'a> {
         Ok(self.row(uid)?.message)
     }
 
-    fn row(&self, uid: u32) -> Result<MessageRow, OwnerError> {
+    pub(super) fn row(&self, uid: u32) -> Result<MessageRow, OwnerError> {
         let user = self.unlocked.user;
         let row = self.vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
         row.ok_or(OwnerError::NotFound("message"))
@@ -265,7 +277,5 @@ pub async fn delete(vault: &Arc<Vault>, unlocked: &Unlocked, name: &str) -> Resu
     Ok(row.message)
 }
 
-/// All octets of an opened message; its SHA-256 is checked.
-pub(super) fn whole(opened: &OpenedOriginal) -> Result<Wiped, OwnerError> {
-    Ok(opened.render()?.collect()?)
-}
+/// How often a message that is shown is in memory: its octets, its parts, the page that is made of them.
+const COPIES: u64 = 3;

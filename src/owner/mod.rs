@@ -19,6 +19,7 @@ pub mod passkey;
 pub mod preview;
 pub mod remove;
 pub mod reseal;
+pub mod sending;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_ins;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::mail::{OwnerReader, whole};
+use super::mail::OwnerReader;
 use super::{OwnerError, Unlocked};
 use crate::audit::{Act, Extent};
 use crate::clock::Timestamp;
@@ -52,7 +52,7 @@ pub async fn sample(vault: &Arc<Vault>, unlocked: &Unlocked, uid: u32) -> Result
         reader.record(Act::MessageRevealed { message: row.message, extent: Extent::Whole }).await?;
     let opened = reader.open(uid, &row, &recorded).await?;
     let addressee = opened.manifest().envelope.addressee.clone();
-    let octets = whole(&opened)?;
+    let octets = reader.whole(opened).await?;
     let phrase = registry::user(&vault.records, unlocked.user)?.and_then(|row| row.phrase);
     Ok(Sample { row, octets, addressee, phrase })
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::account::record;
-use super::mail::{OwnerReader, whole};
+use super::mail::OwnerReader;
 use super::view::change_view;
 use super::{OwnerError, Unlocked};
 use crate::audit::{Act, Draft, Recorded};
@@ -187,7 +187,7 @@ pub(super) async fn arrival(
         addressee: facts.addressee.clone(),
         protocol: facts.protocol.clone(),
     };
-    let content = Plaintext::from(whole(&opened)?);
+    let content = Plaintext::from(reader.whole(opened).await?);
     Ok(Arrival {
         user,
         message: row.message,

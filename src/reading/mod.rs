@@ -23,6 +23,7 @@ mod style;
 #[cfg(test)]
 mod tests;
 mod text;
+mod transfer;
 
 pub use file_name::{content_disposition, file_name};
 pub use header::Mailbox;
@@ -30,6 +31,7 @@ pub use html::{Cleaned, HtmlBody, Remote, SANDBOX};
 pub use invite::{Invite, Method, Moment, Person};
 pub use part::{Attachment, Kind};
 pub use text::{escaped, text_to_html};
+pub use transfer::{Content, Decoder};
 
 use crate::message::anomaly::Scope;
 use crate::message::{Anomaly, dissect};
@@ -127,6 +129,11 @@ pub fn read(octets: &[u8]) -> Reading {
 /// One attachment of a message by its number, with its decoded content.
 pub fn attachment(octets: &[u8], number: usize) -> Option<(Attachment, Wiped)> {
     with_message(octets, |message| part::content(octets, message, number)).flatten()
+}
+
+/// One attachment of a message by its number, and where in the message its content is.
+pub fn locate(octets: &[u8], number: usize) -> Option<(Attachment, Content)> {
+    with_message(octets, |message| part::locate(octets, message, number)).flatten()
 }
 
 /// Runs `work` on the parsed message. `None` if there is nothing to parse, or the parser panics, as

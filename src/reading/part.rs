@@ -8,6 +8,7 @@ use super::allowed::Images;
 use super::file_name::{self, file_name};
 use super::html::{HtmlBody, Piece};
 use super::invite::Invite;
+use super::transfer::{Content, Decoder};
 use super::{MAX_TEXT, Note, Reading, cut, gauge, image, invite, text};
 use crate::message::content_type::Media;
 use crate::message::sniff;
@@ -108,6 +109,27 @@ pub(super) fn content(octets: &[u8], message: &Message<'_>, number: usize) -> Op
     let part = message.parts.get(*message.attachments.get(index)? as usize)?;
     let content = decoded(octets, part);
     Some((described(number, part, &content), content.into_owned().into()))
+}
+
+/// The same, and where its content is: what is large is read from there once more, piece by piece.
+pub(super) fn locate(octets: &[u8], message: &Message<'_>, number: usize) -> Option<(Attachment, Content)> {
+    let index = number.checked_sub(1).filter(|index| *index < MAX_ATTACHMENTS)?;
+    let part = message.parts.get(*message.attachments.get(index)? as usize)?;
+    let content = decoded(octets, part);
+    let attachment = described(number, part, &content);
+    let range = part.offset_body as usize..part.offset_end as usize;
+    let decoder = || match part.encoding {
+        Transfer::Base64 => Some(Decoder::Base64(Vec::new())),
+        Transfer::None => Some(Decoder::Plain),
+        Transfer::QuotedPrintable => None,
+    };
+    let written = octets.get(range.clone()).filter(|_| content.len() > SMALL);
+    let gives = |written: &[u8]| decoder()?.gives(written, &content).then(decoder)?;
+    let content = match written.and_then(gives) {
+        Some(decoder) => Content::There { range: range.start as u64..range.end as u64, decoder },
+        None => Content::Here(content.into_owned().into()),
+    };
+    Some((attachment, content))
 }
 
 fn plain_text(octets: &[u8], message: &Message<'_>, notes: &mut Vec<Note>) -> Option<String> {
@@ -445,5 +467,7 @@ const MAX_SIGNATURE: usize = 64;
 const MAX_TOKEN: usize = 127;
 /// Attachments that are listed; ours and others' limit of parts.
 const MAX_ATTACHMENTS: usize = 600;
+/// Up to so many octets an attachment is sent from memory.
+const SMALL: usize = 64 * 1024;
 /// Meetings of a message.
 const MAX_INVITES: usize = 20;

@@ -468,7 +468,7 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
 
     fn collector(&self) -> Collector {
         let limits = self.limits();
-        Collector::new(self.service.memory.clone(), limits.memory_wait, limits.message)
+        Collector::new(self.service.memory.clone(), limits.memory_wait, limits.message, self.seat.group())
     }
 
     fn transfer(&mut self) -> Transfer<'_> {

@@ -81,7 +81,7 @@ pub async fn open(front: &Front<'_>, vault: &Arc<Vault>) -> Result<(Listening, S
     let tls = certificate(config, vault, life)?;
     let mut listening = Listening { admin_socket: config.admin_socket.clone(), ..Listening::default() };
     let memory = MemoryBudget::new(
-        usize::try_from(config.limits.memory_in_flight).unwrap_or(usize::MAX),
+        usize::try_from(config.limits.memory_in_flight / 2).unwrap_or(usize::MAX),
         usize::try_from(config.smtp.max_message_size).unwrap_or(usize::MAX),
     );
     let smtp = service(config, vault, &tls, Role::Mx, memory.clone())?;
@@ -229,7 +229,9 @@ fn open_imap(
         inactivity: config.limits.idle.max(imap::MIN_INACTIVITY),
         append_limit: u32::try_from(config.smtp.max_message_size).unwrap_or(u32::MAX),
         clock: vault.clock.clone(),
-        uploads: imap::Uploads::new(config.limits.memory_in_flight / 2),
+        uploads: imap::Uploads::new(
+            (config.limits.memory_in_flight / 8).max(2 * config.smtp.max_message_size),
+        ),
         ..imap::Settings::default()
     });
     let desk = Arc::new(ImapDesk::new(door.clone()));

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::init::ROOT_KEY;
 use crate::keyring::{KeyringError, Passphrase, RootKey};
 use crate::net::acme::AcmeError;
+use crate::net::budget::Budget;
 use crate::net::listen::Listener;
 use crate::net::metrics::Metrics;
 use crate::net::tls::{ServerTls, TlsError};
@@ -157,7 +158,9 @@ fn open_vault(
         epochs: Epochs::new(),
         mailboxes: Mailboxes::default(),
         policies: Policies::default(),
-        reading: Semaphore::new(crate::vault::read::BUDGET as usize),
+        reading: Budget::new(config.limits.memory_in_flight / 8),
+        rendering: Budget::new(config.limits.memory_in_flight / 8),
+        sealing: Budget::new(config.limits.memory_in_flight / 8),
         reading_ahead: Arc::new(Semaphore::new(crate::vault::bulk::MOST_AHEAD)),
         hashing: Hashing::new(),
         clock,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use super::read::{self, Keep, ReadError};
+use super::read::{self, ReadError};
 use super::seal::{About, render};
 use super::seeds::{ReaderKeys, SeedError};
 use super::{PolicyUnavailable, Vault};
@@ -137,14 +137,10 @@ impl ViewReader {
     /// A message as the view shows it today.
     pub async fn open(&self, uid: u32, row: &MessageRow, recorded: &Recorded) -> Result<Masked, MaskError> {
         self.shelf().entry(row).ok_or(MaskError::Gone)?;
-        let units = u32::try_from(row.sealed / read::UNIT + 1).unwrap_or(u32::MAX).min(read::MOST_HELD);
-        let budget = self.vault().reading.acquire_many(units).await;
-        let budget = budget.map_err(|error| failed("the server is shutting down", &error))?;
         let proof = self.proof(row, recorded)?;
         let (reader, row) = (self.clone(), row.clone());
         let opening = tokio::task::spawn_blocking(move || reader.open_now(uid, &row, proof));
         let opened = opening.await.map_err(|error| failed("a message was not opened", &error))?;
-        drop(budget);
         opened
     }
 
@@ -175,7 +171,7 @@ impl ViewReader {
             return Err(MaskError::Unavailable);
         }
         let (vault, user) = (self.vault(), self.shelf().user);
-        let container = match read::container_now(vault, user, uid, row, Keep::Ends) {
+        let container = match read::container_now(vault, user, uid, row) {
             Err(ReadError::Damaged) => return Err(MaskError::Damaged),
             Err(ReadError::Gone) => return Err(MaskError::Gone),
             Err(error) => return Err(failed("a container cannot be read", &error)),
@@ -203,6 +199,10 @@ impl ViewReader {
     /// An old message under today's policy: the policy applied to what the view had (design
     /// section 6), so it shows nothing that either of them hides.
     fn mask_again(&self, row: &MessageRow, opened: &OpenedView) -> Result<Masked, MaskError> {
+        let rendering = self.vault().rendering.take(self.shelf().user.user, opened.size() * COPIES);
+        let patience = async { tokio::time::timeout(PATIENCE, rendering).await };
+        let lease = Handle::current().block_on(patience);
+        let lease = lease.map_err(|error| failed("too much is being masked again", &error))?;
         let mut masked = collect(opened)?;
         let policy = self.shelf().checked_policy(self.vault())?;
         let received = Timestamp::from_unix(row.received);
@@ -219,7 +219,8 @@ impl ViewReader {
             let composed = render(self.vault(), rules, self.shelf().view, &masked, &anatomy, about);
             masked = composed.ok_or(MaskError::Gone)?.render(&masked, &anatomy).into();
         }
-        Ok(Masked::Rendered(Some(Bytes::from_owner(masked))))
+        // However slowly it is read.
+        Ok(Masked::Rendered(Some(Bytes::from_owner(masked.within(Arc::new(lease))))))
     }
 }
 
@@ -331,5 +332,9 @@ fn failed(what: &'static str, error: &dyn std::error::Error) -> MaskError {
     MaskError::Unavailable
 }
 
+/// How often a message is in memory while it is masked again: as it was, as it is, as its parts.
+const COPIES: u64 = 3;
+/// How long somebody waits for memory to have a message masked again.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What is rendered at once, in octets. A window begins in mid-chunk, so each costs one chunk more.
 const WINDOW: u64 = 512 * 1024;

@@ -28,6 +28,8 @@ pub use policies::{Policies, PolicyUnavailable};
 
 use crate::audit::Log;
 use crate::clock::Clock;
+use crate::names::UserId;
+use crate::net::budget::Budget;
 use crate::net::metrics::Metrics;
 use crate::records::Records;
 use crate::seal::Epochs;
@@ -50,8 +52,12 @@ pub struct Vault {
     pub mailboxes: Mailboxes,
     /// Checked policies.
     pub policies: Policies,
-    /// What containers in memory may take together; see [`read`].
-    pub reading: Semaphore,
+    /// What messages that their owners read whole may take in memory together.
+    pub reading: Budget<UserId>,
+    /// What messages that are masked again for a newer policy may take.
+    pub rendering: Budget<UserId>,
+    /// What arriving mail may take besides its octets while it is sealed.
+    pub sealing: Budget<UserId>,
     /// A place for each session that may open messages before its client takes them; see [`bulk`].
     pub reading_ahead: Arc<Semaphore>,
     /// Where passwords are hashed, a few at once.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::SemaphorePermit;
 
 use super::Vault;
 use crate::audit::{Act, Actor, AuditError, Draft, Origin};
@@ -42,40 +41,23 @@ pub enum ReadError {
     Stopping,
 }
 
-/// A container, read within the budget of all readers.
-pub struct Read<'a> {
-    /// The container, its table checked.
-    pub container: Container,
-    _budget: SemaphorePermit<'a>,
-}
-
-/// What of a container is to be in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// All of it: it is read at once.
-    Whole,
-    /// All of a small one; of a large one table and manifests. The strata are read when they are opened, so
-    /// that a slow client holds a window of a message, not the message.
-    Ends,
-}
-
-/// Reads the container of a message whole; see [`container_now`].
-pub async fn container<'a>(
-    vault: &'a Arc<Vault>,
+/// Opens the container of a message; see [`container_now`]. What is large stays on the disk: whoever has it
+/// whole takes a part of [`Vault::reading`] first.
+pub async fn container(
+    vault: &Arc<Vault>,
     user: UserRef,
     uid: u32,
     row: &MessageRow,
-) -> Result<Read<'a>, ReadError> {
-    let units = u32::try_from(row.sealed / UNIT + 1).unwrap_or(u32::MAX).min(BUDGET);
-    let budget = vault.reading.acquire_many(units).await.map_err(|_| ReadError::Stopping)?;
+) -> Result<Container, ReadError> {
     let (reader, row) = (vault.clone(), row.clone());
-    let read = tokio::task::spawn_blocking(move || container_now(&reader, user, uid, &row, Keep::Whole));
-    let container = read.await.map_err(|_| ReadError::Stopping)??;
-    Ok(Read { container, _budget: budget })
+    let read = tokio::task::spawn_blocking(move || container_now(&reader, user, uid, &row));
+    read.await.map_err(|_| ReadError::Stopping)?
 }
 
 /// Reads the container of a message and checks that it is the sealing that the ledger means, no older
 /// one. Its strata are authenticated as they are opened. Blocks: for threads that may wait, of a runtime.
+/// In memory is all of a small one; of a large one table and manifests. The strata are read when they are
+/// opened, so that a slow client holds a window of a message, not the message.
 ///
 /// A message that was sealed again since its row was read is read from its new container; one that
 /// was deleted is [`ReadError::Gone`]. Only what the ledger still means can be damaged.
@@ -84,11 +66,10 @@ pub fn container_now(
     user: UserRef,
     uid: u32,
     row: &MessageRow,
-    keep: Keep,
 ) -> Result<Container, ReadError> {
     let mut row = row.clone();
     loop {
-        match fetch(vault, &row, keep) {
+        match fetch(vault, &row) {
             Err(ReadError::Damaged) => {}
             found => return found,
         }
@@ -107,7 +88,7 @@ pub fn container_now(
 
 /// The table of a message's container; none if it cannot be read, or is not the one meant. Blocks.
 pub(super) fn table_of(vault: &Vault, row: &MessageRow) -> Option<Container> {
-    fetch(vault, row, Keep::Ends).ok()
+    fetch(vault, row).ok()
 }
 
 /// Tells everybody who must know that a stored message does not open: log, metrics, audit.
@@ -119,13 +100,13 @@ pub async fn tell_damage(vault: &Vault, tenant: TenantId, row: &MessageRow) -> R
     Ok(())
 }
 
-fn fetch(vault: &Vault, row: &MessageRow, keep: Keep) -> Result<Container, ReadError> {
+fn fetch(vault: &Vault, row: &MessageRow) -> Result<Container, ReadError> {
     let name = BlobName::of_container(row.container);
     let blob = match vault.blobs.open_blob(&name) {
         Err(BlobError::NotFound) => return Err(ReadError::Damaged),
         opened => opened.map_err(ReadError::Blobs)?,
     };
-    let container = match keep == Keep::Whole || row.sealed <= SMALL {
+    let container = match row.sealed <= SMALL {
         true => Container::decode(blob.read(0..row.sealed).map_err(shortened)?).map_err(OpenError::Unseal),
         false => Container::open(Arc::new(Apart(blob)), row.sealed),
     };
@@ -156,9 +137,3 @@ impl Stored for Apart {
 
 /// Up to this size, in octets, a container is read whole: one read is quicker than two.
 const SMALL: u64 = 256 * 1024;
-/// The unit of the budget, in octets.
-pub(super) const UNIT: u64 = 16 * 1024;
-/// What one masked message holds of a large container at most, in units.
-pub(super) const MOST_HELD: u32 = 64;
-/// What all containers in memory may take together, in units: 256 MiB.
-pub const BUDGET: u32 = 16 * 1024;

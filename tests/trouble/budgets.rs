@@ -77,7 +77,9 @@ fn seeds_go_with_the_last_message_that_needs_them() {
     let world = World::new();
     let mut server = world.serve();
     for number in 1..=20 {
-        assert!(server.sender(Way::Lmtp).deliver(&letter(number, 200)).expect("it answers").starts_with("250"));
+        assert!(
+            server.sender(Way::Lmtp).deliver(&letter(number, 200)).expect("it answers").starts_with("250")
+        );
     }
     assert!(seeds(&world) > 0);
     world.unlock();

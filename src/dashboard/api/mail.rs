@@ -5,17 +5,18 @@ use std::sync::Arc;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, extract::State};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::House;
+use super::super::download::{self, Pass};
 use super::caller::Caller;
 use super::parts::{Asked, Named};
 use super::problem::Problem;
-use crate::admin::api::{MailItem, MailWhole, Request};
-use crate::wipe::Wiped;
+use crate::admin::api::{MailItem, MailWhole, Request, Secret};
+use crate::owner::mail::OwnerReader;
+use crate::owner::sending::Sent;
+use crate::owner::{OwnerError, Unlocked};
 
 /// Which messages.
 #[derive(Deserialize, JsonSchema)]
@@ -60,8 +61,30 @@ pub async fn read(
     State(house): Room,
     Extension(caller): Who,
     Named(uid): Named<u32>,
-) -> Result<Json<MailWhole>, Problem> {
-    whole(&house, &caller, uid).await.map(Json)
+) -> Result<Response, Problem> {
+    let (unlocked, sent) = sent(&house, &caller, uid).await?;
+    let receipt = house.notary.receipt(&sent.recorded).await.map_err(OwnerError::from)?;
+    let whole = MailWhole {
+        uid,
+        id: sent.row.message.to_string(),
+        received: jiff::Timestamp::from_second(sent.row.received).unwrap_or_default().to_string(),
+        message: Secret::new(String::new()),
+        entry: sent.recorded.sequence(),
+        receipt: Some(serde_json::Value::String(receipt.to_string())),
+    };
+    let (before, after) = around(&whole)?;
+    let body = download::flow(&house, unlocked, sent.sending, Pass::Encode(before, after));
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// What stands before and behind the octets of a message in its JSON: it is written as it is read.
+fn around(whole: &MailWhole) -> Result<(Vec<u8>, Vec<u8>), Problem> {
+    let failed = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Not readable.");
+    let text = serde_json::to_string(whole).map_err(|_| failed())?;
+    // No value before it holds this: a name would be escaped, and there is none.
+    let (before, after) = text.split_once(PLACE).ok_or_else(failed)?;
+    let before = format!("{before}{}", &PLACE[..PLACE.len() - 1]);
+    Ok((before.into_bytes(), format!("\"{after}").into_bytes()))
 }
 
 pub async fn raw(
@@ -69,13 +92,14 @@ pub async fn raw(
     Extension(caller): Who,
     Named(uid): Named<u32>,
 ) -> Result<Response, Problem> {
-    let message = whole(&house, &caller, uid).await?;
-    let octets = STANDARD.decode(message.message.expose()).map(Wiped::from);
-    let octets =
-        octets.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Not readable."))?;
-    let name = format!("attachment; filename=\"{}.eml\"", message.id);
-    let headers = [(header::CONTENT_TYPE, "message/rfc822".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, axum::body::Body::from(octets.to_vec())).into_response())
+    let (unlocked, sent) = sent(&house, &caller, uid).await?;
+    let name = format!("attachment; filename=\"{}.eml\"", sent.row.message);
+    let headers = [
+        (header::CONTENT_TYPE, "message/rfc822".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+        (header::CONTENT_LENGTH, sent.sending.size().to_string()),
+    ];
+    Ok((headers, download::flow(&house, unlocked, sent.sending, Pass::AsIs)).into_response())
 }
 
 pub async fn remove(
@@ -88,16 +112,21 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn whole(house: &House, caller: &Caller, uid: u32) -> Result<MailWhole, Problem> {
+async fn sent(house: &House, caller: &Caller, uid: u32) -> Result<(Unlocked, Sent), Problem> {
     // Where every message needs a code of its own, a session that opens many is not enough.
     if caller.bearer.tenant.step_up == Some(true) {
         let detail = "This tenant asks for a code for every single message: read it in the dashboard.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "refused", detail));
     }
-    let request = Request::MailRead { session: caller.session()?, message: uid.to_string() };
-    Ok(house.ask_by(caller.asker.by(), request).await?)
+    let session = caller.unlock().ok_or_else(Problem::locked)?;
+    let unlocked = house.sessions.resume(session, house.vault.clock.now())?;
+    let sent = OwnerReader::new(&house.vault, &unlocked)?.send(uid).await?;
+    house.sessions.count_revealed(&unlocked, 1);
+    Ok((unlocked, sent))
 }
 
+/// Where the octets of a message are put.
+const PLACE: &str = "\"message\":\"\"";
 /// Messages on a page, unless the program says otherwise.
 const PAGE: u32 = 50;
 /// Each costs a manifest.

@@ -13,6 +13,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::keyring::totp::code_for;
 use crate::keyring::{Passphrase, PrfOutput, RootKey};
 use crate::names::Address;
+use crate::net::budget::Budget;
 use crate::net::metrics::Metrics;
 use crate::owner::Unlocked;
 use crate::owner::account::{self, Enrolment, Founding};
@@ -415,7 +416,9 @@ fn open(folder: &std::path::Path) -> Vault {
         epochs: crate::seal::Epochs::new(),
         mailboxes: Default::default(),
         policies: Default::default(),
-        reading: Semaphore::new(1),
+        reading: Budget::new(1 << 20),
+        rendering: Budget::new(1 << 20),
+        sealing: Budget::new(1 << 20),
         reading_ahead: Arc::new(Semaphore::new(1)),
         hashing: Default::default(),
         clock,

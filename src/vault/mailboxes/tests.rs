@@ -16,6 +16,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::keyring::RootKey;
 use crate::mailbox::{FlagChange, FlagEdit, Flags};
 use crate::names::{ContainerName, MessageId, TenantId, ViewId};
+use crate::net::budget::Budget;
 use crate::net::metrics::Metrics;
 use crate::policy::OnDelete;
 use crate::store::blobs::{BlobName, Blobs};
@@ -175,7 +176,9 @@ fn vault(folder: &std::path::Path, ledger: Arc<Flaky>, root: &Arc<RootKey>) -> V
         epochs: crate::seal::Epochs::new(),
         mailboxes: Default::default(),
         policies: Default::default(),
-        reading: Semaphore::new(1),
+        reading: Budget::new(1 << 20),
+        rendering: Budget::new(1 << 20),
+        sealing: Budget::new(1 << 20),
         reading_ahead: Arc::new(Semaphore::new(1)),
         hashing: Default::default(),
         clock,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::clients::Way;
+use super::clients::{Way, stuffed};
 use super::letters::letter;
 use super::world::{SAMPLES, Server, World, until};
 
@@ -29,7 +29,7 @@ fn most_resident(server: &Server, seconds: u64) -> u64 {
 
 #[test]
 fn half_sent_mail_neither_fills_memory_nor_keeps_large_mail_out() {
-    let (world, half) = (world(), letter(1, 2_000_000));
+    let (world, half) = (world(), stuffed(&letter(1, 2_000_000)));
     let mut server = world.serve();
     let mut senders: Vec<_> = (0..200).map(|_| server.sender(Way::Smtp)).collect();
     for sender in &mut senders {

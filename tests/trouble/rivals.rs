@@ -15,7 +15,8 @@ fn the_second_server_on_a_data_folder_says_so_and_leaves() {
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(said.contains("another veilpost uses this data folder"), "{said}");
+    let who = format!("another veilpost (process {}) uses this data folder", server.process.id());
+    assert!(said.contains(&who), "{said}");
     assert_eq!(server.fetch_all(&world, "everything").len(), super::world::SAMPLES);
     server.is_well();
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::apart::{self, Spot};
+use super::copies::{Copied, copy_container};
 use super::door::Turn;
 use super::pages::read_rows;
 use super::picture::{Effect, Held, Picture, sealing};
@@ -21,7 +22,6 @@ use crate::policy::OnDelete;
 use crate::records::{Records, row_key};
 use crate::store::blobs::{BlobError, BlobName};
 use crate::store::ledger::Batch;
-use crate::store::sweep::Hold;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{HiddenRow, MessageRow, PlaceRow, StaleSizeRow, SummaryRow, ViewEntry};
 use crate::vault::masked::Shelf;
@@ -728,37 +728,6 @@ impl Turn {
 fn doubt(vault: &Vault, user: UserRef, row: &MessageRow) {
     let needed = row.needs(user.tenant).into_iter().flatten();
     vault.epochs.doubt(needed.map(|(reader, epoch)| (reader.id(), epoch)));
-}
-
-/// A container that was copied.
-struct Copied {
-    number: u32,
-    /// The row that it is to have, but for its number and mod-sequence.
-    row: MessageRow,
-    /// Until the row is committed.
-    _hold: Hold,
-}
-
-/// Copies the container of a message; none if the message is gone.
-async fn copy_container(vault: &Vault, user: UserRef, number: u32) -> Result<Option<Copied>, BoxError> {
-    let scope = vault.records.tenant(user.tenant);
-    let mut last = None;
-    loop {
-        let row: Option<MessageRow> = scope.get(&[user.user.as_bytes(), &number.to_be_bytes()])?;
-        let Some(row) = row else { return Ok(None) };
-        let name = ContainerName::random();
-        let hold = vault.in_flight.hold(BlobName::of_container(name));
-        let from = BlobName::of_container(row.container);
-        match vault.blobs.copy(&from, &BlobName::of_container(name), row.sealed).await {
-            Ok(()) => {
-                let row = MessageRow { container: name, ..row };
-                return Ok(Some(Copied { number, row, _hold: hold }));
-            }
-            // Sealed again meanwhile: there is a newer one. But one that is missing is missing.
-            Err(BlobError::NotFound) if last != Some(row.container) => last = Some(row.container),
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// The messages that are gone when these rows are.

@@ -9,6 +9,7 @@
 //! It knows no protocol, no keys and no octets of messages.
 
 mod apart;
+mod copies;
 mod deeds;
 mod door;
 mod folders;

@@ -20,7 +20,7 @@ use crate::mailbox::{FlagChange, FlagEdit, Flags, FolderId, Keywords};
 use crate::names::{ContainerName, MessageId, Reader, ViewId};
 use crate::policy::OnDelete;
 use crate::records::{Records, row_key};
-use crate::store::blobs::{BlobError, BlobName};
+use crate::store::blobs::BlobName;
 use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{HiddenRow, MessageRow, PlaceRow, StaleSizeRow, SummaryRow, ViewEntry};

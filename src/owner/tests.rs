@@ -18,6 +18,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::keyring::totp::code_for;
 use crate::keyring::{KeySlot, Passphrase, PasswordHashing, PasswordKey, RootKey};
 use crate::names::{Address, TenantId};
+use crate::net::budget::Budget;
 use crate::net::metrics::Metrics;
 use crate::records::Records;
 use crate::store::blobs::Blobs;
@@ -474,7 +475,9 @@ fn open(folder: &std::path::Path, ledger: Arc<Watched>) -> Vault {
         epochs: crate::seal::Epochs::new(),
         mailboxes: Default::default(),
         policies: Default::default(),
-        reading: Semaphore::new(1),
+        reading: Budget::new(1 << 20),
+        rendering: Budget::new(1 << 20),
+        sealing: Budget::new(1 << 20),
         reading_ahead: Arc::new(Semaphore::new(1)),
         hashing: Default::default(),
         clock,

@@ -78,7 +78,11 @@ fn the_cookie_belongs_to_this_host_and_to_the_browser_until_it_closes() {
     let Some(browser) = Stranger::open(&server, "alice") else { return };
     let fields = [("login", server.fact("user")), ("password", server.fact("password"))];
     let answer = browser.post("/sign-in", &fields);
-    let cookie = answer.header("set-cookie").to_owned();
+    let known = answer.cookie("__Host-veilpost-known");
+    for attribute in ["HttpOnly", "Path=/", "SameSite=Strict", "Secure", "Max-Age=34560000"] {
+        assert!(known.split("; ").any(|part| part == attribute), "{known}");
+    }
+    let cookie = answer.cookie("__Host-veilpost").to_owned();
     let (name, rest) = cookie.split_once('=').expect("a cookie");
     assert_eq!(name, "__Host-veilpost");
     let mut attributes: Vec<&str> = rest.split("; ").skip(1).collect();
@@ -87,9 +91,9 @@ fn the_cookie_belongs_to_this_host_and_to_the_browser_until_it_closes() {
     assert!(rest.split("; ").next().is_some_and(|value| value.len() >= 64), "{cookie}");
     // Another sign-in is another session: nobody can be given one beforehand.
     let again = browser.post("/sign-in", &fields);
-    assert_ne!(again.header("set-cookie"), cookie);
+    assert_ne!(again.cookie("__Host-veilpost"), cookie);
     let left = browser.submit("/mail/1", "/sign-out", &[]);
-    assert!(left.header("set-cookie").contains("Max-Age=0"));
+    assert!(left.cookie("__Host-veilpost").contains("Max-Age=0"));
     assert!(browser.get("/mail").header("location").starts_with("/sign-in"));
 }
 

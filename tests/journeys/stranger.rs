@@ -152,4 +152,11 @@ impl Answer {
         assert!(found.next().is_none(), "{name} stands there twice");
         value
     }
+
+    /// The cookie of this name that is set, with its attributes; empty if none is.
+    pub fn cookie(&self, name: &str) -> &str {
+        let set = self.headers.iter().filter(|(known, _)| known == "set-cookie").map(|(_, value)| value);
+        let mut ours = set.filter(|value| value.split('=').next() == Some(name));
+        ours.next().map_or("", String::as_str)
+    }
 }

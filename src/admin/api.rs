@@ -100,6 +100,8 @@ pub enum FailureCode {
     Busy,
     /// It reveals more than before, so it needs an unlock.
     UnlockNeeded,
+    /// Every single message needs a code of its own here.
+    CodeNeeded,
     /// A stored object is damaged.
     Damaged,
     /// The disk is full.
@@ -188,6 +190,9 @@ pub enum Request {
         reason_required: bool,
         /// Whether every single message needs a code, even while the whole is open.
         step_up: bool,
+        /// Who allows it, where less is asked for than before.
+        #[serde(default)]
+        authority: Option<Authority>,
     },
     /// How much is stored, and how much room is left.
     #[serde(rename = "storage")]
@@ -222,6 +227,9 @@ pub enum Request {
         user: String,
         /// From now on.
         role: Role,
+        /// Who allows it, where a person raises somebody.
+        #[serde(default)]
+        authority: Option<Authority>,
     },
     /// A new recovery code for a tenant; the one before opens nothing any more.
     #[serde(rename = "tenant.recovery")]
@@ -261,6 +269,9 @@ pub enum Request {
         user: String,
         /// Shut out, or let in.
         disabled: bool,
+        /// Who allows letting in.
+        #[serde(default)]
+        authority: Option<Authority>,
     },
     /// Removes a user: their mail goes to another user of the tenant, which needs an unlock, or is destroyed.
     #[serde(rename = "user.remove")]
@@ -286,6 +297,9 @@ pub enum Request {
         /// Or the local address that it stands for.
         #[serde(default)]
         alias_of: Option<String>,
+        /// Who allows it, where a person adds it, or it takes mail from another mailbox.
+        #[serde(default)]
+        authority: Option<Authority>,
     },
     /// The addresses of a tenant.
     #[serde(rename = "address.list")]
@@ -308,6 +322,9 @@ pub enum Request {
     AddressRemove {
         /// The address, or `@domain`.
         address: String,
+        /// Who allows it, where its mail then goes to another mailbox.
+        #[serde(default)]
+        authority: Option<Authority>,
     },
 
     /// Makes a view and its first credential.
@@ -467,6 +484,9 @@ pub enum Request {
         session: Secret,
         /// Its number or identifier.
         message: String,
+        /// A code for this message, where the tenant asks for one at every message.
+        #[serde(default)]
+        code: Option<Secret>,
     },
     /// All messages, one item each.
     #[serde(rename = "mail.export")]

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::act::Act;
 use super::entry::{Draft, Entry, EntryError};
 use super::error::AuditError;
+use super::numbers::MessageNumbers;
 use super::store::{Append, AuditStore, StoreError};
 use super::tree::{Edge, MAX_SIZE};
 use crate::clock::Clock;
@@ -27,7 +28,7 @@ pub struct Recorded {
     tenant: TenantId,
     sequence: u64,
     leaf: Hash,
-    messages: Box<[MessageId]>,
+    reach: Reach,
 }
 
 impl Recorded {
@@ -46,18 +47,131 @@ impl Recorded {
         self.leaf
     }
 
-    /// The message whose fetch, reveal or export the entry records: the proof is good for that one only.
+    /// The message whose fetch, reveal or export the entry records, if it is one.
     pub fn message(&self) -> Option<MessageId> {
-        match *self.messages {
-            [message] => Some(message),
-            _ => None,
+        match &self.reach {
+            Reach::Whole(message) => Some(*message),
+            Reach::Masked(messages) => match **messages {
+                [message] => Some(message),
+                _ => None,
+            },
+            Reach::Nothing | Reach::Listed(_) | Reach::View | Reach::Work => None,
         }
     }
 
-    /// Whether the entry lets this message be opened: it names it, alone or among others, or it names no
-    /// message, as the opening of a view.
-    pub fn covers(&self, message: MessageId) -> bool {
-        self.messages.is_empty() || self.messages.contains(&message)
+    /// Whether the entry lets this message, which has this number in its mailbox, be opened for `purpose`.
+    /// A proof opens what it names, and for nothing else than it says.
+    pub fn opens(&self, purpose: Purpose, message: MessageId, number: u32) -> bool {
+        match (&self.reach, purpose) {
+            (Reach::Whole(named), Purpose::Whole | Purpose::Listing | Purpose::Masked) => *named == message,
+            (Reach::Masked(named), Purpose::Masked) => named.contains(&message),
+            (Reach::Listed(numbers), Purpose::Listing | Purpose::Masked) => numbers.contains(number),
+            (Reach::View, Purpose::Masked) | (Reach::Work, Purpose::Work) => true,
+            (Reach::Nothing | Reach::Whole(_) | Reach::Masked(_), _) => false,
+            (Reach::Listed(_) | Reach::View | Reach::Work, _) => false,
+        }
+    }
+}
+
+/// What a message is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be shown to its owner, or to leave the vault.
+    Whole,
+    /// For what a list shows of it.
+    Listing,
+    /// For what a view shows of it.
+    Masked,
+    /// To be sealed again or indexed; nobody is shown anything.
+    Work,
+}
+
+/// What an entry lets be opened.
+#[derive(Debug)]
+enum Reach {
+    /// No message.
+    Nothing,
+    /// This one, whole.
+    Whole(MessageId),
+    /// These, as a view shows them.
+    Masked(Box<[MessageId]>),
+    /// What lists show of those with these numbers.
+    Listed(MessageNumbers),
+    /// All that the opened view has, as it shows them.
+    View,
+    /// All, for work that shows nothing.
+    Work,
+}
+
+impl Reach {
+    /// Whoever adds an act says here what it opens: most open nothing.
+    fn of(act: &Act) -> Self {
+        match act {
+            Act::MessageRevealed { message, .. } | Act::MessageExported { message } => Self::Whole(*message),
+            Act::MessageFetched { message, .. } | Act::MessagePushed { message, .. } => {
+                Self::Masked(Box::new([*message]))
+            }
+            Act::MessagesFetched { messages, .. } => Self::Masked(messages.as_slice().into()),
+            Act::MessagesListed { numbers } => Self::Listed(numbers.clone()),
+            // The dashboard's view is opened by the sign-in.
+            Act::ViewOpened { .. } | Act::SignedIn => Self::View,
+            Act::ResealBegun { .. } | Act::IndexExtended { .. } | Act::MailHandedOver { .. } => Self::Work,
+            Act::ViewClosed { .. }
+            | Act::SignInRefused { .. }
+            | Act::ListRead { .. }
+            | Act::SearchMade { .. }
+            | Act::UnlockBegun { .. }
+            | Act::UnlockRefused { .. }
+            | Act::SteppedUp { .. }
+            | Act::UnlockEnded { .. }
+            | Act::ResealEnded { .. }
+            | Act::MessageReleased { .. }
+            | Act::MessageRemoved { .. }
+            | Act::MessageDamaged { .. }
+            | Act::CredentialCreated { .. }
+            | Act::CredentialRevoked { .. }
+            | Act::CredentialRotated { .. }
+            | Act::PasswordChanged { .. }
+            | Act::TotpReset { .. }
+            | Act::RecoveryCodeUsed { .. }
+            | Act::RecoveryCodeReplaced { .. }
+            | Act::EscrowAdded
+            | Act::EscrowRemoved
+            | Act::OwnerKeyRotated
+            | Act::ViewKeyRotated { .. }
+            | Act::RootKeyRotated
+            | Act::PolicyLoaded
+            | Act::PolicyChanged { .. }
+            | Act::PolicyRefused
+            | Act::ViewCreated { .. }
+            | Act::ViewChanged { .. }
+            | Act::ViewRemoved { .. }
+            | Act::FeedCreated { .. }
+            | Act::FeedRemoved { .. }
+            | Act::UserCreated { .. }
+            | Act::UserDisabled { .. }
+            | Act::UserEnabled { .. }
+            | Act::RoleChanged { .. }
+            | Act::ApiTokenCreated { .. }
+            | Act::ApiTokenRevoked { .. }
+            | Act::PasskeyAdded { .. }
+            | Act::PasskeyRemoved { .. }
+            | Act::PhraseChanged { .. }
+            | Act::SignInEnded
+            | Act::SignInEndedFor { .. }
+            | Act::TenantSettingsChanged { .. }
+            | Act::UserRemoved { .. }
+            | Act::AddressAdded { .. }
+            | Act::AddressRemoved { .. }
+            | Act::TenantCreated
+            | Act::TenantRemoved
+            | Act::MailTraced { .. }
+            | Act::Failed { .. }
+            | Act::BackupMade
+            | Act::BackupRestored
+            | Act::AuditExported { .. }
+            | Act::CheckpointSigned => Self::Nothing,
+        }
     }
 }
 
@@ -353,21 +467,9 @@ fn prove(tenant: TenantId, first: u64, leaves: &[Hash], groups: &[Group]) -> Vec
             tenant,
             sequence,
             leaf: *leaf,
-            messages: subjects(&draft.act),
+            reach: Reach::of(&draft.act),
         })
         .collect()
-}
-
-/// The messages that an act opens; none for acts that name none.
-fn subjects(act: &Act) -> Box<[MessageId]> {
-    match act {
-        Act::MessageFetched { message, .. }
-        | Act::MessageRevealed { message, .. }
-        | Act::MessageExported { message }
-        | Act::MessagePushed { message, .. } => Box::new([*message]),
-        Act::MessagesFetched { messages, .. } => messages.as_slice().into(),
-        _ => Box::default(),
-    }
 }
 
 /// Gives each group its share. A caller that has gone away misses nothing: its entries stay.

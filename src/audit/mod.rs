@@ -38,7 +38,7 @@ pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, VerifyingKey, s
 pub use entry::{Actor, Draft, Entry, EntryError, Origin, PolicyName, Reason, misleads};
 pub use error::AuditError;
 pub use export::{Filter, export};
-pub use log::{Log, MAX_BATCH, Recorded};
+pub use log::{Log, MAX_BATCH, Purpose, Recorded};
 pub use memory::{MemoryStore, Rows};
 pub use notary::Notary;
 pub use numbers::MessageNumbers;

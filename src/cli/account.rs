@@ -48,9 +48,9 @@ pub enum Tenant {
         #[command(flatten)]
         unlocking: super::unlock::Unlocking,
     },
-    /// Change what the tenant asks of its people
+    /// Change what the tenant asks of its people; asking for less takes an unlock
     #[command(
-        after_help = "Example:\n  veilpost tenant settings firm --reason-required true --step-up false"
+        after_help = "Example:\n  veilpost tenant settings firm --reason-required true --step-up true\n  veilpost tenant settings firm --reason-required true --step-up false --as ann@firm.example"
     )]
     Settings {
         /// The tenant's name
@@ -61,6 +61,8 @@ pub enum Tenant {
         /// Ask for a code for every single message, even while the whole is open
         #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
         step_up: bool,
+        #[command(flatten)]
+        authorising: Authorising,
     },
     /// List all tenants
     List,
@@ -100,9 +102,11 @@ pub fn tenant(command: Tenant, common: &Common) -> Result<(), Failed> {
             })?;
             print(common.json, &made, |made| recovery(&made.recovery_code))
         }
-        Tenant::Settings { name, reason_required, step_up } => {
-            let request = Request::TenantSettings { tenant: name, reason_required, step_up };
-            let done: serde_json::Value = client.call(request)?;
+        Tenant::Settings { name, reason_required, step_up, authorising } => {
+            let done: serde_json::Value = authorising.if_needed(&mut client, |client, authority| {
+                let tenant = name.clone();
+                Ok(client.call(Request::TenantSettings { tenant, reason_required, step_up, authority })?)
+            })?;
             print(common.json, &done, |_| "Saved.".to_owned())
         }
         Tenant::List => {
@@ -202,10 +206,15 @@ pub enum User {
         /// The user's login
         login: String,
     },
-    /// Let a user in again
+    /// Let a user in again: it opens what was closed, so it takes an unlock of the tenant
+    #[command(
+        after_help = "Examples:\n  veilpost user enable bob@firm.example --as ann@firm.example\n  veilpost user enable bob@firm.example --recovery"
+    )]
     Enable {
         /// The user's login
         login: String,
+        #[command(flatten)]
+        authorising: Authorising,
     },
     /// Remove a user for good; their mail and addresses go to somebody else, or the mail is destroyed
     #[command(
@@ -251,7 +260,8 @@ pub fn user(command: User, common: &Common) -> Result<(), Failed> {
             print(common.json, &made, enrolment)
         }
         User::Role { login, role } => {
-            let done: serde_json::Value = client.call(Request::UserRole { user: login, role })?;
+            let request = Request::UserRole { user: login, role, authority: None };
+            let done: serde_json::Value = client.call(request)?;
             print(common.json, &done, |_| "The role is changed.".to_owned())
         }
         User::List { tenant } => {
@@ -292,8 +302,18 @@ pub fn user(command: User, common: &Common) -> Result<(), Failed> {
             })?;
             print(common.json, &made, enrolment)
         }
-        User::Disable { login } => set_disabled(&mut client, common, login, true),
-        User::Enable { login } => set_disabled(&mut client, common, login, false),
+        User::Disable { login } => {
+            let request = Request::UserDisable { user: login, disabled: true, authority: None };
+            let done: serde_json::Value = client.call(request)?;
+            print(common.json, &done, |_| "Disabled.".to_owned())
+        }
+        User::Enable { login, authorising } => {
+            let done: serde_json::Value = authorising.with_authority(&mut client, |client, authority| {
+                let (user, authority) = (login.clone(), Some(authority));
+                Ok(client.call(Request::UserDisable { user, disabled: false, authority })?)
+            })?;
+            print(common.json, &done, |_| "Enabled.".to_owned())
+        }
         User::Remove { login, hand_over_to, destroy: _, yes, authorising } => {
             remove(&mut client, common, (login, hand_over_to), yes, &authorising)
         }
@@ -338,16 +358,6 @@ fn remove(
     })
 }
 
-fn set_disabled(
-    client: &mut crate::admin::client::Client,
-    common: &Common,
-    user: String,
-    disabled: bool,
-) -> Result<(), Failed> {
-    let done: serde_json::Value = client.call(Request::UserDisable { user, disabled })?;
-    print(common.json, &done, |_| if disabled { "Disabled.".to_owned() } else { "Enabled.".to_owned() })
-}
-
 /// Commands on addresses.
 #[derive(Subcommand)]
 pub enum Address {
@@ -364,6 +374,8 @@ pub enum Address {
         /// Another local address that it stands for
         #[arg(long)]
         alias_of: Option<String>,
+        #[command(flatten)]
+        authorising: Authorising,
     },
     /// List addresses
     List {
@@ -374,6 +386,8 @@ pub enum Address {
     Remove {
         /// The address, or @domain
         address: String,
+        #[command(flatten)]
+        authorising: Authorising,
     },
 }
 
@@ -381,8 +395,11 @@ pub enum Address {
 pub fn address(command: Address, common: &Common) -> Result<(), Failed> {
     let mut client = common.client()?;
     match command {
-        Address::Add { address, user, alias_of } => {
-            let done: serde_json::Value = client.call(Request::AddressAdd { address, user, alias_of })?;
+        Address::Add { address, user, alias_of, authorising } => {
+            let done: serde_json::Value = authorising.if_needed(&mut client, |client, authority| {
+                let (address, user, alias_of) = (address.clone(), user.clone(), alias_of.clone());
+                Ok(client.call(Request::AddressAdd { address, user, alias_of, authority })?)
+            })?;
             print(common.json, &done, |_| "Added.".to_owned())
         }
         Address::List { tenant } => {
@@ -400,8 +417,10 @@ pub fn address(command: Address, common: &Common) -> Result<(), Failed> {
                 )
             })
         }
-        Address::Remove { address } => {
-            let done: serde_json::Value = client.call(Request::AddressRemove { address })?;
+        Address::Remove { address, authorising } => {
+            let done: serde_json::Value = authorising.if_needed(&mut client, |client, authority| {
+                Ok(client.call(Request::AddressRemove { address: address.clone(), authority })?)
+            })?;
             print(common.json, &done, |_| "Removed. Mail that came stays.".to_owned())
         }
     }

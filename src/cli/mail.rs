@@ -31,7 +31,7 @@ pub enum Mail {
     },
     /// Read one whole message: its header and text, or its octets with --raw
     #[command(
-        after_help = "Examples:\n  veilpost mail read 3 --as ann@firm.example\n  veilpost mail read 3 --raw > message.eml"
+        after_help = "Examples:\n  veilpost mail read 3 --as ann@firm.example\n  veilpost mail read 3 --raw > message.eml\n  veilpost mail read 3 --code 123456\n\nWhere the tenant asks for a code for every message, --code is for this one while a session is open."
     )]
     Read {
         /// Its number or identifier
@@ -42,7 +42,7 @@ pub enum Mail {
         #[command(flatten)]
         unlocking: Unlocking,
     },
-    /// Write all messages into a folder, one .eml file each
+    /// Write all messages into a folder, one .eml file each; not where every message needs a code
     Export {
         /// The folder, which must not exist yet
         folder: PathBuf,
@@ -72,8 +72,8 @@ pub fn run(command: Mail, common: &Common) -> Result<(), Failed> {
             print(common.json, &items, |items| listing(items))
         }
         Mail::Read { message, raw, unlocking } => {
-            let whole: MailWhole = unlocking.with_session(&mut client, |client, session| {
-                Ok(client.call(Request::MailRead { session, message: message.clone() })?)
+            let whole: MailWhole = unlocking.with_code(&mut client, |client, session, code| {
+                Ok(client.call(Request::MailRead { session, message: message.clone(), code })?)
             })?;
             show(&whole, raw, common.json)
         }

@@ -64,6 +64,30 @@ impl Unlocking {
         }
     }
 
+    /// The same for one message, which may need a code of its own: the one that was given, where it has
+    /// opened no session, else one that is asked for.
+    pub fn with_code<T>(
+        &self,
+        client: &mut Client,
+        call: impl Fn(&mut Client, Secret, Option<Secret>) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        let given = || self.code.clone().map(Secret::new);
+        let first = match kept() {
+            Some(session) => call(client, session, given()),
+            None => self.session(client).and_then(|session| call(client, session, None)),
+        };
+        match first {
+            Err(failed) if failed.code() == Some(FailureCode::CodeNeeded) => {
+                let code = ask_secret("TOTP code for this message", None, "VEILPOST_MESSAGE_CODE")?;
+                call(client, kept().ok_or(failed)?, Some(code))
+            }
+            Err(failed) if failed.code() == Some(FailureCode::Refused) && self.code.is_none() => {
+                self.with_session(client, |client, session| call(client, session, None))
+            }
+            done => done,
+        }
+    }
+
     fn open(&self, client: &mut Client) -> Result<Unlocked, Failed> {
         let login = self.unlock_as.clone().ok_or_else(|| {
             Failed::new("this needs an unlock, and no session is open")
@@ -84,6 +108,20 @@ pub struct Authorising {
 }
 
 impl Authorising {
+    /// Calls without anything that allows the act, and with it where the answer is that it takes that.
+    pub fn if_needed<T>(
+        &self,
+        client: &mut Client,
+        call: impl Fn(&mut Client, Option<Authority>) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        match call(client, None) {
+            Err(failed) if failed.code() == Some(FailureCode::UnlockNeeded) => {
+                self.with_authority(client, |client, authority| call(client, Some(authority)))
+            }
+            done => done,
+        }
+    }
+
     /// Calls with what allows the act.
     pub fn with_authority<T>(
         &self,

@@ -21,8 +21,10 @@ use crate::audit::{Act, Draft, LockCause, Origin};
 use crate::keyring::Passphrase;
 use crate::owner::account::{Enrolment, MAX_PHRASE};
 use crate::owner::sessions::SessionId;
+use crate::owner::tokens::{self, Listed as Token};
 use crate::owner::unlock::record_ends;
 use crate::owner::{OwnerError, account, enrol};
+use crate::tenant::registry;
 use crate::tenant::rows::Role;
 
 /// A new password, twice.
@@ -49,6 +51,7 @@ struct Page {
     administers: bool,
     sessions: Vec<Session>,
     others: bool,
+    open: Open,
     phrase: String,
     phrase_max: usize,
     wrong: Option<String>,
@@ -69,6 +72,31 @@ struct Session {
 struct PasswordPage {
     frame: Frame,
     wrong: Option<String>,
+    open: Open,
+}
+
+/// What somebody may still be in by, as a page says before and after a password changes.
+struct Open {
+    sessions: usize,
+    tokens: usize,
+    devices: usize,
+}
+
+impl Open {
+    fn of(house: &House, visitor: &Visitor) -> Result<Self, Trouble> {
+        let (user, now) = (visitor.visit.user, visitor.now);
+        let mut devices = 0;
+        let records = &house.vault.records;
+        for (view, _) in registry::views(records, user)? {
+            devices += registry::credentials(records, user.tenant, view)?.len();
+        }
+        let live = |token: &Token| now.unix() < token.row.expires;
+        Ok(Self {
+            sessions: house.sessions.sign_ins.list(user, now).len(),
+            tokens: tokens::list(&house.vault, user)?.iter().filter(|token| live(token)).count(),
+            devices,
+        })
+    }
 }
 
 #[derive(Template)]
@@ -109,21 +137,27 @@ pub async fn end_others(
     State(house): State<Arc<House>>,
     Posted { visitor, .. }: Posted<Nothing>,
 ) -> Result<Response, Trouble> {
+    end_all_others(&house, &visitor).await?;
+    Ok(Redirect::to("/account?said=ended-all").into_response())
+}
+
+/// Ends all sessions of the visitor's but this one.
+pub(super) async fn end_all_others(house: &House, visitor: &Visitor) -> Result<(), Trouble> {
     let sessions = house.sessions.sign_ins.list(visitor.visit.user, visitor.now);
     for session in sessions.iter().filter(|session| session.id != visitor.visit.id) {
-        match end_session(&house, &visitor, &session.id).await {
+        match end_session(house, visitor, &session.id).await {
             // Its time was over in the meantime.
             Ok(()) | Err(Trouble::NotFound(_)) => {}
             Err(trouble) => return Err(trouble),
         }
     }
-    Ok(Redirect::to("/account?said=ended-all").into_response())
+    Ok(())
 }
 
 /// `GET /account/password`.
 pub async fn password_page(State(house): State<Arc<House>>, visitor: Visitor) -> Result<Response, Trouble> {
     visitor.unlocked(&house)?;
-    Ok(html(&new_password(&visitor, None)))
+    Ok(html(&new_password(&house, &visitor, None)?))
 }
 
 /// `POST /account/password`. It ends every session, this one too.
@@ -133,14 +167,14 @@ pub async fn password(
 ) -> Result<Response, Trouble> {
     let unlocked = visitor.unlocked(&house)?;
     if let Err(wrong) = check_password(&form.password, &form.again) {
-        let page = html(&new_password(&visitor, Some(wrong)));
+        let page = html(&new_password(&house, &visitor, Some(wrong))?);
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let password = Passphrase::new(form.password);
     let user = visitor.visit.user;
     let set = account::set_password(&house.vault, &house.sessions, &unlocked, user, password).await;
     if let Err(error) = set {
-        let page = html(&new_password(&visitor, Some(weak(error)?)));
+        let page = html(&new_password(&house, &visitor, Some(weak(error)?))?);
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     house.notary.attend(visitor.visit.user.tenant);
@@ -254,14 +288,16 @@ fn account_page(
         administers: visitor.administers(),
         others: sessions.iter().any(|session| !session.this),
         sessions,
+        open: Open::of(house, visitor)?,
         phrase,
         phrase_max: MAX_PHRASE,
         wrong,
     })
 }
 
-fn new_password(visitor: &Visitor, wrong: Option<String>) -> PasswordPage {
-    PasswordPage { frame: Frame::of(visitor, Place::Account, "A new password"), wrong }
+fn new_password(house: &House, visitor: &Visitor, wrong: Option<String>) -> Result<PasswordPage, Trouble> {
+    let frame = Frame::of(visitor, Place::Account, "A new password");
+    Ok(PasswordPage { frame, wrong, open: Open::of(house, visitor)? })
 }
 
 /// Leads elsewhere without the session, which is over.

@@ -1,5 +1,5 @@
-//! A person's tokens for the HTTP API: made, shown once, listed, revoked. Making one needs no unlock,
-//! since a token opens no mail by itself.
+//! A person's tokens for the HTTP API: made, shown once, listed, revoked. Making one takes an unlock: a
+//! token opens no mail by itself, but it is a way in that stays.
 
 use std::sync::Arc;
 
@@ -74,6 +74,9 @@ pub async fn create(
     State(house): State<Arc<House>>,
     Posted { visitor, form }: Posted<Form>,
 ) -> Result<Response, Trouble> {
+    // Whoever comes back from unlocking finds the page with its form.
+    let unlock = |_| Trouble::Unlock("/account/tokens".to_owned());
+    let unlocked = visitor.unlocked(&house).map_err(unlock)?;
     let chosen = form.iter().filter(|(name, _)| name == "scope").filter_map(|(_, word)| Scope::parse(word));
     let allowed = chosen.filter(|scope| visitor.administers() || !scope.administers());
     let wanted = Wanted {
@@ -82,7 +85,7 @@ pub async fn create(
         days: field(&form, "days").parse().unwrap_or(0),
     };
     let label = wanted.label.clone();
-    match tokens::create(&house.vault, visitor.visit.user, wanted, visitor.by()).await {
+    match tokens::create(&house.vault, &unlocked, wanted).await {
         Ok(issued) => {
             house.notary.attend(visitor.visit.user.tenant);
             Ok(html(&MadePage {

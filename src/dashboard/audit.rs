@@ -374,7 +374,7 @@ impl Row {
             let sentence = Sentence { start: start.to_owned(), message: None, end: String::new() };
             return Self { matter: "Trouble", trouble: true, ..Self::plain(number, sentence) };
         };
-        let matter = Matter::of(&draft.act);
+        let matter = Matter::told_by(&draft);
         Self {
             at: Some(time.into()),
             linked: names.is_mine(&draft.actor),

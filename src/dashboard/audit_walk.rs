@@ -48,7 +48,7 @@ impl Sieve {
     pub fn admits(&self, entry: &Entry, names: &Names) -> bool {
         let draft = &entry.draft;
         (!self.mine || names.concerns_me(draft))
-            && self.matter.is_none_or(|matter| Matter::of(&draft.act) == matter)
+            && self.matter.is_none_or(|matter| Matter::told_by(draft) == matter)
             && self.person.is_none_or(|person| names.concerns(draft, person))
             && self.device.is_none_or(|device| device_in(draft, device))
             && self.message.is_none_or(|message| names.tells_of(draft, message, self.number))

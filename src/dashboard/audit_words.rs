@@ -85,6 +85,14 @@ impl Matter {
         Self::ALL.iter().find(|(matter, ..)| *matter == self).map_or("", |(.., words)| words)
     }
 
+    /// What an entry is about: a list that an unlocked person looked at is no device's.
+    pub fn told_by(draft: &Draft) -> Self {
+        match (&draft.act, &draft.actor) {
+            (Act::MessagesListed { .. }, Actor::User { .. }) => Self::of(&Act::ListRead { messages: 0 }),
+            (act, _) => Self::of(act),
+        }
+    }
+
     /// What an act is about.
     pub fn of(act: &Act) -> Self {
         use Act as A;
@@ -374,9 +382,12 @@ impl Names {
                 let count = messages(named.len() as u64);
                 plain(format!("fetched {}{count}, as its view shows them", part_of(extent)))
             }
-            A::MessagesListed { numbers } => {
-                plain(format!("listed {}, as its view shows them", messages(numbers.count())))
-            }
+            A::MessagesListed { numbers } => match actor {
+                Actor::User { .. } => {
+                    plain(format!("looked at a list of {}, unlocked", messages(numbers.count())))
+                }
+                _ => plain(format!("listed {}, as its view shows them", messages(numbers.count()))),
+            },
             A::MessagePushed { message, view } => {
                 let rest = format!(", masked, to where {} is sent", self.view(*view));
                 Did { what: "passed on ".to_owned(), message: Some(*message), rest }

@@ -22,7 +22,7 @@ use crate::mailbox::{Flags, FolderId};
 use crate::names::{MessageId, ViewId};
 use crate::owner::mail::{self, OwnerReader, Whole};
 use crate::owner::sessions::SessionId;
-use crate::owner::unlock::step_up as owner_step_up;
+use crate::owner::step_up;
 use crate::owner::{OwnerError, Unlocked, folders as owner_folders, lines};
 use crate::reading::{self, Content, Mailbox, Reading, Remote};
 use crate::search::Hit;
@@ -241,7 +241,8 @@ pub async fn part(
         Content::Here(content) => download::held(&house, unlocked, content),
         Content::There { range, decoder } => {
             let mut reader = OwnerReader::new(&house.vault, &unlocked)?;
-            let sending = reader.send_range(uid, &whole.recorded, range).await?;
+            let sending = reader.send_range(uid, &whole.recorded, range).await;
+            let sending = sending.map_err(|error| code_first(error, uid))?;
             download::flow(&house, unlocked, sending, Pass::Decode(decoder))
         }
     };
@@ -254,8 +255,9 @@ pub async fn source(
     visitor: Visitor,
     Path(uid): Path<u32>,
 ) -> Result<Response, Trouble> {
-    let unlocked = may_open(&house, &visitor, uid)?;
-    let sent = OwnerReader::new(&house.vault, &unlocked)?.send(uid).await?;
+    let unlocked = visitor.unlocked(&house)?;
+    let sent = OwnerReader::new(&house.vault, &unlocked)?.send(uid).await;
+    let sent = sent.map_err(|error| code_first(error, uid))?;
     house.sessions.count_revealed(&unlocked, 1);
     let (name, length) = (format!("message-{uid}.eml"), sent.sending.size());
     let body = download::flow(&house, unlocked, sent.sending, Pass::AsIs);
@@ -336,19 +338,15 @@ impl CodePage {
 }
 
 /// `POST /mail/{uid}/code`: one more code, where the tenant asks for one at every message.
-pub async fn step_up(
+pub async fn code(
     State(house): State<Arc<House>>,
     Path(uid): Path<u32>,
     Posted { visitor, form: Code { code } }: Posted<Code>,
 ) -> Result<Response, Trouble> {
     let unlocked = visitor.unlocked(&house)?;
     let message = OwnerReader::new(&house.vault, &unlocked)?.message(uid)?;
-    let origin = visitor.client.origin;
-    match owner_step_up(&house.vault, &visitor.visit, &code, message, origin).await {
-        Ok(()) => {
-            house.step(&visitor, uid);
-            Ok(Redirect::to(&format!("/mail/{uid}")).into_response())
-        }
+    match step_up::step_up(&house.vault, &unlocked, &code, message).await {
+        Ok(()) => Ok(Redirect::to(&format!("/mail/{uid}")).into_response()),
         Err(error) => {
             let (status, wrong) = refusal(error)?;
             Ok((status, html(&CodePage::new(&visitor, uid, Some(wrong)))).into_response())
@@ -387,43 +385,34 @@ async fn reveal(
     uid: u32,
     extent: Extent,
 ) -> Result<(Unlocked, Whole), Trouble> {
-    let unlocked = may_open(house, visitor, uid)?;
-    let whole = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, extent).await?;
+    let unlocked = visitor.unlocked(house)?;
+    let revealed = OwnerReader::new(&house.vault, &unlocked)?.reveal_uid(uid, extent).await;
+    let whole = revealed.map_err(|error| code_first(error, uid))?;
     house.sessions.count_revealed(&unlocked, 1);
     Ok((unlocked, whole))
 }
 
 /// The octets of a message once more: on the entry of the page that was just shown, else on a new one.
 async fn again(house: &House, visitor: &Visitor, uid: u32) -> Result<Wiped, Trouble> {
-    let unlocked = may_open(house, visitor, uid)?;
+    let unlocked = visitor.unlocked(house)?;
     if let Some(recorded) = house.remembered(visitor) {
         match OwnerReader::new(&house.vault, &unlocked)?.again(uid, &recorded).await {
             Err(OwnerError::NotFound(_)) => {}
-            octets => return Ok(octets?),
+            octets => return octets.map_err(|error| code_first(error, uid)),
         }
     }
     Ok(reveal(house, visitor, uid, Extent::Whole).await?.1.octets)
 }
 
-fn may_open(house: &House, visitor: &Visitor, uid: u32) -> Result<Unlocked, Trouble> {
-    let unlocked = visitor.unlocked(house)?;
-    if house.may_show(visitor, uid) { Ok(unlocked) } else { Err(Trouble::StepUp(uid)) }
+/// Leads to the page that asks for a code of the message's own.
+fn code_first(error: OwnerError, uid: u32) -> Trouble {
+    match error {
+        OwnerError::CodeNeeded => Trouble::StepUp(uid),
+        error => error.into(),
+    }
 }
 
 impl House {
-    /// Whether a message may be shown: where the tenant asks for a code at every one, after that code.
-    pub(super) fn may_show(&self, visitor: &Visitor, uid: u32) -> bool {
-        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        stepped.retain(|_, until| visitor.now < *until);
-        !visitor.tenant.step_up.unwrap_or(false) || stepped.contains_key(&(visitor.visit.id, uid))
-    }
-
-    fn step(&self, visitor: &Visitor, uid: u32) {
-        let until = visitor.open_until().unwrap_or(visitor.now);
-        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        stepped.insert((visitor.visit.id, uid), until.min(visitor.now.plus(STEPPED)));
-    }
-
     /// Keeps the entry of the message that a session was just shown: its frame asks for it again.
     fn remember(&self, visitor: &Visitor, recorded: Recorded) {
         let mut shown = self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -433,11 +422,8 @@ impl House {
         shown.insert(visitor.visit.id, Arc::new(recorded));
     }
 
-    /// A new unlock begins with nothing of the one before: no code, no entry.
+    /// A new unlock begins with nothing of the one before: no entry (and, being new, no code).
     pub(super) fn forget(&self, session: &SessionId) {
-        let mut stepped = self.stepped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        stepped.retain(|(of, _), _| of != session);
-        drop(stepped);
         self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(session);
     }
 
@@ -454,14 +440,22 @@ async fn neighbours(
     message: MessageId,
     uid: u32,
 ) -> Result<Vec<Neighbour>, Trouble> {
-    let house = house.clone();
-    let find = move || house.indexes.open(&house.vault, &unlocked).and_then(|open| Ok(open.thread(message)?));
+    let (house, unlocked) = (house.clone(), Arc::new(unlocked));
+    let (shelf, key) = (house.clone(), unlocked.clone());
+    let find = move || shelf.indexes.open(&shelf.vault, &key).and_then(|open| Ok(open.thread(message)?));
     // The index reads files and unseals them: not where other sessions wait.
     let hits = aside(find).await?.unwrap_or_else(|error| {
         tracing::warn!(%error, "a conversation cannot be looked up");
         Vec::new()
     });
-    Ok(around(hits, uid))
+    let around = around(hits, uid);
+    // Sender and subject of other messages: durable in the log before they are shown (law 4).
+    let others = around.iter().map(|other| other.uid).filter(|other| *other != uid).collect::<Vec<_>>();
+    if !others.is_empty() {
+        let reader = OwnerReader::new(&house.vault, &unlocked)?;
+        let _recorded = reader.record_list(others.into_iter()).await?;
+    }
+    Ok(around)
 }
 
 /// Those around this one: a list that goes on for years is no conversation any more.
@@ -572,8 +566,6 @@ fn file(attachment: &reading::Attachment) -> File {
     }
 }
 
-/// How long a code for one message holds, at most.
-const STEPPED: std::time::Duration = std::time::Duration::from_secs(300);
 /// Messages of a conversation on one page.
 const NEIGHBOURS: usize = 40;
 /// Sessions whose last message is remembered.

@@ -53,7 +53,6 @@ use crate::admin::api::{Failure, Request};
 use crate::admin::socket::Outlet;
 use crate::audit::{Notary, Recorded};
 use crate::autoconfig::{self, Services};
-use crate::clock::Timestamp;
 use crate::owner::By;
 use crate::owner::index::Indexes;
 use crate::owner::sessions::{SessionId, Sessions};
@@ -88,12 +87,8 @@ pub struct House {
     pub indexes: Arc<Indexes>,
     /// Work that takes longer than a page.
     jobs: Arc<jobs::Jobs>,
-    /// Messages that a code of their own has opened, in which session, until when.
-    stepped: Mutex<HashMap<(SessionId, u32), Timestamp>>,
     /// The entry of the message that each session was shown last.
     shown: Mutex<HashMap<SessionId, Arc<Recorded>>>,
-    /// Held while somebody's role or right to be here changes: a tenant keeps an administrator.
-    standing: tokio::sync::Mutex<()>,
     /// Tokens that were no good, by address.
     knocks: api::caller::Knocks,
     /// What came of verifying the audit logs.
@@ -118,9 +113,7 @@ impl House {
             services,
             indexes,
             jobs: Arc::default(),
-            stepped: Mutex::default(),
             shown: Mutex::default(),
-            standing: tokio::sync::Mutex::default(),
             knocks: api::caller::Knocks::default(),
             marks: Arc::default(),
         })
@@ -148,7 +141,7 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail", get(mail::list))
         .route("/m/{message}", get(message::link))
         .route("/mail/{uid}", get(message::page))
-        .route("/mail/{uid}/code", post(message::step_up))
+        .route("/mail/{uid}/code", post(message::code))
         .route("/mail/{uid}/html", get(message::frame))
         .route("/mail/{uid}/parts/{number}", get(message::part))
         .route("/mail/{uid}/source", get(message::source))

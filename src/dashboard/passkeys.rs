@@ -124,6 +124,7 @@ pub async fn remove(
 ) -> Result<Response, Trouble> {
     let id = id.parse().map_err(|_| Trouble::NotFound("passkey"))?;
     passkey::remove(&house.vault, visitor.visit.user, id, visitor.by()).await?;
+    super::account::end_all_others(&house, &visitor).await?;
     house.notary.attend(visitor.visit.user.tenant);
     Ok(Redirect::to("/account/passkeys?said=passkey-removed").into_response())
 }

@@ -81,8 +81,10 @@ pub async fn page(
     let found = found.map_err(OwnerError::from)?;
     // Durable before the page is made: it names senders, subjects and words.
     let by = visitor.by();
-    let act = Act::SearchMade { matches: found.total as u64 };
-    let recorded = house.vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await;
+    let mut acts = vec![Act::SearchMade { matches: found.total as u64 }];
+    acts.extend(Act::listed(found.hits.iter().map(|hit| hit.uid)));
+    let drafts = acts.into_iter().map(|act| Draft::new(by.actor, by.origin, act)).collect();
+    let recorded = house.vault.audit.record_batch(user.tenant, drafts).await;
     let _recorded = recorded.map_err(OwnerError::from)?;
     let link = |number: usize| {
         let words: String = url::form_urlencoded::byte_serialize(q.as_bytes()).collect();

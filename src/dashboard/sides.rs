@@ -92,16 +92,14 @@ pub async fn pane(
     view: ViewId,
 ) -> Result<Pane, Trouble> {
     let unlocked = visitor.unlocked(house)?;
-    if !house.may_show(visitor, uid) {
-        return Ok(Pane::without(
-            "Every message asks for a code of its own here. Open this one under Mail, then come back.",
-        ));
-    }
     match sample(&house.vault, &unlocked, uid).await {
         Ok(sample) => {
             house.sessions.count_revealed(&unlocked, 1);
             Ok(laid_out(sample.under(&house.vault, policy, view)))
         }
+        Err(OwnerError::CodeNeeded) => Ok(Pane::without(
+            "Every message asks for a code of its own here. Open this one under Mail, then come back.",
+        )),
         Err(OwnerError::Invalid { .. }) => Ok(Pane::without("It is too large for a preview.")),
         Err(OwnerError::Damaged(_)) => Ok(Pane::without("It is damaged, and does not open.")),
         Err(OwnerError::NotFound(_)) => Ok(Pane::without("It is no longer there.")),

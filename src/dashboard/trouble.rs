@@ -73,7 +73,7 @@ pub fn status(code: FailureCode) -> StatusCode {
         FailureCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         FailureCode::NotFound => StatusCode::NOT_FOUND,
         FailureCode::Exists => StatusCode::CONFLICT,
-        FailureCode::Refused | FailureCode::UnlockNeeded => StatusCode::FORBIDDEN,
+        FailureCode::Refused | FailureCode::UnlockNeeded | FailureCode::CodeNeeded => StatusCode::FORBIDDEN,
         FailureCode::SoftLocked => StatusCode::TOO_MANY_REQUESTS,
         FailureCode::Busy => StatusCode::SERVICE_UNAVAILABLE,
         FailureCode::Full => StatusCode::INSUFFICIENT_STORAGE,

@@ -85,6 +85,11 @@ impl Visitor {
         self.session_or_unlock().map(api::Authority::Session)
     }
 
+    /// The same where only some acts need it.
+    pub fn optional_authority(&self) -> Option<api::Authority> {
+        self.session().map(api::Authority::Session)
+    }
+
     /// Who asks, for the audit log.
     pub fn by(&self) -> By {
         By { actor: Actor::User { user: self.visit.user.user }, origin: self.client.origin }

@@ -103,7 +103,10 @@ const NOTICES: &[(&str, &str)] = &[
     ("deleted", "Deleted for good: its keys are gone."),
     ("saved", "Saved."),
     ("removed", "Removed."),
-    ("password", "Your password is changed. Sign in with the new one."),
+    (
+        "password",
+        "Your password is changed; your sessions and tokens have ended. Still open are the devices under Views, by app passwords of their own. Sign in with the new password.",
+    ),
     (
         "authenticator",
         "The old authenticator is void. Sign in with your password: the new one is set up then.",

@@ -5,10 +5,11 @@
 
 use zeroize::Zeroizing;
 
+use super::checked::{About, Caller, Checked, act};
 use super::stretch::new_key;
 use super::unlock::{binding, came_to_nothing, record_ends};
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
-use super::{passkey, view};
+use super::{addresses, passkey, tokens, view};
 use crate::audit::{Act, Draft, LockCause, UserRole, misleads};
 use crate::keyring::{
     EscrowRecipient, Identity, KeySlot, Passphrase, PasswordKey, RecoveryCode, TotpEnrolment,
@@ -92,6 +93,7 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
     store_recovery(vault, user.tenant, &owner, &recovery_code, &founding.escrow, by).await?;
     let mut batch = Batch::new();
     put_tenant(vault, &mut batch, user.tenant, &founding, &owner);
+    let address = Destination::Exact(founding.address.clone());
     let first = First {
         login: founding.address,
         password: founding.password,
@@ -102,22 +104,33 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
         },
     };
     let enrolled = put_user(vault, &mut batch, user, first, &owner, Share::by(&by.actor, by.origin)).await?;
-    // The log's first entry stands before the tenant does: a tenant without a log cannot be seen.
-    record(vault, user.tenant, by, Act::TenantCreated).await?;
-    record(vault, user.tenant, by, Act::UserCreated { user: user.user }).await?;
-    vault
-        .records
-        .commit(batch)
-        .await
-        .map_err(|error| exists("tenant or address", error))
-        .map(|_committed| ())?;
+    let acts = vec![Act::TenantCreated, Act::UserCreated { user: user.user }];
+    act(vault, About::Founding(user.tenant), by.into(), |checked| {
+        if !checked.operates() {
+            return Err(OwnerError::Forbidden("whoever runs the server makes tenants"));
+        }
+        let name = registry::tenant_name_key(&vault.records, &founding.name);
+        if checked.get::<TenantNameRow>(vault.records.system(), &[&name])?.is_some() {
+            return Err(OwnerError::Exists("tenant"));
+        }
+        addresses::may_take(vault, checked, &address)?;
+        checked.batch().append(batch.clone());
+        Ok((acts.clone(), ()))
+    })
+    .await?;
     Ok(Founded { tenant: user.tenant, recovery_code, user: enrolled })
 }
 
 /// Adds a user to the unlocked tenant.
-pub async fn add_user(vault: &Vault, unlocked: &Unlocked, new: NewUser) -> Result<Enrolled, OwnerError> {
+pub async fn add_user(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    new: NewUser,
+    by: By,
+) -> Result<Enrolled, OwnerError> {
     let user = UserRef { tenant: unlocked.user.tenant, user: UserId::random() };
     let mut batch = Batch::new();
+    let address = Destination::Exact(new.address.clone());
     let first = First {
         login: new.address,
         password: new.password,
@@ -129,8 +142,16 @@ pub async fn add_user(vault: &Vault, unlocked: &Unlocked, new: NewUser) -> Resul
     };
     let share = Share::Known(unlocked.user.user);
     let enrolled = put_user(vault, &mut batch, user, first, &unlocked.key, share).await?;
-    record(vault, user.tenant, unlocked.by(), Act::UserCreated { user: user.user }).await?;
-    vault.records.commit(batch).await.map_err(|error| exists("address", error)).map(|_committed| ())?;
+    let caller = Caller { by, unlocked: Some(unlocked) };
+    act(vault, About::Beyond(user.tenant), caller, |checked| {
+        checked.administers()?;
+        checked.unlocked()?;
+        may_give(checked, new.role)?;
+        addresses::may_take(vault, checked, &address)?;
+        checked.batch().append(batch.clone());
+        Ok((vec![Act::UserCreated { user: user.user }], ()))
+    })
+    .await?;
     Ok(enrolled)
 }
 
@@ -148,7 +169,9 @@ pub async fn set_password(
     let key = new_key(vault, Share::Known(unlocked.user.user), password, &row.login).await?;
     let (by, act) = (unlocked.by(), Act::PasswordChanged { user: user.user });
     let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
+    record_token_ends(vault, unlocked, user).await?;
     let changed = update_user_and(vault, user, |row, batch| {
+        tokens::end_all(vault, batch, user)?;
         wrap_slots(vault, batch, row, &unlocked.key, user, &key)?;
         row.pending = row.pending.map(|steps| steps & !pending::PASSWORD).filter(|steps| *steps != 0);
         Ok(())
@@ -197,8 +220,10 @@ pub async fn reset_totp(
     registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?;
     let (by, act) = (unlocked.by(), Act::TotpReset { user: user.user });
     let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
+    record_token_ends(vault, unlocked, user).await?;
     let mut shown = None;
     let changed = update_user_and(vault, user, |row, batch| {
+        tokens::end_all(vault, batch, user)?;
         let renewed = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
         row.totp = renewed.expose();
         // Steps of the seed before say nothing about this one.
@@ -217,6 +242,14 @@ pub async fn reset_totp(
     }
     record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await?;
     shown.ok_or(OwnerError::NotFound("user"))
+}
+
+/// Tokens do not outlive the password and the authenticator that they were made with.
+async fn record_token_ends(vault: &Vault, unlocked: &Unlocked, user: UserRef) -> Result<(), OwnerError> {
+    for ended in tokens::ends(vault, user)? {
+        record(vault, user.tenant, unlocked.by(), ended).await?;
+    }
+    Ok(())
 }
 
 /// Sets the phrase that the unlocked user's placeholders show from now on, or takes it away. Mail that
@@ -242,20 +275,31 @@ fn check_phrase(phrase: &str) -> Result<Option<String>, OwnerError> {
     Ok(Some(phrase.to_owned()).filter(|phrase| !phrase.is_empty()))
 }
 
-/// Shuts a user out, or lets them in again. Needs no unlock: it reveals nothing.
+/// Shuts a user out, or lets them in again. Letting in opens again what was closed, so it needs an
+/// unlock (law 7); shutting out does not.
 pub async fn set_disabled(
     vault: &Vault,
     sessions: &Sessions,
+    unlocked: Option<&Unlocked>,
     user: UserRef,
     disabled: bool,
     by: By,
 ) -> Result<(), OwnerError> {
-    let act =
-        if disabled { Act::UserDisabled { user: user.user } } else { Act::UserEnabled { user: user.user } };
-    record(vault, user.tenant, by, act).await?;
-    update_user(vault, user, |row| {
+    act(vault, About::Tenant(user.tenant), Caller { by, unlocked }, |checked| {
+        checked.administers()?;
+        let mut row = checked.user(user)?;
+        may_change(checked, &row)?;
+        match disabled {
+            true => somebody_remains(vault, checked, user, &row)?,
+            false if row.leaving.is_some() => {
+                return Err(OwnerError::Forbidden("they are being removed, and have no keys any more"));
+            }
+            false => checked.attended()?,
+        }
         row.disabled = disabled;
-        Ok(())
+        checked.put_user(user, &row);
+        let user = user.user;
+        Ok((vec![if disabled { Act::UserDisabled { user } } else { Act::UserEnabled { user } }], ()))
     })
     .await?;
     if !disabled {
@@ -264,32 +308,115 @@ pub async fn set_disabled(
     record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await
 }
 
-/// Gives a user a role. Needs no unlock: a role opens no mail.
-pub async fn set_role(vault: &Vault, user: UserRef, role: Role, by: By) -> Result<(), OwnerError> {
-    record(vault, user.tenant, by, Act::RoleChanged { user: user.user, role: role_word(role) }).await?;
-    update_user(vault, user, |row| {
-        row.role = Some(role);
-        Ok(())
-    })
-    .await
-}
-
-/// Changes what a tenant asks of its people. Needs no unlock: it opens no mail.
-pub async fn set_settings(
+/// Gives a user a role. A role opens no mail, yet whoever has a higher one can do more: a person who
+/// raises somebody needs an unlock (law 7). The administration socket does not, since whoever has it runs
+/// the server.
+pub async fn set_role(
     vault: &Vault,
-    tenant: TenantId,
-    (reason_required, step_up): (bool, bool),
+    unlocked: Option<&Unlocked>,
+    user: UserRef,
+    role: Role,
     by: By,
 ) -> Result<(), OwnerError> {
-    record(vault, tenant, by, Act::TenantSettingsChanged { reason_required, step_up }).await?;
-    let (scope, parts) = (vault.records.system(), [&tenant.as_bytes()[..]]);
-    let read = scope.get_versioned::<TenantRow>(&parts)?.ok_or(OwnerError::NotFound("tenant"))?;
-    let Versioned { row, sealed } = read;
-    let row = TenantRow { reason_required, step_up: Some(step_up), ..row };
-    let mut batch = Batch::new();
-    scope.replace(&mut batch, &parts, sealed, &row);
-    let _committed = vault.records.commit(batch).await?;
+    let done = act(vault, About::Tenant(user.tenant), Caller { by, unlocked }, |checked| {
+        checked.administers()?;
+        let mut row = checked.user(user)?;
+        may_change(checked, &row)?;
+        may_give(checked, role)?;
+        if role < Role::Administrator {
+            somebody_remains(vault, checked, user, &row)?;
+        }
+        if role > row.role() && checked.asker().is_some() {
+            checked.attended()?;
+        }
+        row.role = Some(role);
+        checked.put_user(user, &row);
+        Ok((vec![Act::RoleChanged { user: user.user, role: role_word(role) }], ()))
+    });
+    Ok(done.await?.value)
+}
+
+/// Operators alone make operators.
+fn may_give(checked: &Checked<'_, '_>, role: Role) -> Result<(), OwnerError> {
+    if role == Role::Operator && !checked.operates() {
+        return Err(OwnerError::Forbidden("only an operator can make somebody an operator"));
+    }
     Ok(())
+}
+
+/// Operators alone decide about operators.
+fn may_change(checked: &Checked<'_, '_>, row: &UserRow) -> Result<(), OwnerError> {
+    if row.role() == Role::Operator && !checked.operates() {
+        return Err(OwnerError::Forbidden("only an operator can change an operator's account"));
+    }
+    Ok(())
+}
+
+/// A tenant without anybody to look after it could not be mended from within. The administration socket
+/// is outside.
+fn somebody_remains(
+    vault: &Vault,
+    checked: &mut Checked<'_, '_>,
+    user: UserRef,
+    row: &UserRow,
+) -> Result<(), OwnerError> {
+    if checked.asker().is_none() || row.role() < Role::Administrator || row.disabled {
+        return Ok(());
+    }
+    let remains = |(other, row): &(UserRef, UserRow)| {
+        let stays = !row.disabled && row.leaving.is_none();
+        *other != user && row.role() >= Role::Administrator && stays
+    };
+    if let Some((other, _)) = registry::users(&vault.records, user.tenant)?.into_iter().find(remains) {
+        // That this one stays becomes a condition.
+        return checked.user(other).map(drop);
+    }
+    let why = "they are the last administrator of the tenant; make somebody else one first";
+    Err(OwnerError::Forbidden(why))
+}
+
+/// What a tenant asks of its people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether an unlock needs a reason.
+    pub reason_required: bool,
+    /// Whether every single message needs a code.
+    pub step_up: bool,
+}
+
+impl Settings {
+    /// Those of a tenant now.
+    pub fn of(row: &TenantRow) -> Self {
+        Self { reason_required: row.reason_required, step_up: row.step_up.unwrap_or(false) }
+    }
+
+    /// Whether these ask for less than `before`: then they reveal more (law 7).
+    pub fn loosen(self, before: Self) -> bool {
+        let Self { reason_required, step_up } = self;
+        (before.reason_required && !reason_required) || (before.step_up && !step_up)
+    }
+}
+
+/// Changes what a tenant asks of its people. Asking for less needs an unlock (law 7).
+pub async fn set_settings(
+    vault: &Vault,
+    unlocked: Option<&Unlocked>,
+    tenant: TenantId,
+    settings: Settings,
+    by: By,
+) -> Result<(), OwnerError> {
+    let done = act(vault, About::Tenant(tenant), Caller { by, unlocked }, |checked| {
+        checked.administers()?;
+        let row = checked.tenant()?;
+        if settings.loosen(Settings::of(&row)) {
+            checked.attended()?;
+        }
+        let Settings { reason_required, step_up } = settings;
+        let row = TenantRow { reason_required, step_up: Some(step_up), ..row };
+        vault.records.system().put(checked.batch(), &[tenant.as_bytes()], &row);
+        Ok((vec![Act::TenantSettingsChanged { reason_required, step_up }], ()))
+    });
+    Ok(done.await?.value)
 }
 
 fn role_word(role: Role) -> UserRole {
@@ -313,14 +440,6 @@ pub(super) fn check_name(what: &'static str, name: &str) -> Result<(), OwnerErro
         && !name.starts_with(['-', '.']);
     let why = "1 to 64 letters, digits, dashes, dots and underscores, not beginning with a dash or dot";
     if fits { Ok(()) } else { Err(OwnerError::Invalid { what, why: why.to_owned() }) }
-}
-
-/// A conflict of an insert means that the thing exists.
-pub(super) fn exists(what: &'static str, error: CommitError) -> OwnerError {
-    match error {
-        CommitError::Conflict => OwnerError::Exists(what),
-        other => other.into(),
-    }
 }
 
 fn put_tenant(vault: &Vault, batch: &mut Batch, tenant: TenantId, founding: &Founding, owner: &OwnerKey) {

@@ -56,6 +56,28 @@ pub(super) async fn open(
     Err(CommitError::Conflict.into())
 }
 
+/// Spends a right code of somebody whose password and key are proven already. What it releases is dropped.
+pub(super) async fn check(vault: &Vault, user: UserRef, code: &str) -> Result<(), Denied> {
+    for _ in 0..MAX_CONFLICTS {
+        let seen = Seen::read(vault, user)?;
+        if seen.row.disabled {
+            return Err(Denied::Wrong(Refusal::Disabled));
+        }
+        let (enrolment, now) = (TotpEnrolment::from_bytes(&seen.row.totp)?, vault.clock.now());
+        match enrolment.check(code, now, seen.used()) {
+            CodeCheck::Fresh(passed) => {
+                if seen.spend(vault, user, passed.step(), true).await? {
+                    return Ok(());
+                }
+            }
+            CodeCheck::Used => return Err(Denied::Wrong(Refusal::CodeUsedBefore)),
+            CodeCheck::Elsewhen { ahead, .. } if ahead < 0 => return Err(Denied::ClockOff(ahead)),
+            _ => return Err(Denied::Wrong(Refusal::WrongCode)),
+        }
+    }
+    Err(CommitError::Conflict.into())
+}
+
 fn wrong(_: KeyringError) -> Denied {
     Denied::Wrong(Refusal::WrongCredential)
 }

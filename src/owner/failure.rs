@@ -58,6 +58,12 @@ pub enum OwnerError {
     /// Only the user themselves may do this, or the holder of the recovery code.
     #[error("only the user themselves may do this")]
     OtherUser,
+    /// Whoever asks may not do this; says what to do instead.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// The tenant asks for a code for every single message.
+    #[error("every single message needs a code of its own here")]
+    CodeNeeded,
     /// It reveals more than before (law 7).
     #[error("this reveals more than before, so it needs an unlock")]
     UnlockNeeded,

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::mail::OwnerReader;
 use super::sessions::Sessions;
 use super::{OwnerError, Unlocked};
-use crate::audit::{Act, Recorded};
+use crate::audit::{Act, Purpose, Recorded};
 use crate::search::{self, Document, Index, SearchError};
 use crate::tenant::registry::UserRef;
 use crate::tenant::rows::MessageRow;
@@ -189,7 +189,7 @@ async fn octets(
     (uid, row): (u32, &MessageRow),
     recorded: &Recorded,
 ) -> Result<Wiped, OwnerError> {
-    let opened = reader.open(uid, row, recorded).await?;
+    let opened = reader.open(uid, row, (recorded, Purpose::Work)).await?;
     reader.whole(opened).await
 }
 

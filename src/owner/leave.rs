@@ -191,6 +191,7 @@ async fn move_mail(
         key: OwnerKey(Identity::parse(&unlocked.key.0.reveal())?),
         session: None,
         origin: unlocked.origin,
+        codes: std::sync::Weak::new(),
     };
     let mut reader = OwnerReader::new(vault, &leaver)?;
     let mut has = messages_of(vault, heir)?;

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::lines::{Known, Line, keep, line};
-use super::{OwnerError, Unlocked};
-use crate::audit::{Act, Draft, Extent, Recorded};
+use super::{OwnerError, Unlocked, step_up};
+use crate::audit::{Act, Draft, Extent, Purpose, Recorded};
 use crate::mailbox::FolderId;
 use crate::names::{MessageId, Reader};
 use crate::seal::{Container, OpenedOriginal, UnsealError};
@@ -70,7 +70,7 @@ impl<'a> OwnerReader<'a> {
     pub async fn list(&mut self, before: Option<u32>, limit: usize) -> Result<Vec<Listed>, OwnerError> {
         let start = before.map_or(Start::Newest, Start::Before);
         let rows = pages::page(self.vault, self.unlocked.user, Among::default(), start, limit).await?;
-        let recorded = self.record(Act::ListRead { messages: rows.len() as u64 }).await?;
+        let recorded = self.record_list(rows.iter().map(|(uid, _)| *uid)).await?;
         let mut listed = Vec::with_capacity(rows.len());
         let mut batch = Batch::new();
         for (uid, row) in rows {
@@ -89,7 +89,7 @@ impl<'a> OwnerReader<'a> {
 
     /// These rows as lines of a list. The whole call is one audit entry.
     pub(super) async fn lines(&mut self, rows: Rows) -> Result<Vec<Line>, OwnerError> {
-        let recorded = self.record(Act::ListRead { messages: rows.len() as u64 }).await?;
+        let recorded = self.record_list(rows.iter().map(|(uid, _)| *uid)).await?;
         let mut lines = Vec::with_capacity(rows.len());
         let mut batch = Batch::new();
         for (uid, row) in rows {
@@ -110,12 +110,14 @@ impl<'a> OwnerReader<'a> {
         batch: &mut Batch,
         uid: u32,
         row: &MessageRow,
-        recorded: &Recorded,
+        recorded: &[Recorded],
     ) -> Result<Summary, OwnerError> {
+        let names = |proof: &&Recorded| proof.opens(Purpose::Listing, row.message, uid);
+        let recorded = recorded.iter().find(names).ok_or(OwnerError::OtherTenant)?;
         if let Some(summary) = self.keys.kept_summary(self.vault, uid, row, 0) {
             return Ok(summary);
         }
-        let opened = self.open(uid, row, recorded).await?;
+        let opened = self.open(uid, row, (recorded, Purpose::Listing)).await?;
         let summary = Summary::of(&opened.render_range(0..opened.size().min(HEAD))?.collect()?);
         self.keys.keep_summary(self.vault, batch, (uid, row, 0), &summary);
         Ok(summary)
@@ -136,24 +138,33 @@ impl<'a> OwnerReader<'a> {
     /// One whole message whose showing is in the audit log already.
     pub async fn again(&mut self, uid: u32, recorded: &Recorded) -> Result<Wiped, OwnerError> {
         let row = self.row(uid)?;
+        self.may_show(&row)?;
         if recorded.message() != Some(row.message) {
             return Err(OwnerError::NotFound("message"));
         }
-        let opened = self.open(uid, &row, recorded).await?;
+        let opened = self.open(uid, &row, (recorded, Purpose::Whole)).await?;
         self.whole(opened).await
     }
 
+    /// Refuses a message that waits for a code of its own.
+    pub(super) fn may_show(&self, row: &MessageRow) -> Result<(), OwnerError> {
+        let may = step_up::may_show(self.vault, self.unlocked, row.message)?;
+        may.then_some(()).ok_or(OwnerError::CodeNeeded)
+    }
+
     async fn reveal(&mut self, uid: u32, row: MessageRow, extent: Extent) -> Result<Whole, OwnerError> {
+        self.may_show(&row)?;
         let recorded = self.record(Act::MessageRevealed { message: row.message, extent }).await?;
-        let opened = self.open(uid, &row, &recorded).await?;
+        let opened = self.open(uid, &row, (&recorded, Purpose::Whole)).await?;
         let octets = self.whole(opened).await?;
         Ok(Whole { uid, row, octets, recorded })
     }
 
     /// One whole message that leaves the vault.
     pub async fn export(&mut self, uid: u32, row: MessageRow) -> Result<Whole, OwnerError> {
+        self.may_show(&row)?;
         let recorded = self.record(Act::MessageExported { message: row.message }).await?;
-        let opened = self.open(uid, &row, &recorded).await?;
+        let opened = self.open(uid, &row, (&recorded, Purpose::Whole)).await?;
         let octets = self.whole(opened).await?;
         Ok(Whole { uid, row, octets, recorded })
     }
@@ -185,16 +196,16 @@ impl<'a> OwnerReader<'a> {
         Ok(rows)
     }
 
-    /// Opens the owner's manifest of a message. The entry must be of this tenant, and of this
-    /// message if it names one.
+    /// Opens the owner's manifest of a message, if the entry is of this tenant and lets it be opened for
+    /// that.
     pub(super) async fn open(
         &mut self,
         uid: u32,
         row: &MessageRow,
-        recorded: &Recorded,
+        (recorded, purpose): (&Recorded, Purpose),
     ) -> Result<OpenedOriginal, OwnerError> {
         let tenant = self.unlocked.user.tenant;
-        if recorded.tenant() != tenant || !recorded.covers(row.message) {
+        if recorded.tenant() != tenant || !recorded.opens(purpose, row.message, uid) {
             return Err(OwnerError::OtherTenant);
         }
         let read = match read::container(self.vault, self.unlocked.user, uid, row).await {
@@ -235,6 +246,11 @@ impl<'a> OwnerReader<'a> {
         Ok((number, self.row(number)?))
     }
 
+    /// The identifier of the message called `name`.
+    pub async fn named(&self, name: &str) -> Result<MessageId, OwnerError> {
+        Ok(self.find(name).await?.1.message)
+    }
+
     /// The identifier of a message; it is in the row, and opens nothing.
     pub fn message(&self, uid: u32) -> Result<MessageId, OwnerError> {
         Ok(self.row(uid)?.message)
@@ -244,6 +260,17 @@ impl<'a> OwnerReader<'a> {
         let user = self.unlocked.user;
         let row = self.vault.records.tenant(user.tenant).get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
         row.ok_or(OwnerError::NotFound("message"))
+    }
+
+    /// Records that a list of these messages is about to be shown: the entries name them.
+    pub async fn record_list(&self, uids: impl Iterator<Item = u32>) -> Result<Vec<Recorded>, OwnerError> {
+        let by = self.unlocked.by();
+        let mut acts = Act::listed(uids);
+        if acts.is_empty() {
+            acts.push(Act::ListRead { messages: 0 });
+        }
+        let drafts = acts.into_iter().map(|act| Draft::new(by.actor, by.origin, act)).collect();
+        Ok(self.vault.audit.record_batch(self.unlocked.user.tenant, drafts).await?)
     }
 
     pub(super) async fn record(&self, act: Act) -> Result<Recorded, OwnerError> {

@@ -4,6 +4,8 @@
 //! The owner key has a name in this module only. Nothing here serves mail clients or receives mail.
 
 pub mod account;
+pub mod addresses;
+mod checked;
 mod codes;
 pub mod enrol;
 pub mod failure;
@@ -23,6 +25,7 @@ pub mod sending;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_ins;
+pub mod step_up;
 mod stretch;
 pub mod tokens;
 pub mod unlock;
@@ -56,6 +59,8 @@ pub struct Unlocked {
     key: OwnerKey,
     session: Option<sessions::SessionId>,
     origin: Origin,
+    /// The codes of its session; gone when that has ended.
+    codes: std::sync::Weak<sessions::Codes>,
 }
 
 impl Unlocked {
@@ -64,7 +69,12 @@ impl Unlocked {
         self.user
     }
 
-    /// The same, as the audit log has it.
+    /// Whether the session that this was resumed from has not been ended. The recovery code has none.
+    pub(in crate::owner) fn is_live(&self) -> bool {
+        self.session.is_none() || self.codes.strong_count() > 0
+    }
+
+    /// Who unlocked, as the audit log has it.
     pub fn by(&self) -> By {
         By { actor: Actor::User { user: self.user.user }, origin: self.origin }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::mail::OwnerReader;
 use super::{OwnerError, Unlocked};
-use crate::audit::{Act, Extent};
+use crate::audit::{Act, Extent, Purpose};
 use crate::clock::Timestamp;
 use crate::message::dissect;
 use crate::names::{Address, ViewId};
@@ -48,9 +48,10 @@ pub async fn sample(vault: &Arc<Vault>, unlocked: &Unlocked, uid: u32) -> Result
         let why = format!("a preview takes at most {} MB", MAX_OCTETS / 1_000_000);
         return Err(OwnerError::Invalid { what: "message", why });
     }
+    reader.may_show(&row)?;
     let recorded =
         reader.record(Act::MessageRevealed { message: row.message, extent: Extent::Whole }).await?;
-    let opened = reader.open(uid, &row, &recorded).await?;
+    let opened = reader.open(uid, &row, (&recorded, Purpose::Whole)).await?;
     let addressee = opened.manifest().envelope.addressee.clone();
     let octets = reader.whole(opened).await?;
     let phrase = registry::user(&vault.records, unlocked.user)?.and_then(|row| row.phrase);

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::account::record;
+use super::checked::{About, act};
 use super::sessions::Sessions;
 use super::{By, OwnerError};
 use crate::audit::Act;
@@ -17,7 +17,7 @@ use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, ArrivalsRow, AuditEntryRow, AuditHeadRow,
     CheckpointRow, CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow,
     MailboxRow, MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
-    StaleSizeRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow, ViewRow,
+    StaleSizeRow, StandingRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -30,12 +30,20 @@ pub async fn tenant(
     by: By,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(), OwnerError> {
-    let users = registry::users(&vault.records, tenant)?;
     if !row.removing {
-        record(vault, tenant, by, Act::TenantRemoved).await?;
-        let kept = shred(vault, tenant, &row, &users.iter().map(|(user, _)| *user).collect::<Vec<_>>())?;
-        let _committed = vault.records.commit(kept).await?;
+        let done = act(vault, About::Beyond(tenant), by.into(), |checked| {
+            if !checked.operates() {
+                return Err(OwnerError::Forbidden("whoever runs the server removes tenants"));
+            }
+            let row = checked.tenant()?;
+            let users: Vec<UserRef> =
+                registry::users(&vault.records, tenant)?.into_iter().map(|(user, _)| user).collect();
+            checked.batch().append(shred(vault, tenant, &row, &users)?);
+            Ok((vec![Act::TenantRemoved], ()))
+        });
+        done.await?;
     }
+    let users = registry::users(&vault.records, tenant)?;
     remove_recovery(vault, tenant).await?;
     for (user, _) in &users {
         drop(sessions.close_all_of(*user));
@@ -54,6 +62,7 @@ pub async fn tenant(
     batch.delete(row_key::<AuditHeadRow>(&[tenant.as_bytes()]));
     batch.delete(row_key::<CheckpointRow>(&[tenant.as_bytes()]));
     batch.delete(row_key::<TenantNameRow>(&[&registry::tenant_name_key(&vault.records, &row.name)]));
+    batch.delete(row_key::<StandingRow>(&[tenant.as_bytes()]));
     batch.delete(row_key::<TenantRow>(&[tenant.as_bytes()]));
     let _committed = vault.records.commit(batch).await?;
     Ok(())

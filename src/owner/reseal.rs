@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use super::account::record;
+use super::checked::{About, Caller, PolicyCheck, act};
 use super::mail::OwnerReader;
 use super::view::change_view;
 use super::{OwnerError, Unlocked};
-use crate::audit::{Act, Draft, Recorded};
+use crate::audit::{Act, Purpose, Recorded};
 use crate::clock::Timestamp;
 use crate::message::Plaintext;
 use crate::names::ViewId;
@@ -48,15 +49,14 @@ pub async fn reseal_while(
     live: impl Fn() -> bool,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Resealed, OwnerError> {
-    let user = unlocked.user;
     let mut reader = OwnerReader::new(vault, unlocked)?;
     let rows = reader.rows()?;
-    let before = registry::views(&vault.records, user)?;
-    let goes_on = !before.is_empty() && before.iter().all(|(_, row)| is_begun(row));
-    let views: Vec<ViewId> = before.iter().map(|(view, _)| *view).collect();
-    let recorded = begin(vault, unlocked, &views, rows.len() as u64, goes_on).await?;
     let total = rows.len() as u64;
     let mut done = Resealed::default();
+    let begun = begin(vault, unlocked, total).await?;
+    // Without any view there is nothing to seal for: the owner's part never changes.
+    let Some((Begun { before, goes_on }, recorded)) = begun else { return Ok(done) };
+    let views: Vec<ViewId> = before.iter().map(|(view, _)| *view).collect();
     for (uid, row) in rows {
         if goes_on && is_done(&row, &before) {
             done.resealed += 1;
@@ -119,34 +119,40 @@ async fn end(vault: &Vault, unlocked: &Unlocked, views: &[ViewId], done: Reseale
     Ok(())
 }
 
-/// Records the job, durably, then moves every view to a new generation, unless it only goes on.
+/// What a job begins with.
+struct Begun {
+    /// The views before it.
+    before: Vec<(ViewId, ViewRow)>,
+    /// Whether it only goes on.
+    goes_on: bool,
+}
+
+/// Records the job, durably, then moves every view to a new generation, unless it only goes on; with the
+/// entry that lets mail be opened for it. None if there are no views.
 async fn begin(
     vault: &Vault,
     unlocked: &Unlocked,
-    views: &[ViewId],
     messages: u64,
-    goes_on: bool,
-) -> Result<Recorded, OwnerError> {
+) -> Result<Option<(Begun, Recorded)>, OwnerError> {
     let user = unlocked.user;
-    let by = unlocked.by();
-    let draft = |act| Draft::new(by.actor, by.origin, act);
-    let mut last = vault.audit.record(user.tenant, draft(Act::ListRead { messages })).await?;
-    let mut batch = Batch::new();
-    for view in views {
-        last = vault.audit.record(user.tenant, draft(Act::ResealBegun { view: *view, messages })).await?;
-        if !goes_on {
-            let row = registry::view(&vault.records, user, *view)?;
-            let policy = row.map(|row| vault.policies.find(&vault.records, user.tenant, &row.policy));
-            let policy = policy.and_then(Result::ok);
-            change_view(vault, &mut batch, user, *view, policy.as_deref(), |row| {
+    let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
+        let before = registry::views(&vault.records, user)?;
+        let goes_on = before.iter().all(|(_, row)| is_begun(row));
+        for (view, row) in before.iter().filter(|_| !goes_on) {
+            let policy = match checked.policy(&row.policy) {
+                Ok(policy) => Some(policy),
+                Err(PolicyCheck::Unavailable(_)) => None,
+                Err(PolicyCheck::Failed(error)) => return Err(error),
+            };
+            change_view(vault, checked.batch(), user, *view, policy.as_ref(), |row| {
                 row.unfilled = Some(row.generation);
             })?;
         }
-    }
-    if !batch.is_empty() {
-        let _committed = vault.records.commit(batch).await?;
-    }
-    Ok(last)
+        let begun = before.iter().map(|(view, _)| Act::ResealBegun { view: *view, messages });
+        Ok((begun.collect(), Begun { before, goes_on }))
+    });
+    let mut done = done.await?;
+    Ok(done.recorded.pop().map(|last| (done.value, last)))
 }
 
 /// Reads the row anew each time: another reseal may have been faster.
@@ -163,7 +169,11 @@ async fn one(
         let row: Option<MessageRow> = scope.get(&[user.user.as_bytes(), &uid.to_be_bytes()])?;
         let row = row.ok_or(OwnerError::NotFound("message"))?;
         let arrival = arrival(reader, user, uid, &row, recorded).await?;
-        let stored = seal(vault, arrival).await.map_err(sealing)?;
+        let stored = match seal(vault, arrival).await {
+            // A view was removed meanwhile: the next attempt does without it.
+            Err(SealingError::ReaderGone) => continue,
+            sealed => sealed.map_err(sealing)?,
+        };
         // A container that finds no place stays unreferenced, for the sweeper.
         if mailboxes::reseal(vault, user, uid, row.container, stored).await? {
             return Ok(());
@@ -180,7 +190,7 @@ pub(super) async fn arrival(
     row: &MessageRow,
     recorded: &Recorded,
 ) -> Result<Arrival, OwnerError> {
-    let opened = reader.open(uid, row, recorded).await?;
+    let opened = reader.open(uid, row, (recorded, Purpose::Work)).await?;
     let facts = &opened.manifest().envelope;
     let envelope = EnvelopeFacts {
         reverse_path: facts.reverse_path.clone(),

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 
 use super::OwnerError;
 use super::mail::OwnerReader;
-use crate::audit::{Act, Extent, Recorded};
+use crate::audit::{Act, Extent, Purpose, Recorded};
 use crate::seal::{OpenedOriginal, UnsealError};
 use crate::tenant::rows::MessageRow;
 use crate::wipe::Wiped;
@@ -36,9 +36,10 @@ impl OwnerReader<'_> {
     /// One whole message, to be read as it is taken. The audit log has it first.
     pub async fn send(&mut self, uid: u32) -> Result<Sent, OwnerError> {
         let row = self.row(uid)?;
+        self.may_show(&row)?;
         let act = Act::MessageRevealed { message: row.message, extent: Extent::Whole };
         let recorded = self.record(act).await?;
-        let sending = Sending::whole(Arc::new(self.open(uid, &row, &recorded).await?));
+        let sending = Sending::whole(Arc::new(self.open(uid, &row, (&recorded, Purpose::Whole)).await?));
         Ok(Sent { row, recorded, sending })
     }
 
@@ -50,10 +51,11 @@ impl OwnerReader<'_> {
         range: Range<u64>,
     ) -> Result<Sending, OwnerError> {
         let row = self.row(uid)?;
+        self.may_show(&row)?;
         if recorded.message() != Some(row.message) {
             return Err(OwnerError::NotFound("message"));
         }
-        Ok(Sending::part(Arc::new(self.open(uid, &row, recorded).await?), range))
+        Ok(Sending::part(Arc::new(self.open(uid, &row, (recorded, Purpose::Whole)).await?), range))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
@@ -14,6 +14,7 @@ use super::{OwnerError, OwnerKey, Unlocked};
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::keyring::{Identity, RecordKey};
+use crate::names::MessageId;
 use crate::tenant::registry::UserRef;
 
 /// Names a session on this side; not secret.
@@ -55,7 +56,12 @@ struct Held {
     over: bool,
     origin: Origin,
     revealed: u64,
+    codes: Arc<Codes>,
 }
+
+/// The messages that a code of their own has opened in a session, each until when.
+#[derive(Default)]
+pub(super) struct Codes(pub(super) Mutex<HashMap<MessageId, Range<Timestamp>>>);
 
 /// A session that is over.
 pub struct Ended {
@@ -110,7 +116,10 @@ impl Sessions {
         if table.sessions.len() >= MAX_SESSIONS {
             return Err(OwnerError::SoftLocked(std::time::Duration::from_secs(60)));
         }
-        table.sessions.insert(token.id, Held { user, wrapped, span, over: false, origin, revealed: 0 });
+        table.sessions.insert(
+            token.id,
+            Held { user, wrapped, span, over: false, origin, revealed: 0, codes: Arc::default() },
+        );
         Ok(token)
     }
 
@@ -122,7 +131,8 @@ impl Sessions {
         let text = token.half.open(&token.id, &session.wrapped).map_err(|_| OwnerError::SessionEnded)?;
         let text = std::str::from_utf8(&text).map_err(|_| OwnerError::SessionEnded)?;
         let key = OwnerKey(Identity::parse(text)?);
-        Ok(Unlocked { user: session.user, key, session: Some(token.id), origin: session.origin })
+        let codes = Arc::downgrade(&session.codes);
+        Ok(Unlocked { user: session.user, key, session: Some(token.id), origin: session.origin, codes })
     }
 
     /// Whether the session that this was resumed from is still open. A key that came by the recovery

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use super::account::record;
-use super::{By, OwnerError};
+use super::checked::{About, Caller, act};
+use super::{By, OwnerError, Unlocked};
 use crate::audit::Act;
 use crate::clock::Timestamp;
 use crate::keyring::ApiToken;
@@ -62,26 +62,32 @@ pub struct Bearer {
     pub listed: ApiTokenListRow,
 }
 
-/// Makes a token for a person who has signed in. Reveals nothing, so it needs no unlock.
-pub async fn create(vault: &Vault, user: UserRef, wanted: Wanted, by: By) -> Result<Issued, OwnerError> {
-    check(vault, user, &wanted)?;
+/// Makes a token for the unlocked person. It unseals nothing, yet it acts for them for a long time: so it
+/// takes the unlock, as every other new way in does (law 7).
+pub async fn create(vault: &Vault, unlocked: &Unlocked, wanted: Wanted) -> Result<Issued, OwnerError> {
+    let user = unlocked.user;
     let (id, token) = (CredentialId::random(), ApiToken::generate());
     let lookup = vault.records.root().lookup(KIND, &token.lookup_id());
     let now = vault.clock.now();
     let expires = now.plus(DAY * u32::from(wanted.days)).unix();
-    let listed = ApiTokenListRow {
-        label: wanted.label,
-        scopes: wanted.scopes,
-        created: now.unix(),
-        expires,
-        lookup: lookup.to_vec(),
-    };
-    let row = ApiTokenRow { token: id, tenant: user.tenant, user: user.user };
-    let mut batch = Batch::new();
-    vault.records.system().insert(&mut batch, &[&lookup], &row);
-    vault.records.tenant(user.tenant).insert(&mut batch, &[user.user.as_bytes(), id.as_bytes()], &listed);
-    record(vault, user.tenant, by, Act::ApiTokenCreated { user: user.user, token: id }).await?;
-    let _committed = vault.records.commit(batch).await?;
+    let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
+        checked.unlocked()?;
+        checked.user(user)?;
+        check(vault, user, &wanted)?;
+        let listed = ApiTokenListRow {
+            label: wanted.label.clone(),
+            scopes: wanted.scopes.clone(),
+            created: now.unix(),
+            expires,
+            lookup: lookup.to_vec(),
+        };
+        let row = ApiTokenRow { token: id, tenant: user.tenant, user: user.user };
+        vault.records.system().insert(checked.batch(), &[&lookup], &row);
+        let parts: [&[u8]; 2] = [user.user.as_bytes(), id.as_bytes()];
+        vault.records.tenant(user.tenant).insert(checked.batch(), &parts, &listed);
+        Ok((vec![Act::ApiTokenCreated { user: user.user, token: id }], ()))
+    });
+    done.await?;
     Ok(Issued { id, token, expires })
 }
 
@@ -100,15 +106,32 @@ pub fn list(vault: &Vault, user: UserRef) -> Result<Vec<Listed>, OwnerError> {
 /// Takes a token of this user away; it is worth nothing from its next request on.
 pub async fn revoke(vault: &Vault, user: UserRef, id: CredentialId, by: By) -> Result<(), OwnerError> {
     let parts: [&[u8]; 2] = [user.user.as_bytes(), id.as_bytes()];
-    let listed: Option<ApiTokenListRow> = vault.records.tenant(user.tenant).get(&parts)?;
-    let listed = listed.ok_or(OwnerError::NotFound("token"))?;
-    record(vault, user.tenant, by, Act::ApiTokenRevoked { user: user.user, token: id }).await?;
-    let mut batch = Batch::new();
-    batch.delete(row_key::<ApiTokenRow>(&[&listed.lookup]));
-    batch.delete(row_key::<ApiTokenListRow>(&parts));
-    batch.delete(row_key::<LastUsedRow>(&[id.as_bytes()]));
-    let _committed = vault.records.commit(batch).await?;
+    let done = act(vault, About::Tenant(user.tenant), by.into(), |checked| {
+        checked.acts_for(user)?;
+        let listed: Option<ApiTokenListRow> = checked.get(&vault.records.tenant(user.tenant), &parts)?;
+        end(checked.batch(), user, id, &listed.ok_or(OwnerError::NotFound("token"))?);
+        Ok((vec![Act::ApiTokenRevoked { user: user.user, token: id }], ()))
+    });
+    Ok(done.await?.value)
+}
+
+/// The entries about the end of all tokens of a user, for whom what made them has changed: password,
+/// authenticator, passkey.
+pub(super) fn ends(vault: &Vault, user: UserRef) -> Result<Vec<Act>, OwnerError> {
+    let ended = |(token, _)| Act::ApiTokenRevoked { user: user.user, token };
+    Ok(rows(vault, user)?.into_iter().map(ended).collect())
+}
+
+/// Adds to `batch`: no token of the user is worth anything.
+pub(super) fn end_all(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<(), OwnerError> {
+    rows(vault, user)?.iter().for_each(|(id, listed)| end(batch, user, *id, listed));
     Ok(())
+}
+
+fn end(batch: &mut Batch, user: UserRef, id: CredentialId, listed: &ApiTokenListRow) {
+    batch.delete(row_key::<ApiTokenRow>(&[&listed.lookup]));
+    batch.delete(row_key::<ApiTokenListRow>(&[user.user.as_bytes(), id.as_bytes()]));
+    batch.delete(row_key::<LastUsedRow>(&[id.as_bytes()]));
 }
 
 /// What a token stands for; none if it was never issued, was revoked, has ended, or its user was
@@ -178,7 +201,7 @@ fn check(vault: &Vault, user: UserRef, wanted: &Wanted) -> Result<(), OwnerError
 const KIND: &str = "api-token";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a token lasts unless the person says otherwise, in days.
-pub const DEFAULT_DAYS: u16 = 90;
+pub const DEFAULT_DAYS: u16 = 30;
 /// How long a token may last, in days.
 pub const MAX_DAYS: u16 = 365;
 /// What fits into a list.

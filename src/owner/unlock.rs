@@ -11,7 +11,7 @@ use super::view::dashboard_binding;
 use super::{By, OwnerError, OwnerKey, Unlocked, codes};
 use crate::audit::{Act, Actor, Draft, LockCause, Origin, Reason, Recorded, Refusal, UnlockMethod};
 use crate::keyring::{KeySlot, Passphrase, PasswordHashing, PasswordKey, RecoveryCode, SlotBinding};
-use crate::names::{CredentialId, MessageId, TenantId};
+use crate::names::{CredentialId, TenantId};
 use crate::net::metrics::Outcome;
 use crate::records::Versioned;
 use crate::store::blobs::{BlobError, BlobName};
@@ -115,26 +115,16 @@ pub async fn unlock_signed_in(
     admit(vault, sessions, knock, proof).await
 }
 
-/// Checks one more code of an unlocked person, for one message, where their tenant asks for that.
-/// It counts, burns and is recorded as an unlock is, and opens no session.
-pub async fn step_up(
-    vault: &Vault,
-    visit: &Visit,
-    code: &str,
-    message: MessageId,
-    origin: Origin,
-) -> Result<(), OwnerError> {
-    let (user, door) = (visit.user, Door::of(visit));
-    let password = visit.password()?;
+/// Checks one more code of a person who is unlocked already. It counts, burns and is recorded as an
+/// unlock's is; wrong ones count for their session alone, so that nobody else shuts them out.
+pub(super) async fn one_more_code(vault: &Vault, unlocked: &Unlocked, code: &str) -> Result<(), OwnerError> {
+    let (user, by) = (unlocked.user, unlocked.by());
+    let door = unlocked.session.map_or(Door::Newcomer, Door::Browser);
     count_attempt(vault, user, door).await?;
-    let by = By { actor: Actor::User { user: user.user }, origin };
-    if let Err(denied) = codes::open(vault, user, &password, code, true).await {
+    if let Err(denied) = codes::check(vault, user, code).await {
         return Err(deny(vault, user, door, by, denied).await);
     }
-    clear_attempts(vault, user, door).await?;
-    let draft = Draft::new(by.actor, origin, Act::SteppedUp { message });
-    let _recorded = vault.audit.record(user.tenant, draft).await?;
-    Ok(())
+    clear_attempts(vault, user, door).await
 }
 
 /// An attempt to unlock, whatever it brings as proof.
@@ -280,7 +270,7 @@ pub async fn recover(
     let act = Act::RecoveryCodeUsed { user: user.user };
     let _recorded =
         vault.audit.record(user.tenant, Draft::new(Actor::User { user: user.user }, origin, act)).await?;
-    Ok(Unlocked { user, key: OwnerKey(identity), session: None, origin })
+    Ok(Unlocked { user, key: OwnerKey(identity), session: None, origin, codes: std::sync::Weak::new() })
 }
 
 /// Writes into the audit log that sessions have ended: of all that can be written, whatever becomes of

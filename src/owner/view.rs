@@ -1,7 +1,8 @@
 //! Views and their credentials: making them, giving devices access, taking it away, and changing
 //! policies. Whatever reveals more needs an [`Unlocked`] (law 7); whatever reveals less does not.
 
-use super::account::{check_name, exists, record};
+use super::account::check_name;
+use super::checked::{About, Caller, Checked, PolicyCheck, act};
 use super::{By, OwnerError, OwnerKey, Unlocked};
 use crate::audit::{Act, PolicyEffect};
 use crate::keyring::{self, AppPassword, Identity, KeySlot, PasswordKey, Recipient, SlotBinding};
@@ -12,7 +13,7 @@ use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     CredentialListRow, CredentialRow, DashboardAccess, LastUsedRow, MessageRow, PolicyRow, RecipientRow,
-    Rendering, StaleSizeRow, ViewRow,
+    Rendering, StaleSizeRow, UserRow, ViewRow,
 };
 use crate::vault::{Vault, mailboxes};
 
@@ -40,21 +41,21 @@ pub async fn create(
     label: &str,
 ) -> Result<Issued, OwnerError> {
     check_name("view name", name)?;
-    same_tenant(unlocked, user.tenant)?;
-    vault.policies.find(&vault.records, user.tenant, policy)?;
-    let login = registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?.login;
-    if registry::view_named(&vault.records, user, name)?.is_some() {
-        return Err(OwnerError::Exists("view"));
-    }
-    let mut batch = Batch::new();
     let owner = owner_recipient(vault, user.tenant)?;
-    let (view, row, identity) = put_view(vault, &mut batch, user, (name, policy), &owner)?;
-    let issued = put_credential(vault, &mut batch, user, (view, &row), label, &identity, login)?;
-    record(vault, user.tenant, unlocked.by(), Act::ViewCreated { view }).await?;
-    record(vault, user.tenant, unlocked.by(), Act::CredentialCreated { view, credential: issued.credential })
-        .await?;
-    vault.records.commit(batch).await.map_err(|error| exists("view", error)).map(|_committed| ())?;
-    Ok(issued)
+    let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
+        checked.unlocked()?;
+        checked.policy(policy)?;
+        let login = checked.user(user)?.login;
+        if registry::view_named(&vault.records, user, name)?.is_some() {
+            return Err(OwnerError::Exists("view"));
+        }
+        let batch = checked.batch();
+        let (view, row, identity) = put_view(vault, batch, user, (name, policy), &owner)?;
+        let issued = put_credential(vault, batch, user, (view, &row), label, &identity, login)?;
+        let credential = issued.credential;
+        Ok((vec![Act::ViewCreated { view }, Act::CredentialCreated { view, credential }], issued))
+    });
+    Ok(done.await?.value)
 }
 
 /// Adds to `batch`: a view with a key of its own, without any credential.
@@ -113,43 +114,66 @@ pub async fn add_credential(
     view: ViewId,
     label: &str,
 ) -> Result<Issued, OwnerError> {
-    let mut batch = Batch::new();
-    let issued = issue(vault, unlocked, &mut batch, user, view, label)?;
-    record(vault, user.tenant, unlocked.by(), Act::CredentialCreated { view, credential: issued.credential })
-        .await?;
-    let _committed = vault.records.commit(batch).await?;
-    Ok(issued)
+    let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
+        let issued = issue(vault, checked, user, view, label)?;
+        Ok((vec![Act::CredentialCreated { view, credential: issued.credential }], issued))
+    });
+    Ok(done.await?.value)
 }
 
 /// A new app password in the place of an old one, in one step.
 pub async fn rotate(vault: &Vault, unlocked: &Unlocked, old: &Located) -> Result<Issued, OwnerError> {
-    let mut batch = Batch::new();
-    let issued = issue(vault, unlocked, &mut batch, old.user, old.view, &old.row.label)?;
-    delete_credential(&mut batch, old.view, old.credential, &old.row);
-    let act =
-        Act::CredentialRotated { view: old.view, credential: issued.credential, replaced: old.credential };
-    record(vault, old.user.tenant, unlocked.by(), act).await?;
-    let _committed = vault.records.commit(batch).await?;
-    Ok(issued)
+    let done = act(vault, About::Tenant(old.user.tenant), Caller::unlocked(unlocked), |checked| {
+        let row = still_there(vault, checked, old)?;
+        let issued = issue(vault, checked, old.user, old.view, &row.label)?;
+        delete_credential(checked.batch(), old.view, old.credential, &row);
+        let (view, credential, replaced) = (old.view, issued.credential, old.credential);
+        Ok((vec![Act::CredentialRotated { view, credential, replaced }], issued))
+    });
+    Ok(done.await?.value)
 }
 
 /// Takes a credential away. Sessions that it opened end with their next command.
 pub async fn revoke(vault: &Vault, old: &Located, by: By) -> Result<(), OwnerError> {
-    let mut batch = Batch::new();
-    delete_credential(&mut batch, old.view, old.credential, &old.row);
-    let act = Act::CredentialRevoked { view: old.view, credential: old.credential };
-    record(vault, old.user.tenant, by, act).await?;
-    let _committed = vault.records.commit(batch).await?;
-    Ok(())
+    let done = act(vault, About::Tenant(old.user.tenant), by.into(), |checked| {
+        checked.acts_for(old.user)?;
+        let row = still_there(vault, checked, old)?;
+        delete_credential(checked.batch(), old.view, old.credential, &row);
+        Ok((vec![Act::CredentialRevoked { view: old.view, credential: old.credential }], ()))
+    });
+    Ok(done.await?.value)
+}
+
+/// The credential's row, if nobody took it away meanwhile.
+fn still_there(
+    vault: &Vault,
+    checked: &mut Checked<'_, '_>,
+    old: &Located,
+) -> Result<CredentialListRow, OwnerError> {
+    let scope = vault.records.tenant(old.user.tenant);
+    let row = checked.get(&scope, &[old.view.as_bytes(), old.credential.as_bytes()])?;
+    row.ok_or(OwnerError::NotFound("credential"))
 }
 
 /// Removes a view: its keys first, so that nothing opens what was sealed for it.
 pub async fn remove(vault: &Vault, user: UserRef, view: ViewId, by: By) -> Result<(), OwnerError> {
-    refuse_dashboard(vault, user, view)?;
-    record(vault, user.tenant, by, Act::ViewRemoved { view }).await?;
-    let mut batch = Batch::new();
+    let done = act(vault, About::Tenant(user.tenant), by.into(), |checked| {
+        checked.acts_for(user)?;
+        refuse_dashboard(&checked.user(user)?, view)?;
+        checked.view(user, view)?;
+        shred_view(vault, checked.batch(), user, view)?;
+        Ok((vec![Act::ViewRemoved { view }], ()))
+    });
+    done.await?;
+    vault.epochs.end(Reader::View(view));
+    vault.blobs.remove_seeds(Reader::View(view))?;
+    Ok(())
+}
+
+/// Adds to `batch`: nothing is left of a view and its credentials.
+fn shred_view(vault: &Vault, batch: &mut Batch, user: UserRef, view: ViewId) -> Result<(), OwnerError> {
     for (credential, row) in registry::credentials(&vault.records, user.tenant, view)? {
-        delete_credential(&mut batch, view, credential, &row);
+        delete_credential(batch, view, credential, &row);
     }
     batch.delete(row_key::<RecipientRow>(&[&Reader::View(view).to_bytes()]));
     batch.delete(row_key::<ViewRow>(&[user.user.as_bytes(), view.as_bytes()]));
@@ -158,9 +182,6 @@ pub async fn remove(vault: &Vault, user: UserRef, view: ViewId, by: By) -> Resul
     batch.delete_prefix(row_key::<crate::tenant::rows::SeedRow>(&[&Reader::View(view).to_bytes()]));
     batch.delete_prefix(row_key::<crate::tenant::rows::SummaryRow>(&[&Reader::View(view).to_bytes()]));
     batch.delete_prefix(row_key::<crate::tenant::rows::ListingRow>(&[&Reader::View(view).to_bytes()]));
-    let _committed = vault.records.commit(batch).await?;
-    vault.epochs.end(Reader::View(view));
-    vault.blobs.remove_seeds(Reader::View(view))?;
     Ok(())
 }
 
@@ -173,20 +194,22 @@ pub async fn set_policy(
     policy: &str,
     by: By,
 ) -> Result<(), OwnerError> {
-    let row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
-    let old = vault.policies.find(&vault.records, user.tenant, &row.policy)?;
-    let new = vault.policies.find(&vault.records, user.tenant, policy)?;
-    allow_change(unlocked, user.tenant, &old, &new)?;
-    record(vault, user.tenant, unlocked.map_or(by, Unlocked::by), Act::ViewChanged { view }).await?;
-    let mut batch = Batch::new();
-    if old.shows_the_same(&new) {
-        // Clients keep what they have: nothing of it is different.
-        rename_policy(vault, &mut batch, user, view, policy)?;
-    } else {
-        change_view(vault, &mut batch, user, view, Some(&new), |row| row.policy = policy.to_owned())?;
-    }
-    let _committed = vault.records.commit(batch).await?;
-    Ok(())
+    let done = act(vault, About::Tenant(user.tenant), Caller { by, unlocked }, |checked| {
+        checked.acts_for(user)?;
+        let row = checked.view(user, view)?;
+        let (old, new) = (checked.policy(&row.policy)?, checked.policy(policy)?);
+        allow_change(checked, &old, &new)?;
+        if old.shows_the_same(&new) {
+            // Clients keep what they have: nothing of it is different.
+            rename_policy(vault, checked.batch(), user, view, policy)?;
+        } else {
+            change_view(vault, checked.batch(), user, view, Some(&new), |row| {
+                row.policy = policy.to_owned()
+            })?;
+        }
+        Ok((vec![Act::ViewChanged { view }], ()))
+    });
+    Ok(done.await?.value)
 }
 
 /// Loads a policy into a tenant, and moves the views that use it to a new generation.
@@ -200,32 +223,29 @@ pub async fn load_policy(
     check_name("policy name", name)?;
     let new = crate::policy::parse(text, name)
         .map_err(|errors| OwnerError::Invalid { what: "policy", why: errors.to_string() })?;
-    let users = users_of_policy(vault, tenant, name)?;
-    let old = vault.policies.find(&vault.records, tenant, name);
-    let same = old.as_ref().is_ok_and(|old| old.shows_the_same(&new));
-    let effect = match old {
-        _ if users.is_empty() => PolicyEffect::Neutral,
-        Ok(old) => allow_change(unlocked, tenant, &old, &new)?,
-        // Nobody can tell what it showed, so nobody can tell that the new one shows no more.
-        Err(_) => {
-            same_tenant(unlocked.ok_or(OwnerError::UnlockNeeded)?, tenant)?;
-            PolicyEffect::Reveals
+    let done = act(vault, About::Tenant(tenant), Caller { by, unlocked }, |checked| {
+        checked.administers()?;
+        let users = users_of_policy(vault, tenant, name)?;
+        let old = checked.policy(name);
+        let same = old.as_ref().is_ok_and(|old| old.shows_the_same(&new));
+        let effect = match old {
+            _ if users.is_empty() => PolicyEffect::Neutral,
+            Ok(old) => allow_change(checked, &old, &new)?,
+            // Nobody can tell what it showed, so nobody can tell that the new one shows no more.
+            Err(PolicyCheck::Unavailable(_)) => checked.unlocked().map(|_| PolicyEffect::Reveals)?,
+            Err(PolicyCheck::Failed(error)) => return Err(error),
+        };
+        let row =
+            PolicyRow { name: name.to_owned(), text: text.to_owned(), loaded: vault.clock.now().unix() };
+        let parts: [&[u8]; 2] = [tenant.as_bytes(), &vault.policies.key(&vault.records, name)];
+        vault.records.tenant(tenant).put(checked.batch(), &parts, &row);
+        // Comments, a description and the like show nothing: no client has to fetch anew for them.
+        for (user, view, _) in users.iter().filter(|_| !same) {
+            change_view(vault, checked.batch(), *user, *view, Some(&new), |_| {})?;
         }
-    };
-    record(vault, tenant, unlocked.map_or(by, Unlocked::by), Act::PolicyChanged { effect }).await?;
-    let mut batch = Batch::new();
-    let row = PolicyRow { name: name.to_owned(), text: text.to_owned(), loaded: vault.clock.now().unix() };
-    vault.records.tenant(tenant).put(
-        &mut batch,
-        &[tenant.as_bytes(), &vault.policies.key(&vault.records, name)],
-        &row,
-    );
-    // Comments, a description and the like show nothing: no client has to fetch anew for them.
-    for (user, view, _) in users.iter().filter(|_| !same) {
-        change_view(vault, &mut batch, *user, *view, Some(&new), |_| {})?;
-    }
-    let _committed = vault.records.commit(batch).await?;
-    Ok(users.into_iter().map(|(.., view)| view).collect())
+        Ok((vec![Act::PolicyChanged { effect }], users.into_iter().map(|(.., view)| view).collect()))
+    });
+    Ok(done.await?.value)
 }
 
 /// A credential, and whose it is.
@@ -360,22 +380,11 @@ fn settle_view(
 }
 
 /// Law 7: revealing more needs an unlock of this tenant, revealing less does not.
-fn allow_change(
-    unlocked: Option<&Unlocked>,
-    tenant: TenantId,
-    old: &Policy,
-    new: &Policy,
-) -> Result<PolicyEffect, OwnerError> {
+fn allow_change(checked: &Checked<'_, '_>, old: &Policy, new: &Policy) -> Result<PolicyEffect, OwnerError> {
     if !crate::policy::diff(old, new).loosens() {
         return Ok(PolicyEffect::Hides);
     }
-    let unlocked = unlocked.ok_or(OwnerError::UnlockNeeded)?;
-    same_tenant(unlocked, tenant)?;
-    Ok(PolicyEffect::Reveals)
-}
-
-fn same_tenant(unlocked: &Unlocked, tenant: TenantId) -> Result<(), OwnerError> {
-    if unlocked.user.tenant == tenant { Ok(()) } else { Err(OwnerError::OtherTenant) }
+    checked.unlocked().map(|_| PolicyEffect::Reveals)
 }
 
 fn owner_recipient(vault: &Vault, tenant: TenantId) -> Result<Recipient, OwnerError> {
@@ -400,20 +409,20 @@ fn users_of_policy(
     Ok(found)
 }
 
+/// One more credential of a view, by the unlock that was brought.
 fn issue(
     vault: &Vault,
-    unlocked: &Unlocked,
-    batch: &mut Batch,
+    checked: &mut Checked<'_, '_>,
     user: UserRef,
     view: ViewId,
     label: &str,
 ) -> Result<Issued, OwnerError> {
-    same_tenant(unlocked, user.tenant)?;
-    refuse_dashboard(vault, user, view)?;
-    let row = registry::view(&vault.records, user, view)?.ok_or(OwnerError::NotFound("view"))?;
-    let login = registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?.login;
+    let unlocked = checked.unlocked()?;
+    let holder = checked.user(user)?;
+    refuse_dashboard(&holder, view)?;
+    let row = checked.view(user, view)?;
     let identity = view_identity(&unlocked.key, &row)?;
-    put_credential(vault, batch, user, (view, &row), label, &identity, login)
+    put_credential(vault, checked.batch(), user, (view, &row), label, &identity, holder.login)
 }
 
 fn put_credential(
@@ -468,9 +477,8 @@ impl From<crate::vault::PolicyUnavailable> for OwnerError {
 }
 
 /// The dashboard's view opens with the password: it cannot go, and no device may have it.
-fn refuse_dashboard(vault: &Vault, user: UserRef, view: ViewId) -> Result<(), OwnerError> {
-    let row = registry::user(&vault.records, user)?;
-    if row.and_then(|row| row.dashboard).is_some_and(|access| access.view == view) {
+fn refuse_dashboard(holder: &UserRow, view: ViewId) -> Result<(), OwnerError> {
+    if holder.dashboard.as_ref().is_some_and(|access| access.view == view) {
         let why = "it is what the dashboard lists: it stays, and no mail client gets it";
         return Err(OwnerError::Invalid { what: "view", why: why.to_owned() });
     }

@@ -98,7 +98,7 @@ impl OpenAccount {
                 let user = reader.shelf().user.user;
                 let row = scope.get::<MessageRow>(&[user.as_bytes(), &number.to_be_bytes()]);
                 let Some(row) = row.map_err(|_| MaskError::Unavailable)? else { return Ok(Size::LeftOut) };
-                match reader.open_now(number, &row, reader.proof(&row, &opening)?) {
+                match reader.open_now(number, &row, reader.proof(number, &row, &opening)?) {
                     Ok(masked) => Ok(Size::Octets(masked.size())),
                     Err(MaskError::Gone) => Ok(Size::LeftOut),
                     // What does not open is not listed; everybody who must know has been told.

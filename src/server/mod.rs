@@ -157,6 +157,7 @@ fn open_vault(
         in_flight: InFlight::default(),
         epochs: Epochs::new(),
         mailboxes: Mailboxes::default(),
+        turns: Default::default(),
         policies: Policies::default(),
         reading: Budget::new(config.limits.memory_in_flight / 8),
         rendering: Budget::new(config.limits.memory_in_flight / 8),

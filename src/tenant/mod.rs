@@ -3,6 +3,7 @@
 
 pub mod attempts;
 pub mod directory;
+pub mod domains;
 pub mod registry;
 pub mod roles;
 pub mod rows;

@@ -32,6 +32,7 @@ rows! {
     b'L' => AuditEntryRow, b'n' => AuditHeadRow, b'k' => CheckpointRow,
     b'X' => ApiTokenRow, b'x' => ApiTokenListRow,
     b'g' => AttemptsRow, b'o' => UsedCodesRow,
+    b'v' => StandingRow,
 }
 
 /// A tenant, under its identifier.
@@ -52,6 +53,15 @@ pub struct TenantRow {
     /// Whether every single message needs a fresh code, even while the whole is open; none is no.
     #[n(4)]
     pub step_up: Option<bool>,
+}
+
+/// How often what a tenant is has changed (users, roles, views, policies, settings, addresses), under the
+/// tenant; for addresses of all tenants under zeros. Whoever looked at a list of them commits on this.
+#[derive(Clone, Encode, Decode)]
+pub struct StandingRow {
+    /// Grows with each change.
+    #[n(0)]
+    pub changes: u64,
 }
 
 /// Which tenant has a name, under the keyed hash of the name.

@@ -73,8 +73,11 @@ impl Opening {
             async move {
                 let lost = batch.clone();
                 let work = move || {
-                    let proof = recorded.get(first / each).or(recorded.last());
-                    proof.map_or_else(Vec::new, |proof| prepare(&reader, &batch, want, proof))
+                    // Lists may take several entries, of which any may be the one that names a message.
+                    let all = each == usize::MAX;
+                    let place = if all { 0 } else { (first / each).min(recorded.len().saturating_sub(1)) };
+                    let proofs = recorded.get(place..if all { recorded.len() } else { place + 1 });
+                    prepare(&reader, &batch, want, proofs.unwrap_or_default())
                 };
                 // A batch whose thread failed is answered for, message by message.
                 let unavailable = |entry| (entry, Err(MaskError::Unavailable));
@@ -124,7 +127,7 @@ pub async fn scan<T: Send + 'static>(
                 let seen = |entry: &Entry, prepared: Result<Prepared, MaskError>| {
                     found.push(prepared.ok().and_then(|prepared| looked(entry, prepared, &*look)));
                 };
-                each(&reader, &batch, want, &recorded, seen);
+                each(&reader, &batch, want, std::slice::from_ref(&recorded), seen);
                 found
             };
             tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| (0..length).map(|_| None).collect())
@@ -154,7 +157,7 @@ fn prepare(
     reader: &ViewReader,
     batch: &[Entry],
     want: Want,
-    recorded: &Recorded,
+    recorded: &[Recorded],
 ) -> Vec<(Entry, Result<Prepared, MaskError>)> {
     let mut prepared = Vec::with_capacity(batch.len());
     each(reader, batch, want, recorded, |entry, message| prepared.push((*entry, message)));
@@ -167,7 +170,7 @@ fn each(
     reader: &ViewReader,
     batch: &[Entry],
     want: Want,
-    recorded: &Recorded,
+    recorded: &[Recorded],
     mut seen: impl FnMut(&Entry, Result<Prepared, MaskError>),
 ) {
     let rows = reader.vault().records.tenant(reader.shelf().user.tenant);
@@ -200,10 +203,11 @@ fn open(
     rows: &Scope,
     entry: &Entry,
     want: Want,
-    recorded: &Recorded,
+    recorded: &[Recorded],
 ) -> Result<Prepared, MaskError> {
     let row = row(reader, rows, entry)?;
-    let masked = reader.open_now(entry.number, &row, reader.proof(&row, recorded)?)?;
+    let proof = recorded.iter().find_map(|recorded| reader.proof(entry.number, &row, recorded).ok());
+    let masked = reader.open_now(entry.number, &row, proof.ok_or(MaskError::Unavailable)?)?;
     if masked.size() != entry.octets {
         // The roll is older than the message's rendering: the client learns of the new one by its UID.
         return Err(MaskError::Gone);

@@ -15,7 +15,7 @@ use super::read::{self, ReadError};
 use super::seal::{About, render};
 use super::seeds::{ReaderKeys, SeedError};
 use super::{PolicyUnavailable, Vault};
-use crate::audit::Recorded;
+use crate::audit::{Purpose, Recorded};
 use crate::clock::Timestamp;
 use crate::keyring::Identity;
 use crate::message::dissect;
@@ -137,7 +137,7 @@ impl ViewReader {
     /// A message as the view shows it today.
     pub async fn open(&self, uid: u32, row: &MessageRow, recorded: &Recorded) -> Result<Masked, MaskError> {
         self.shelf().entry(row).ok_or(MaskError::Gone)?;
-        let proof = self.proof(row, recorded)?;
+        let proof = self.proof(uid, row, recorded)?;
         let (reader, row) = (self.clone(), row.clone());
         let opening = tokio::task::spawn_blocking(move || reader.open_now(uid, &row, proof));
         let opened = opening.await.map_err(|error| failed("a message was not opened", &error))?;
@@ -146,9 +146,9 @@ impl ViewReader {
 
     /// Says that the audit log has what lets `row` be opened: its own fetch, one that names it among
     /// others, or the view's opening where it leaves as part of a list.
-    pub fn proof(&self, row: &MessageRow, recorded: &Recorded) -> Result<Proof, MaskError> {
+    pub fn proof(&self, uid: u32, row: &MessageRow, recorded: &Recorded) -> Result<Proof, MaskError> {
         let ours = recorded.tenant() == self.shelf().user.tenant;
-        if ours && recorded.covers(row.message) {
+        if ours && recorded.opens(Purpose::Masked, row.message, uid) {
             Ok(Proof(row.message))
         } else {
             Err(MaskError::Unavailable)

@@ -16,6 +16,7 @@ pub mod seal;
 pub mod seeds;
 pub mod summary;
 pub mod sweep;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use tokio::sync::Semaphore;
 pub use audit_rows::AuditRows;
 pub use mailboxes::{Mailboxes, pages};
 pub use policies::{Policies, PolicyUnavailable};
+pub use turns::Turns;
 
 use crate::audit::Log;
 use crate::clock::Clock;
@@ -50,6 +52,8 @@ pub struct Vault {
     pub epochs: Epochs,
     /// Folders, UIDs, flags.
     pub mailboxes: Mailboxes,
+    /// Whose turn it is among acts.
+    pub turns: Turns,
     /// Checked policies.
     pub policies: Policies,
     /// What messages that their owners read whole may take in memory together.

@@ -86,7 +86,8 @@ fn a_disabled_user_is_shut_out_everywhere_at_once() {
     assert_eq!(server.refused(&["unlock", &user, "--code", &server.code()]), "refused");
     // Mail goes on coming in.
     deliver(&server, &user, "Subject: meanwhile\n\nhello\n");
-    server.done(&["user", "enable", &user]);
+    assert_eq!(server.run(&["user", "enable", &user]).expect_err("no unlock")["code"], "invalid");
+    server.done(&["user", "enable", &user, "--recovery"]);
     assert_eq!(Pop3::login(&server, &phone).count(), 7);
 }
 

@@ -58,10 +58,15 @@ fn an_administrator_looks_after_users() {
     let shut = alice.post("/admin/users", "/admin/users/disable", &[("login", "bob@demo.example")]);
     assert_eq!(shut.to, "/admin/users?said=disabled", "{}", shut.text());
     assert!(bob.get("/mail").to.starts_with("/sign-in"), "their session is over");
-    assert_eq!(
-        alice.post("/admin/users", "/admin/users/enable", &[("login", "bob@demo.example")]).status,
-        303
-    );
+    // Letting in again does not, nor does raising somebody.
+    let enable = || alice.post("/admin/users", "/admin/users/enable", &[("login", "bob@demo.example")]);
+    assert_eq!(enable().to, "/unlock?to=%2Fadmin%2Fusers");
+    let raised = [("login", "bob@demo.example"), ("role", "administrator")];
+    let raise = || alice.post("/admin/users", "/admin/users/role", &raised);
+    assert_eq!(raise().to, "/unlock?to=%2Fadmin%2Fusers");
+    alice.unlock(&server.code(), "bob is back");
+    assert_eq!(enable().to, "/admin/users?said=enabled");
+    assert_eq!(raise().to, "/admin/users?said=saved");
 }
 
 #[test]
@@ -79,7 +84,7 @@ fn a_tenant_keeps_its_last_administrator() {
         403,
         "one who is shut out is none"
     );
-    server.done(&["user", "enable", "carol@demo.example"]);
+    server.done(&["user", "enable", "carol@demo.example", "--recovery"]);
     assert_eq!(alice.post("/admin/users", "/admin/users/role", &leave).status, 303);
     assert_eq!(alice.get("/admin").status, 403);
 }
@@ -161,8 +166,13 @@ fn addresses_sessions_and_settings_change_at_once_and_are_in_the_log() {
     let Some(alice) = Browser::of_demo(&server, "alice") else { return };
     let other = Browser::of_demo(&server, "phone").expect("curl is here");
     let user = server.fact("user").to_owned();
-    let added =
-        alice.post("/admin/addresses", "/admin/addresses", &[("address", "@firm.example"), ("user", &user)]);
+    let add = || {
+        alice.post("/admin/addresses", "/admin/addresses", &[("address", "@firm.example"), ("user", &user)])
+    };
+    assert_eq!(add().to, "/unlock?to=%2Fadmin%2Faddresses", "it brings mail to somebody");
+    alice.unlock(&server.code(), "a new domain");
+    let added = add();
+    assert_eq!(alice.post("/admin/addresses", "/lock", &[]).status, 303);
     assert_eq!(added.to, "/admin/addresses?said=added", "{}", added.text());
     let page = alice.get("/admin/domains");
     assert!(page.shows("firm.example") && page.shows("MX"), "{}", page.text());

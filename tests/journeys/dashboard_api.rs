@@ -15,6 +15,11 @@ use crate::support::{Server, tool};
 fn a_token_reads_mail_only_after_an_unlock() {
     let server = Server::demo();
     let Some(alice) = Browser::of_demo(&server, "alice") else { return };
+    // A token is a way in that stays: the password alone makes none.
+    let fields = [("label", "x"), ("days", "1"), ("scope", "mail:read")];
+    let locked = alice.post("/account/tokens", "/account/tokens", &fields);
+    assert_eq!(locked.to, "/unlock?to=%2Faccount%2Ftokens");
+    alice.unlock(&server.code(), "a token");
     let (token, _) = make(&alice, "reader", &["mail:read"]);
     let program = Program::new(&server, &token);
     let me = program.get("/me");
@@ -26,7 +31,7 @@ fn a_token_reads_mail_only_after_an_unlock() {
         let (status, problem) = program.call("GET", path, None, Some("bm90IGEgc2Vzc2lvbg"));
         assert_eq!((status, &problem["code"]), (403, &json!("unlock-needed")), "{path}");
     }
-    for kind in ["unlock_begun", "list_read", "message_revealed"] {
+    for kind in ["list_read", "messages_listed", "message_revealed"] {
         assert_eq!(count(&server, kind), 0, "nothing was opened: {kind}");
     }
 
@@ -50,10 +55,11 @@ fn a_token_reads_mail_only_after_an_unlock() {
     assert_eq!(reveals(&server), 2, "each opening is in the log");
 
     // Where every message needs a code of its own, no session of a program is enough.
-    let step_up = |on| ["tenant", "settings", "demo", "--reason-required", "false", "--step-up", on];
-    server.done(&step_up("true"));
-    assert_eq!(program.call("GET", "/messages/1", None, Some(session)).1["code"], "refused");
-    server.done(&step_up("false"));
+    let step_up = ["tenant", "settings", "demo", "--reason-required", "false", "--step-up"];
+    server.done(&[&step_up[..], &["true"]].concat());
+    assert_eq!(program.call("GET", "/messages/1", None, Some(session)).1["code"], "code-needed");
+    assert_eq!(server.run(&[&step_up[..], &["false"]].concat()).expect_err("locked")["code"], "invalid");
+    server.done(&[&step_up[..], &["false", "--recovery"]].concat());
 
     // The session goes with its token: another one, and the command line, cannot use it.
     let (other, _) = make(&alice, "another", &["mail:read"]);
@@ -68,6 +74,7 @@ fn a_token_reads_mail_only_after_an_unlock() {
 fn a_token_does_what_its_scopes_name_and_no_more() {
     let server = Server::demo();
     let Some(alice) = Browser::of_demo(&server, "alice") else { return };
+    alice.unlock(&server.code(), "a token");
     let (token, id) = make(&alice, "views", &["views:read", "views:write"]);
     let program = Program::new(&server, &token);
     let views = program.get("/views");
@@ -103,9 +110,10 @@ fn a_token_does_what_its_scopes_name_and_no_more() {
 #[test]
 fn no_token_gives_a_member_the_rights_of_an_administrator() {
     let server = Server::demo();
-    user(&server, "demo", "bob@demo.example", "administrator");
+    let seed = user(&server, "demo", "bob@demo.example", "administrator");
     let Some(bob) = Browser::signed_in(&server, "bob", "bob@demo.example", PASSWORD) else { return };
     let scopes = ["users:read", "users:write", "addresses:read", "status:read", "tenants:read", "audit:read"];
+    bob.unlock(&server.code_of(&seed), "a token");
     let program = Program::new(&server, &make(&bob, "all", &scopes).0);
     assert_eq!(program.get("/users").0, 200);
     let all = program.get("/audit?limit=1000").1["entries"].as_array().map_or(0, Vec::len);
@@ -133,6 +141,7 @@ fn an_administrators_token_reaches_no_other_tenant() {
     let server = Server::demo();
     tenant(&server, "other", "dora@other.example");
     let Some(alice) = Browser::of_demo(&server, "alice") else { return };
+    alice.unlock(&server.code(), "a token");
     let program = Program::new(&server, &make(&alice, "all", SCOPES).0);
     for path in ["/users", "/addresses", "/domains", "/storage"] {
         assert_eq!(program.get(path).0, 200, "{path}");
@@ -152,7 +161,11 @@ fn an_administrators_token_reaches_no_other_tenant() {
     assert_eq!(call("POST", "/addresses", alias), 422);
     assert_eq!(program.call("DELETE", "/addresses/dora@other.example", None, None).0, 404);
     let own = json!({ "address": "office@demo.example", "user": "alice@demo.example" });
-    assert_eq!(call("POST", "/addresses", own), 204);
+    assert_eq!(call("POST", "/addresses", own.clone()), 403, "it brings mail to somebody");
+    let right = json!({ "password": server.fact("password"), "code": server.code() });
+    let opened = program.call("POST", "/unlock", Some(right), None).1;
+    let session = opened["session"].as_str().expect("a session");
+    assert_eq!(program.call("POST", "/addresses", Some(own), Some(session)).0, 204);
     assert_eq!(program.call("DELETE", "/addresses/office@demo.example", None, None).0, 204);
     assert_eq!(program.get("/audit/verify").1["intact"], true);
 }
@@ -161,6 +174,7 @@ fn an_administrators_token_reaches_no_other_tenant() {
 fn programs_are_told_what_is_wrong_in_one_form() {
     let server = Server::demo();
     let Some(alice) = Browser::of_demo(&server, "alice") else { return };
+    alice.unlock(&server.code(), "a token");
     let program = Program::new(&server, &make(&alice, "all", SCOPES).0);
     for (method, path, body, status) in [
         ("GET", "/nothing", None, 404),
@@ -185,6 +199,31 @@ fn programs_are_told_what_is_wrong_in_one_form() {
     let answers: Vec<u16> = (0..24).map(|_| guesser.get("/me").0).collect();
     assert!(answers.contains(&401) && answers.ends_with(&[429]), "{answers:?}");
     assert_eq!(program.get("/me").0, 200);
+}
+
+/// What a token was made with it does not outlive: password, authenticator.
+#[test]
+fn tokens_end_with_the_password_and_the_authenticator() {
+    let mut server = Server::demo();
+    let Some(alice) = Browser::of_demo(&server, "alice") else { return };
+    let user = server.fact("user").to_owned();
+    alice.unlock(&server.code(), "tokens");
+    let tokens = [make(&alice, "one", &["mail:read"]).0, make(&alice, "two", &["views:read"]).0];
+    let page = alice.get("/account/password");
+    assert!(page.shows("2 tokens") && page.shows("2 devices"), "{}", page.text());
+    server
+        .run_with(&["user", "password", &user, "--recovery"], &[("VEILPOST_NEW_PASSWORD", PASSWORD)])
+        .expect("the recovery code allows it");
+    assert!(tokens.iter().all(|token| Program::new(&server, token).get("/me").0 == 401));
+    assert_eq!(count(&server, "api_token_revoked"), 2);
+    let again = Browser::signed_in(&server, "again", &user, PASSWORD).expect("curl is here");
+    again.unlock(&server.code(), "a token");
+    let token = make(&again, "three", &["mail:read"]).0;
+    server.done(&["user", "totp", &user, "--recovery"]);
+    assert_eq!(Program::new(&server, &token).get("/me").0, 401);
+    assert_eq!(count(&server, "api_token_revoked"), 3);
+    server.restart();
+    assert_eq!(Program::new(&server, &token).get("/me").0, 401, "it stays over");
 }
 
 /// A program: curl with a token, and no cookies.

@@ -4,6 +4,7 @@
 //! What must hold, whatever happens: nothing acknowledged is lost, nothing half is visible, nothing is
 //! unsealed without an audit entry, and who must know is told.
 
+mod acts;
 mod budgets;
 mod clients;
 mod clock;

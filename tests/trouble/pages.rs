@@ -49,14 +49,14 @@ fn pages_show_nothing_that_cannot_be_audited() {
 }
 
 /// curl, with cookies kept outside the full disk.
-struct Person {
-    base: String,
-    certificate: String,
+pub struct Person {
+    pub base: String,
+    pub certificate: String,
     folder: tempfile::TempDir,
 }
 
 impl Person {
-    fn new(world: &World) -> Self {
+    pub fn new(world: &World) -> Self {
         let status = world.json(&["status"]);
         let address = status["dashboard"][0].as_str().expect("the dashboard listens");
         let port = address.rsplit(':').next().expect("a port");
@@ -68,11 +68,11 @@ impl Person {
         Self { base: format!("https://localhost:{port}"), certificate, folder }
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub fn get(&self, path: &str) -> (u16, String) {
         self.ask(path, &[])
     }
 
-    fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let fields = fields.iter().map(|(name, value)| format!("{name}={value}"));
         let arguments: Vec<String> =
             fields.flat_map(|field| ["--data-urlencode".to_owned(), field]).collect();
@@ -101,7 +101,7 @@ impl Person {
     }
 }
 
-fn csrf(page: &str) -> String {
+pub fn csrf(page: &str) -> String {
     let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a page with a form");
     rest.split('"').next().expect("a first piece").to_owned()
 }

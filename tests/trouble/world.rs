@@ -130,6 +130,13 @@ impl World {
         command.stdin(Stdio::null()).output().expect("the program runs")
     }
 
+    /// The same, with one more variable in its environment.
+    pub fn run_with(&self, arguments: &[&str], (name, value): (&str, &str)) -> Output {
+        let mut command = Command::new(PROGRAM);
+        let command = self.environment(&mut command).arg("--config").arg(self.config()).args(arguments);
+        command.env(name, value).stdin(Stdio::null()).output().expect("the program runs")
+    }
+
     /// Runs a command that must succeed, and parses the JSON that it prints.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());

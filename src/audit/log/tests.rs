@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use static_assertions::assert_not_impl_any;
 use tokio::sync::Semaphore;
 
+use super::super::act::{Extent, Protocol, Refusal, UnlockMethod};
 use super::super::entry::{Actor, Origin};
 use super::super::memory::MemoryStore;
 use super::*;
@@ -137,6 +138,34 @@ async fn what_is_recorded_can_be_read() {
     assert_eq!(entry.draft.act, act);
     assert_eq!(recorded.leaf(), record_hash(&entry.encode().unwrap()));
     assert_eq!(log.record(TENANT, draft()).await.unwrap().message(), None);
+}
+
+/// A refused sign-in, a signed checkpoint, a list of other messages: none of them is a way in.
+#[tokio::test]
+async fn a_proof_opens_what_it_names_and_nothing_else() {
+    let log = log(MemoryStore::default());
+    let (own, other) = (MessageId::from_bytes([9; 16]), MessageId::from_bytes([8; 16]));
+    let numbers = MessageNumbers::sets([7]).remove(0);
+    let all = [Purpose::Whole, Purpose::Listing, Purpose::Masked, Purpose::Work];
+    for (act, opened) in [
+        (Act::SignInRefused { protocol: Protocol::Imap, cause: Refusal::WrongCredential }, &all[..0]),
+        (Act::CheckpointSigned, &all[..0]),
+        (Act::ListRead { messages: 1 }, &all[..0]),
+        (Act::SearchMade { matches: 1 }, &all[..0]),
+        (Act::UnlockBegun { method: UnlockMethod::PasswordAndTotp, seconds: 1 }, &all[..0]),
+        (Act::MessageRevealed { message: own, extent: Extent::Whole }, &all[..3]),
+        (Act::MessageFetched { message: own, extent: Extent::Whole }, &all[2..3]),
+        (Act::MessagesListed { numbers }, &all[1..3]),
+        (Act::SignedIn, &all[2..3]),
+        (Act::IndexExtended { messages: 1 }, &all[3..]),
+    ] {
+        let names = !matches!(act, Act::SignedIn | Act::IndexExtended { .. });
+        let recorded = log.record(TENANT, Draft { act: act.clone(), ..draft() }).await.unwrap();
+        for purpose in all {
+            assert_eq!(recorded.opens(purpose, own, 7), opened.contains(&purpose), "{act:?} {purpose:?}");
+            assert!(!names || !recorded.opens(purpose, other, 6), "{act:?} {purpose:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

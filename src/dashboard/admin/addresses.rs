@@ -12,7 +12,7 @@ use super::super::frame::{Frame, html};
 use super::super::trouble::Trouble;
 use super::super::visitor::{Posted, Visitor};
 use super::deeds::Target;
-use super::{Desk, Of, back, deeds, frame, mendable};
+use super::{Desk, Of, back, deeds, frame, mendable, unlock_first};
 use crate::admin::api::{AddressItem, Request, UserItem};
 
 #[derive(Template)]
@@ -82,10 +82,11 @@ pub async fn add(
         "" => Target::User(form.user.clone()),
         address => Target::AliasOf(address.to_owned()),
     };
-    match deeds::add_address(&house, &visitor.asker(), &form.address, target).await {
+    let authority = visitor.optional_authority();
+    match deeds::add_address(&house, &visitor.asker(), &form.address, target, authority).await {
         Ok(()) => Ok(back(&visitor, "addresses", &form.tenant, "added").into_response()),
         Err(trouble) => {
-            let (status, wrong) = mendable(trouble)?;
+            let (status, wrong) = mendable(unlock_first(trouble, "/admin/addresses"))?;
             Ok((status, html(&shown(&house, &visitor, form, Some(wrong)).await?)).into_response())
         }
     }
@@ -105,10 +106,11 @@ pub async fn remove(
     State(house): State<Arc<House>>,
     Posted { visitor, form }: Posted<Which>,
 ) -> Result<Response, Trouble> {
-    match deeds::remove_address(&house, &visitor.asker(), &form.address).await {
+    let authority = visitor.optional_authority();
+    match deeds::remove_address(&house, &visitor.asker(), &form.address, authority).await {
         Ok(()) => Ok(back(&visitor, "addresses", &form.tenant, "removed").into_response()),
         Err(trouble) => {
-            let (status, wrong) = mendable(trouble)?;
+            let (status, wrong) = mendable(unlock_first(trouble, "/admin/addresses"))?;
             Ok((status, html(&asked(&house, &visitor, &form, Some(wrong))?)).into_response())
         }
     }

@@ -120,6 +120,16 @@ fn back(visitor: &Visitor, page: &str, tenant: &str, said: &str) -> axum::respon
     axum::response::Redirect::to(&format!("/admin/{page}?said={said}{tenant}"))
 }
 
+/// Leads to the unlock and back to `page` where the act takes one (law 7).
+fn unlock_first(trouble: Trouble, page: &str) -> Trouble {
+    match trouble {
+        Trouble::Failed(failure) if failure.code == FailureCode::UnlockNeeded => {
+            Trouble::Unlock(page.to_owned())
+        }
+        other => other,
+    }
+}
+
 /// What a form is shown again with; anything that no other filling-in mends stays trouble.
 fn mendable(trouble: Trouble) -> Result<(axum::http::StatusCode, String), Trouble> {
     match trouble {

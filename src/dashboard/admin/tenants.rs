@@ -15,7 +15,7 @@ use super::super::trouble::Trouble;
 use super::super::visitor::{Posted, Visitor};
 use super::super::words::Moment;
 use super::users::{MadePage, site};
-use super::{Desk, Of, back, deeds, frame, mendable};
+use super::{Desk, Of, back, deeds, frame, mendable, unlock_first};
 use crate::admin::api::{Request, TenantItem};
 
 #[derive(Template)]
@@ -103,11 +103,9 @@ pub async fn set_settings(
     Posted { visitor, form }: Posted<Settings>,
 ) -> Result<Response, Trouble> {
     let chosen = (form.reason_required.is_some(), form.step_up.is_some());
-    if deeds::loosens(&house, &visitor.asker(), Some(&form.tenant), chosen)? && visitor.open_until().is_none()
-    {
-        return Err(Trouble::Unlock("/admin/settings".to_owned()));
-    }
-    deeds::set_settings(&house, &visitor.asker(), Some(&form.tenant), chosen).await?;
+    let authority = visitor.optional_authority();
+    let saved = deeds::set_settings(&house, &visitor.asker(), Some(&form.tenant), chosen, authority).await;
+    saved.map_err(|trouble| unlock_first(trouble, "/admin/settings"))?;
     Ok(back(&visitor, "settings", &form.tenant, "saved").into_response())
 }
 

@@ -12,7 +12,7 @@ use super::super::frame::{Frame, html};
 use super::super::trouble::Trouble;
 use super::super::visitor::{Posted, Visitor};
 use super::super::words::Moment;
-use super::{Desk, Of, back, deeds, frame, mendable};
+use super::{Desk, Of, back, deeds, frame, mendable, unlock_first};
 use crate::admin::api::{Request, Role, UserItem};
 
 #[derive(Template)]
@@ -107,12 +107,13 @@ pub async fn add(
     }
 }
 
-/// `POST /admin/users/role`. A role opens no mail, so it needs no unlock.
+/// `POST /admin/users/role`. Raising somebody needs an unlock.
 pub async fn role(
     State(house): State<Arc<House>>,
     Posted { visitor, form: NewRole { login, role, tenant } }: Posted<NewRole>,
 ) -> Result<Response, Trouble> {
-    let done = deeds::set_role(&house, &visitor.asker(), &login, role).await;
+    let authority = visitor.optional_authority();
+    let done = deeds::set_role(&house, &visitor.asker(), &login, role, authority).await;
     settled(&house, &visitor, &tenant, done, "saved").await
 }
 
@@ -121,16 +122,17 @@ pub async fn disable(
     State(house): State<Arc<House>>,
     Posted { visitor, form: Which { login, tenant } }: Posted<Which>,
 ) -> Result<Response, Trouble> {
-    let done = deeds::set_disabled(&house, &visitor.asker(), &login, true).await;
+    let done = deeds::set_disabled(&house, &visitor.asker(), &login, true, None).await;
     settled(&house, &visitor, &tenant, done, "disabled").await
 }
 
-/// `POST /admin/users/enable`.
+/// `POST /admin/users/enable`. Opens again what was closed, so it needs an unlock.
 pub async fn enable(
     State(house): State<Arc<House>>,
     Posted { visitor, form: Which { login, tenant } }: Posted<Which>,
 ) -> Result<Response, Trouble> {
-    let done = deeds::set_disabled(&house, &visitor.asker(), &login, false).await;
+    let authority = visitor.optional_authority();
+    let done = deeds::set_disabled(&house, &visitor.asker(), &login, false, authority).await;
     settled(&house, &visitor, &tenant, done, "enabled").await
 }
 
@@ -148,7 +150,7 @@ async fn settled(
     said: &str,
 ) -> Result<Response, Trouble> {
     let Err(trouble) = done else { return Ok(back(visitor, "users", tenant, said).into_response()) };
-    let (status, wrong) = mendable(trouble)?;
+    let (status, wrong) = mendable(unlock_first(trouble, "/admin/users"))?;
     let page = shown(house, visitor, tenant, Some((wrong, String::new(), Role::Member))).await?;
     Ok((status, html(&page)).into_response())
 }

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
 
 use super::super::House;
 use super::super::asker::Asker;
@@ -39,6 +40,8 @@ pub struct Caller {
     token: ApiToken,
     /// The unlock session of the request, found live.
     session: Option<Token>,
+    /// A code for the message that is asked for, where each takes one.
+    pub code: Option<Zeroizing<String>>,
 }
 
 impl Caller {
@@ -113,7 +116,7 @@ fn admit(house: &House, route: &Route, headers: &HeaderMap, origin: Origin) -> R
         tenant: bearer.tenant.name.clone(),
         origin,
     };
-    let mut caller = Caller { asker, bearer, token, session: None };
+    let mut caller = Caller { asker, bearer, token, session: None, code: code(headers) };
     if let Some(scope) = route.scope {
         allow(&caller, scope)?;
     }
@@ -152,6 +155,11 @@ fn session(house: &House, caller: &Caller, headers: &HeaderMap, now: Timestamp) 
     let token = Token::parse(std::str::from_utf8(&text).ok()?)?;
     let unlocked = house.sessions.resume(&token, now).ok()?;
     (unlocked.user() == caller.asker.user && unlocked.by().origin == caller.asker.origin).then_some(token)
+}
+
+/// The code for one message that a request carries.
+fn code(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    headers.get(CODE)?.to_str().ok().map(|code| Zeroizing::new(code.trim().to_owned()))
 }
 
 /// Failed knocks by address (IPv6 by /64), in memory: a token cannot be guessed, so this only quiets noise.
@@ -200,6 +208,8 @@ impl Knocks {
 pub const UNLOCK: &str = "veilpost-unlock";
 /// Associated data of a wrapped session.
 const SESSION: &[u8] = b"api-session";
+/// Carries a code for the one message that a request is about.
+pub const CODE: &str = "veilpost-code";
 /// A bound for memory.
 const MAX_ADDRESSES: usize = 10_000;
 /// Failures from one address that cost nothing, beyond those that cost nobody anything.

@@ -168,10 +168,10 @@ pub async fn change_user(
         return Err(Problem::invalid("Say what changes: role or disabled."));
     }
     if let Some(role) = role {
-        deeds::set_role(&house, &caller.asker, &login, role).await?;
+        deeds::set_role(&house, &caller.asker, &login, role, caller.authority().ok()).await?;
     }
     if let Some(disabled) = disabled {
-        deeds::set_disabled(&house, &caller.asker, &login, disabled).await?;
+        deeds::set_disabled(&house, &caller.asker, &login, disabled, caller.authority().ok()).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -205,7 +205,7 @@ pub async fn add_address(
         (None, Some(address)) => Target::AliasOf(address),
         _ => return Err(Problem::invalid("Say either user or alias_of.")),
     };
-    deeds::add_address(&house, &caller.asker, &address, target).await?;
+    deeds::add_address(&house, &caller.asker, &address, target, caller.authority().ok()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -214,7 +214,7 @@ pub async fn remove_address(
     Extension(caller): Who,
     Named(address): Named<String>,
 ) -> Result<StatusCode, Problem> {
-    deeds::remove_address(&house, &caller.asker, &address).await?;
+    deeds::remove_address(&house, &caller.asker, &address, caller.authority().ok()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -250,10 +250,7 @@ pub async fn change_tenant(
     Sent(TenantChange { reason_required, step_up }): Sent<TenantChange>,
 ) -> Result<StatusCode, Problem> {
     let chosen = (reason_required, step_up);
-    if deeds::loosens(&house, &caller.asker, Some(&tenant), chosen)? {
-        caller.session()?;
-    }
-    deeds::set_settings(&house, &caller.asker, Some(&tenant), chosen).await?;
+    deeds::set_settings(&house, &caller.asker, Some(&tenant), chosen, caller.authority().ok()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

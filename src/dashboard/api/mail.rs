@@ -16,6 +16,7 @@ use super::problem::Problem;
 use crate::admin::api::{MailItem, MailWhole, Request, Secret};
 use crate::owner::mail::OwnerReader;
 use crate::owner::sending::Sent;
+use crate::owner::step_up;
 use crate::owner::{OwnerError, Unlocked};
 
 /// Which messages.
@@ -113,14 +114,15 @@ pub async fn remove(
 }
 
 async fn sent(house: &House, caller: &Caller, uid: u32) -> Result<(Unlocked, Sent), Problem> {
-    // Where every message needs a code of its own, a session that opens many is not enough.
-    if caller.bearer.tenant.step_up == Some(true) {
-        let detail = "This tenant asks for a code for every single message: read it in the dashboard.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "refused", detail));
-    }
     let session = caller.unlock().ok_or_else(Problem::locked)?;
     let unlocked = house.sessions.resume(session, house.vault.clock.now())?;
-    let sent = OwnerReader::new(&house.vault, &unlocked)?.send(uid).await?;
+    let mut reader = OwnerReader::new(&house.vault, &unlocked)?;
+    if let Some(code) = &caller.code
+        && step_up::is_asked(&house.vault, &unlocked)?
+    {
+        step_up::step_up(&house.vault, &unlocked, code, reader.message(uid)?).await?;
+    }
+    let sent = reader.send(uid).await?;
     house.sessions.count_revealed(&unlocked, 1);
     Ok((unlocked, sent))
 }

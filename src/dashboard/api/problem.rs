@@ -103,6 +103,9 @@ impl From<Failure> for Problem {
         if failure.code == FailureCode::Busy {
             return Self::busy();
         }
+        if failure.code == FailureCode::UnlockNeeded {
+            return Self::locked();
+        }
         let status = trouble::status(failure.code);
         let code = serde_json::to_value(failure.code).ok();
         let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("internal").to_owned();

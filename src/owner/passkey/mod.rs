@@ -23,8 +23,8 @@ pub use unlock::{Proof, begin_unlocking, unlock};
 use webauthn_rs::prelude::{Passkey, Url, Webauthn, WebauthnBuilder};
 use zeroize::Zeroizing;
 
-use super::account::record;
-use super::{By, OwnerError, OwnerKey};
+use super::checked::{About, act};
+use super::{By, OwnerError, OwnerKey, tokens};
 use crate::audit::Act;
 use crate::keyring::{KeySlot, PasskeyHalf, PasskeyShare, PasswordKey, SlotBinding};
 use crate::names::CredentialId;
@@ -91,17 +91,20 @@ pub(super) fn has_own_key(vault: &Vault, user: UserRef) -> Result<bool, OwnerErr
     Ok(rows(vault, user)?.iter().any(|(_, known)| strength(&known.row) == Strength::OwnKey))
 }
 
-/// Takes a passkey away. Needs no unlock: it reveals less.
+/// Takes a passkey away, and with it the user's API tokens, which may have been made by it. Needs no
+/// unlock: it reveals less.
 pub async fn remove(vault: &Vault, user: UserRef, id: CredentialId, by: By) -> Result<(), OwnerError> {
     let parts: [&[u8]; 2] = [user.user.as_bytes(), id.as_bytes()];
-    if vault.records.tenant(user.tenant).get::<PasskeyRow>(&parts)?.is_none() {
-        return Err(OwnerError::NotFound("passkey"));
-    }
-    record(vault, user.tenant, by, Act::PasskeyRemoved { user: user.user }).await?;
-    let mut batch = Batch::new();
-    batch.delete(row_key::<PasskeyRow>(&parts));
-    let _committed = vault.records.commit(batch).await?;
-    Ok(())
+    let done = act(vault, About::Tenant(user.tenant), by.into(), |checked| {
+        let row: Option<PasskeyRow> = checked.get(&vault.records.tenant(user.tenant), &parts)?;
+        row.ok_or(OwnerError::NotFound("passkey"))?;
+        let mut acts = vec![Act::PasskeyRemoved { user: user.user }];
+        acts.extend(tokens::ends(vault, user)?);
+        tokens::end_all(vault, checked.batch(), user)?;
+        checked.batch().delete(row_key::<PasskeyRow>(&parts));
+        Ok((acts, ()))
+    });
+    Ok(done.await?.value)
 }
 
 /// Adds to `batch`: the user's passkeys under a new password. The shares are drawn anew, so that the

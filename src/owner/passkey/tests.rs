@@ -41,7 +41,7 @@ impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let vault = Arc::new(open(folder.path()));
-        let by = By { actor: Actor::Nobody, origin: Origin::Internal };
+        let by = By { actor: Actor::Server, origin: Origin::Internal };
         let founded = account::found(&vault, founding("a", "ann@a.example"), by).await.expect("founded");
         let (sessions, user) = (Sessions::default(), founded.user.user);
         let visit = visit(&vault, &sessions, "ann@a.example", PASSWORD).await;
@@ -240,7 +240,7 @@ async fn a_passkey_opens_for_its_user_only() {
         enrolment: Enrolment::Here,
     };
     let unlocked = world.unlocked().await;
-    account::add_user(&world.vault, &unlocked, bob).await.expect("added");
+    account::add_user(&world.vault, &unlocked, bob, unlocked.by()).await.expect("added");
     let bob = visit(&world.vault, &world.sessions, "bob@a.example", PASSWORD).await;
     let none = begin_unlocking(&world.vault, &world.sessions, &bob);
     assert!(matches!(none, Err(OwnerError::NotFound("passkey"))));
@@ -287,7 +287,7 @@ async fn after_a_new_password_shares_are_wrapped_again_and_functions_are_not() {
     assert!(is_refused(world.unlock(&mut own).await), "the other one is not even asked for");
     let stale =
         list(&world.vault, world.user).expect("a list").into_iter().find(|p| p.strength == Strength::Stale);
-    let by = By { actor: Actor::Nobody, origin: Origin::Internal };
+    let by = By { actor: Actor::Server, origin: Origin::Internal };
     remove(&world.vault, world.user, stale.expect("one is stale").id, by).await.expect("removed");
     world.add(&own, true).await.expect("added again");
     world.unlock(&mut own).await.expect("it opens again");
@@ -359,7 +359,7 @@ async fn a_removed_passkey_and_a_disabled_user_open_nothing() {
     let world = World::new().await;
     let mut authenticator = Authenticator::new();
     world.add(&authenticator, false).await.expect("added");
-    let by = By { actor: Actor::Nobody, origin: Origin::Internal };
+    let by = By { actor: Actor::Server, origin: Origin::Internal };
     let options = world.begin();
     account::update_user(&world.vault, world.user, |row| {
         row.disabled = true;
@@ -368,7 +368,12 @@ async fn a_removed_passkey_and_a_disabled_user_open_nothing() {
     .await
     .expect("disabled");
     assert!(is_refused(world.finish(proof(&mut authenticator, &options)).await), "disabled");
-    account::set_disabled(&world.vault, &world.sessions, world.user, false, by).await.expect("enabled");
+    account::update_user(&world.vault, world.user, |row| {
+        row.disabled = false;
+        Ok(())
+    })
+    .await
+    .expect("enabled");
     let options = world.begin();
     let id = list(&world.vault, world.user).expect("a list")[0].id;
     remove(&world.vault, world.user, id, by).await.expect("removed");
@@ -415,6 +420,7 @@ fn open(folder: &std::path::Path) -> Vault {
         in_flight: Default::default(),
         epochs: crate::seal::Epochs::new(),
         mailboxes: Default::default(),
+        turns: Default::default(),
         policies: Default::default(),
         reading: Budget::new(1 << 20),
         rendering: Budget::new(1 << 20),

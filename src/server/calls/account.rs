@@ -1,17 +1,17 @@
 //! Calls on tenants, users and addresses.
 
-use super::{Answered, Server, answer, authorise, done, resume, tenant_named, tenants, time, user_named};
+use super::{
+    Answered, Server, answer, authorise, authorised, done, resume, tenant_named, tenants, time, user_named,
+};
 use crate::admin::api::{
     AddressItem, Authority, RecoveryReplaced, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
     UserRemoved,
 };
 use crate::admin::socket::Outlet;
-use crate::audit::{Act, Draft};
 use crate::keyring::{EscrowRecipient, Passphrase};
 use crate::names::Address;
-use crate::owner::account::{Enrolled, Enrolment, Founding, NewUser};
-use crate::owner::{By, OwnerError, Unlocked, account, enrol, leave, remove};
-use crate::store::ledger::{Batch, CommitError};
+use crate::owner::account::{Enrolled, Enrolment, Founding, NewUser, Settings};
+use crate::owner::{By, OwnerError, Unlocked, account, addresses, enrol, leave, remove};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::{roles, rows};
@@ -62,11 +62,13 @@ pub fn tenant_list(server: &Server) -> Answered {
 pub async fn tenant_settings(
     server: &Server,
     name: &str,
-    (reason_required, step_up): (bool, bool),
+    settings: Settings,
+    authority: Option<&Authority>,
     by: By,
 ) -> Answered {
     let (tenant, _) = tenant_named(server, name)?;
-    account::set_settings(&server.vault, tenant, (reason_required, step_up), by).await?;
+    let unlocked = authorised(server, authority, first_user(server, tenant)?, by).await?;
+    account::set_settings(&server.vault, unlocked.as_ref(), tenant, settings, by).await?;
     done()
 }
 
@@ -97,7 +99,7 @@ pub async fn user_create(
         role: row_role(role),
         enrolment,
     };
-    answer(&shown(account::add_user(&server.vault, &unlocked, new).await?, enrolment))
+    answer(&shown(account::add_user(&server.vault, &unlocked, new, by).await?, enrolment))
 }
 
 pub fn user_list(server: &Server, tenant: Option<&str>) -> Answered {
@@ -143,9 +145,16 @@ pub async fn user_totp(server: &Server, login: &str, authority: &Authority, by: 
     answer(&shown(enrolled, Enrolment::Here))
 }
 
-pub async fn user_disable(server: &Server, login: &str, disabled: bool, by: By) -> Answered {
+pub async fn user_disable(
+    server: &Server,
+    login: &str,
+    disabled: bool,
+    authority: Option<&Authority>,
+    by: By,
+) -> Answered {
     let (user, _) = user_named(server, login)?;
-    account::set_disabled(&server.vault, &server.sessions, user, disabled, by).await?;
+    let unlocked = authorised(server, authority, user, by).await?;
+    account::set_disabled(&server.vault, &server.sessions, unlocked.as_ref(), user, disabled, by).await?;
     done()
 }
 
@@ -194,8 +203,8 @@ fn leaver(server: &Server, login: &str) -> Result<UserRef, OwnerError> {
 pub async fn address_add(
     server: &Server,
     address: &str,
-    login: Option<&str>,
-    alias_of: Option<&str>,
+    (login, alias_of): (Option<&str>, Option<&str>),
+    authority: Option<&Authority>,
     by: By,
 ) -> Answered {
     let destination = parse_destination(address)?;
@@ -211,21 +220,9 @@ pub async fn address_add(
             return Err(invalid("address", "it needs a user or an address that it stands for").into());
         }
     };
-    let mut batch = Batch::new();
-    directory::add(
-        &server.vault.records,
-        &mut batch,
-        &destination,
-        (user.tenant, user.user),
-        alias_of.as_ref(),
-    );
-    let draft = Draft::new(by.actor, by.origin, Act::AddressAdded { user: user.user });
-    let _recorded = server.vault.audit.record(user.tenant, draft).await.map_err(OwnerError::from)?;
-    match server.vault.records.commit(batch).await {
-        Ok(_committed) => done(),
-        Err(CommitError::Conflict) => Err(OwnerError::Exists("address").into()),
-        Err(error) => Err(OwnerError::from(error).into()),
-    }
+    let unlocked = authorised(server, authority, user, by).await?;
+    addresses::add(&server.vault, unlocked.as_ref(), &destination, user, alias_of.as_ref(), by).await?;
+    done()
 }
 
 pub fn address_list(server: &Server, tenant: Option<&str>) -> Answered {
@@ -249,25 +246,19 @@ pub fn address_list(server: &Server, tenant: Option<&str>) -> Answered {
     answer(&items)
 }
 
-pub async fn address_remove(server: &Server, address: &str, by: By) -> Answered {
+pub async fn address_remove(
+    server: &Server,
+    address: &str,
+    authority: Option<&Authority>,
+    by: By,
+) -> Answered {
     let destination = parse_destination(address)?;
-    let records = &server.vault.records;
-    let holder = directory::holder(records, &destination)?.ok_or(OwnerError::NotFound("address"))?;
+    let holder = directory::holder(&server.vault.records, &destination)?;
+    let holder = holder.ok_or(OwnerError::NotFound("address"))?;
     let user = UserRef { tenant: holder.tenant, user: holder.user };
-    if registry::user(records, user)?.is_some_and(|row| is_same(&row.login, &destination)) {
-        return Err(invalid("address", "it is a user's login").into());
-    }
-    let draft = Draft::new(by.actor, by.origin, Act::AddressRemoved { user: holder.user });
-    let _recorded = server.vault.audit.record(holder.tenant, draft).await.map_err(OwnerError::from)?;
-    let mut batch = Batch::new();
-    directory::remove(records, &mut batch, &destination, holder.tenant)?;
-    let _committed = records.commit(batch).await.map_err(OwnerError::from)?;
+    let unlocked = authorised(server, authority, user, by).await?;
+    addresses::remove(&server.vault, unlocked.as_ref(), &destination, by).await?;
     done()
-}
-
-/// Whether a login is this address, in whatever form it was stored.
-fn is_same(login: &str, destination: &Destination) -> bool {
-    matches!(destination, Destination::Exact(address) if Address::parse(login).as_ref() == Ok(address))
 }
 
 /// A password or phone is changed by its own user, or by whoever holds the recovery code.
@@ -281,9 +272,16 @@ fn first_user(server: &Server, tenant: crate::names::TenantId) -> Result<UserRef
     users.first().map(|(user, _)| *user).ok_or(OwnerError::NotFound("user"))
 }
 
-pub async fn user_role(server: &Server, login: &str, role: Role, by: By) -> Answered {
+pub async fn user_role(
+    server: &Server,
+    login: &str,
+    role: Role,
+    authority: Option<&Authority>,
+    by: By,
+) -> Answered {
     let (user, _) = user_named(server, login)?;
-    account::set_role(&server.vault, user, row_role(role), by).await?;
+    let unlocked = authorised(server, authority, user, by).await?;
+    account::set_role(&server.vault, unlocked.as_ref(), user, row_role(role), by).await?;
     done()
 }
 

@@ -29,7 +29,9 @@ fn code(error: &OwnerError) -> FailureCode {
         | OwnerError::ClockOff(_)
         | OwnerError::SessionEnded
         | OwnerError::OtherTenant
-        | OwnerError::OtherUser => FailureCode::Refused,
+        | OwnerError::OtherUser
+        | OwnerError::Forbidden(_) => FailureCode::Refused,
+        OwnerError::CodeNeeded => FailureCode::CodeNeeded,
         OwnerError::Busy => FailureCode::Busy,
         OwnerError::SoftLocked(_) => FailureCode::SoftLocked,
         OwnerError::ReasonNeeded | OwnerError::Reason(_) | OwnerError::Invalid { .. } => FailureCode::Invalid,
@@ -58,6 +60,9 @@ fn hint(error: &OwnerError) -> Option<String> {
             return Some(format!("try again in {} seconds", wait.as_secs().max(1)));
         }
         OwnerError::ReasonNeeded => "pass --reason 'why you unlock'",
+        OwnerError::CodeNeeded => {
+            "read messages one by one with `veilpost mail read NO --code DIGITS`; an export would need one for each"
+        }
         OwnerError::UnlockNeeded => "pass --as LOGIN, or open a session with `veilpost unlock LOGIN`",
         OwnerError::NotFound("tenant") => "`veilpost tenant list` shows the tenants",
         OwnerError::NotFound("user") => "`veilpost user list` shows the users; a login is an address",

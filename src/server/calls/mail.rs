@@ -12,6 +12,7 @@ use crate::mailbox::FolderId;
 use crate::owner::OwnerError;
 use crate::owner::mail::{Listed, OwnerReader, Whole, delete as delete_message};
 use crate::owner::sessions::Token;
+use crate::owner::step_up::{is_asked, step_up};
 use crate::owner::unlock::{Attempt, record_ends, unlock as owner_unlock};
 
 pub async fn unlock(
@@ -55,9 +56,16 @@ pub async fn list(server: &Server, session: &Secret, before: Option<u32>, limit:
     answer(&listed.into_iter().map(item).collect::<Vec<_>>())
 }
 
-pub async fn read(server: &Server, session: &Secret, message: &str) -> Answered {
+pub async fn read(server: &Server, session: &Secret, message: &str, code: Option<&Secret>) -> Answered {
     let unlocked = resume(server, session.expose())?;
-    let whole = OwnerReader::new(&server.vault, &unlocked)?.read(message).await?;
+    let mut reader = OwnerReader::new(&server.vault, &unlocked)?;
+    if let Some(code) = code
+        && is_asked(&server.vault, &unlocked)?
+    {
+        let message = reader.named(message).await?;
+        step_up(&server.vault, &unlocked, code.expose(), message).await?;
+    }
+    let whole = reader.read(message).await?;
     server.sessions.count_revealed(&unlocked, 1);
     let receipt = server.notary.receipt(&whole.recorded).await.map_err(OwnerError::from)?;
     answer(&shown(&whole, Some(serde_json::Value::String(receipt.to_string()))))
@@ -65,6 +73,9 @@ pub async fn read(server: &Server, session: &Secret, message: &str) -> Answered 
 
 pub async fn export(server: &Server, session: &Secret, outlet: &Outlet) -> Answered {
     let unlocked = resume(server, session.expose())?;
+    if is_asked(&server.vault, &unlocked)? {
+        return Err(OwnerError::CodeNeeded.into());
+    }
     let mut reader = OwnerReader::new(&server.vault, &unlocked)?;
     let rows = reader.rows()?;
     let (total, mut exported, mut damaged) = (rows.len() as u64, 0_u64, 0_u64);

@@ -20,7 +20,7 @@ use crate::admin::socket::{Handler, Outlet};
 use crate::audit::{Actor, Origin};
 use crate::dashboard::Office;
 use crate::names::TenantId;
-use crate::owner::account::Enrolment;
+use crate::owner::account::{Enrolment, Settings};
 use crate::owner::sessions::Token;
 use crate::owner::{By, OwnerError, Unlocked, unlock};
 use crate::tenant::registry::{self, UserRef};
@@ -67,29 +67,37 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         R::TenantRecovery { session } => account::tenant_recovery(server, &session).await,
         R::TenantList {} => account::tenant_list(server),
         R::TenantRemove { tenant } => account::tenant_remove(server, &tenant, by, outlet).await,
-        R::TenantSettings { tenant, reason_required, step_up } => {
-            account::tenant_settings(server, &tenant, (reason_required, step_up), by).await
+        R::TenantSettings { tenant, reason_required, step_up, authority } => {
+            let settings = Settings { reason_required, step_up };
+            account::tenant_settings(server, &tenant, settings, authority.as_ref(), by).await
         }
         R::UserCreate { tenant, address, password, role, enrol_at_sign_in, authority } => {
             let manner = (role, enrolment(enrol_at_sign_in));
             account::user_create(server, &tenant, &address, &password, manner, &authority, by).await
         }
-        R::UserRole { user, role } => account::user_role(server, &user, role, by).await,
+        R::UserRole { user, role, authority } => {
+            account::user_role(server, &user, role, authority.as_ref(), by).await
+        }
         R::UserList { tenant } => account::user_list(server, tenant.as_deref()),
         R::UserPassword { user, password, authority } => {
             account::user_password(server, &user, &password, &authority, by).await
         }
         R::UserTotp { user, authority } => account::user_totp(server, &user, &authority, by).await,
-        R::UserDisable { user, disabled } => account::user_disable(server, &user, disabled, by).await,
+        R::UserDisable { user, disabled, authority } => {
+            account::user_disable(server, &user, disabled, authority.as_ref(), by).await
+        }
         R::UserRemove { user, heir, authority } => {
             account::user_remove(server, &user, heir.as_deref(), authority.as_ref(), by, outlet).await
         }
-        R::AddressAdd { address, user, alias_of } => {
-            account::address_add(server, &address, user.as_deref(), alias_of.as_deref(), by).await
+        R::AddressAdd { address, user, alias_of, authority } => {
+            let target = (user.as_deref(), alias_of.as_deref());
+            account::address_add(server, &address, target, authority.as_ref(), by).await
         }
         R::AddressList { tenant } => account::address_list(server, tenant.as_deref()),
         R::MailTrace { address, tenant } => trace::mail(server, &address, tenant.as_deref(), by).await,
-        R::AddressRemove { address } => account::address_remove(server, &address, by).await,
+        R::AddressRemove { address, authority } => {
+            account::address_remove(server, &address, authority.as_ref(), by).await
+        }
         R::ViewCreate { user, name, policy, label, authority } => {
             view::create(server, &user, &name, &policy, label.as_deref(), &authority, by).await
         }
@@ -118,7 +126,7 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         }
         R::Lock { session } => mail::lock(server, &session).await,
         R::MailList { session, before, limit } => mail::list(server, &session, before, limit).await,
-        R::MailRead { session, message } => mail::read(server, &session, &message).await,
+        R::MailRead { session, message, code } => mail::read(server, &session, &message, code.as_ref()).await,
         R::MailExport { session } => mail::export(server, &session, outlet).await,
         R::MailDelete { session, message } => mail::delete(server, &session, &message).await,
         R::AuditList { tenant, from, limit } => audit::list(server, &tenant, from, limit, outlet).await,
@@ -171,6 +179,19 @@ async fn authorise(
     match authority {
         Authority::Session(session) => resume(server, session.expose()),
         Authority::Recovery(code) => unlock::recover(&server.vault, user, code.expose(), by.origin).await,
+    }
+}
+
+/// The same where only some calls need it.
+async fn authorised(
+    server: &Server,
+    authority: Option<&Authority>,
+    user: UserRef,
+    by: By,
+) -> Result<Option<Unlocked>, OwnerError> {
+    match authority {
+        Some(authority) => authorise(server, authority, user, by).await.map(Some),
+        None => Ok(None),
     }
 }
 

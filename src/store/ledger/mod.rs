@@ -69,7 +69,7 @@ pub type Row = (Vec<u8>, Vec<u8>);
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// Changes that happen together, and the conditions under which they happen at all.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Batch {
     conditions: Vec<(Vec<u8>, Expectation)>,
     changes: Vec<Change>,
@@ -110,6 +110,13 @@ impl Batch {
         self
     }
 
+    /// Adds the conditions and changes of another batch, behind those of this one.
+    pub fn append(&mut self, other: Self) -> &mut Self {
+        self.conditions.extend(other.conditions);
+        self.changes.extend(other.changes);
+        self
+    }
+
     /// Whether the batch changes nothing.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
@@ -138,6 +145,7 @@ impl Expectation {
 }
 
 /// One change of a batch. Changes are applied in the order in which they were added.
+#[derive(Clone)]
 enum Change {
     Put(Vec<u8>, Vec<u8>),
     Delete(Vec<u8>),

@@ -175,6 +175,7 @@ fn vault(folder: &std::path::Path, ledger: Arc<Flaky>, root: &Arc<RootKey>) -> V
         in_flight: Default::default(),
         epochs: crate::seal::Epochs::new(),
         mailboxes: Default::default(),
+        turns: Default::default(),
         policies: Default::default(),
         reading: Budget::new(1 << 20),
         rendering: Budget::new(1 << 20),

@@ -1,0 +1,157 @@
+//! Which addresses a tenant takes mail for, and who may say so.
+//!
+//! Tenants are walled off from each other by domain: names of the server itself, another tenant's domains,
+//! what lies above or below them, and what looks like them (UTS 39) are for whoever runs the server to give.
+//! A new address brings mail to somebody who did not get it, so a person who adds one needs an unlock.
+
+use std::collections::BTreeSet;
+
+use super::checked::{About, Caller, Checked, act};
+use super::{By, OwnerError, Unlocked};
+use crate::audit::Act;
+use crate::names::{Address, TenantId};
+use crate::tenant::directory::{self, Destination};
+use crate::tenant::domains::{self, Reserved};
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::AddressRow;
+use crate::vault::Vault;
+
+/// Takes mail for `destination` into a user's mailbox.
+pub async fn add(
+    vault: &Vault,
+    unlocked: Option<&Unlocked>,
+    destination: &Destination,
+    user: UserRef,
+    alias_of: Option<&Address>,
+    by: By,
+) -> Result<(), OwnerError> {
+    let done = act(vault, About::Beyond(user.tenant), Caller { by, unlocked }, |checked| {
+        checked.administers()?;
+        checked.user(user)?;
+        may_take(vault, checked, destination)?;
+        let moves = taken_from(vault, destination)?.is_some_and(|holder| holder != user);
+        if checked.asker().is_some() || moves {
+            checked.attended()?;
+        }
+        if let Some(target) = alias_of {
+            let holder = directory::resolve(&vault.records, target)?;
+            let stands = holder.is_some_and(|row| row.tenant == user.tenant && row.user == user.user);
+            stands.then_some(()).ok_or(OwnerError::NotFound("address that the alias stands for"))?;
+        }
+        let owner = (user.tenant, user.user);
+        directory::add(&vault.records, checked.batch(), destination, owner, alias_of);
+        Ok((vec![Act::AddressAdded { user: user.user }], ()))
+    });
+    Ok(done.await?.value)
+}
+
+/// Takes no more mail for `destination`. Where it then falls to somebody else's catch-all, that reveals
+/// more, and needs an unlock.
+pub async fn remove(
+    vault: &Vault,
+    unlocked: Option<&Unlocked>,
+    destination: &Destination,
+    by: By,
+) -> Result<(), OwnerError> {
+    let missing = || OwnerError::NotFound("address");
+    let tenant = directory::holder(&vault.records, destination)?.ok_or_else(missing)?.tenant;
+    let done = act(vault, About::Beyond(tenant), Caller { by, unlocked }, |checked| {
+        checked.administers()?;
+        let holder = directory::holder(&vault.records, destination)?;
+        let holder = holder.filter(|holder| holder.tenant == tenant).ok_or_else(missing)?;
+        let user = UserRef { tenant, user: holder.user };
+        if registry::user(&vault.records, user)?.is_some_and(|row| is_same(&row.login, destination)) {
+            let why = "it is a user's login".to_owned();
+            return Err(OwnerError::Invalid { what: "address", why });
+        }
+        if falls_to(vault, destination)?.is_some_and(|next| next != user) {
+            checked.attended()?;
+        }
+        directory::remove(&vault.records, checked.batch(), destination, tenant)?;
+        Ok((vec![Act::AddressRemoved { user: holder.user }], ()))
+    });
+    Ok(done.await?.value)
+}
+
+/// Refuses an address that somebody has, and one in a domain that is not the tenant's to take.
+pub(super) fn may_take(
+    vault: &Vault,
+    checked: &mut Checked<'_, '_>,
+    destination: &Destination,
+) -> Result<(), OwnerError> {
+    // That nobody has it is a condition of the batch that adds it, too.
+    if directory::holder(&vault.records, destination)?.is_some() {
+        return Err(OwnerError::Exists("address"));
+    }
+    if checked.operates() {
+        return Ok(());
+    }
+    let own = checked.asker().map(|(asker, _)| asker.tenant);
+    may_have(vault, own, domain_of(destination))
+}
+
+/// The walls between tenants, as conditions of this moment: the act commits on [`About::Beyond`].
+fn may_have(vault: &Vault, own: Option<TenantId>, domain: &str) -> Result<(), OwnerError> {
+    let (mut hosted, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for (tenant, _) in registry::tenants(&vault.records)? {
+        let listed = directory::list(&vault.records, tenant)?;
+        let found = listed.iter().map(|(_, row)| domains::of(&row.address).to_owned());
+        let found: BTreeSet<String> = found.collect();
+        if Some(tenant) != own {
+            others.extend(found.iter().cloned());
+        }
+        hosted.extend(found);
+    }
+    let reserved = Reserved::new(&vault.settings.hostname, vault.settings.public_url.as_deref());
+    if reserved.has(domain, hosted.iter().map(String::as_str)) {
+        return Err(OwnerError::Forbidden(RESERVED));
+    }
+    if others.iter().any(|taken| domains::related(domain, taken)) {
+        return Err(OwnerError::Forbidden(TAKEN));
+    }
+    let alike = others.iter().map(String::as_str).chain(reserved.names());
+    let mut alike = alike.filter(|known| !hosted.contains(domain) && *known != domain);
+    if alike.any(|known| domains::look_alike(domain, known)) {
+        return Err(OwnerError::Forbidden(ALIKE));
+    }
+    Ok(())
+}
+
+/// Whether a login is this address, in whatever form it was stored.
+fn is_same(login: &str, destination: &Destination) -> bool {
+    matches!(destination, Destination::Exact(address) if Address::parse(login).as_ref() == Ok(address))
+}
+
+/// Whose mailbox takes mail to `destination` now, by a tag or a catch-all.
+fn taken_from(vault: &Vault, destination: &Destination) -> Result<Option<UserRef>, OwnerError> {
+    let Destination::Exact(address) = destination else { return Ok(None) };
+    Ok(directory::resolve(&vault.records, address)?.map(user_of))
+}
+
+/// Whose mailbox takes mail to `destination` once nobody has it itself.
+fn falls_to(vault: &Vault, destination: &Destination) -> Result<Option<UserRef>, OwnerError> {
+    let Destination::Exact(address) = destination else { return Ok(None) };
+    if let Some(plain) = address.without_tag() {
+        return Ok(directory::resolve(&vault.records, &plain)?.map(user_of));
+    }
+    let rest = Destination::CatchAll(address.domain().to_owned());
+    Ok(directory::holder(&vault.records, &rest)?.map(user_of))
+}
+
+fn user_of(row: AddressRow) -> UserRef {
+    UserRef { tenant: row.tenant, user: row.user }
+}
+
+fn domain_of(destination: &Destination) -> &str {
+    match destination {
+        Destination::Exact(address) => address.domain(),
+        Destination::CatchAll(domain) => domain,
+    }
+}
+
+const RESERVED: &str = "that is a name of the server itself, so it is not yours to take; whoever runs the \
+                        server can add it with `veilpost address add`";
+const TAKEN: &str = "that domain is not yours here: it is another tenant's, or lies above or below one of \
+                     theirs; whoever runs the server can change that";
+const ALIKE: &str = "that domain looks like one that is not yours; if it is what you mean, whoever runs the \
+                     server can add it with `veilpost address add`";

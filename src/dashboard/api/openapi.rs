@@ -6,7 +6,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::caller::UNLOCK;
+use super::caller::{CODE, UNLOCK};
 use super::problem::Problem;
 use super::routes::{Answer, Opening, ROUTES, Route, Shape};
 use super::scope::Scope;
@@ -84,6 +84,13 @@ fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value> {
             "name": header_name(), "in": "header", "required": required, "description": says, "schema": schema,
         }));
     }
+    if ["readMessage", "readRawMessage"].contains(&route.id) {
+        parameters.push(json!({
+            "name": titled(CODE), "in": "header", "required": false,
+            "description": "A fresh code, where the tenant asks for one at every single message.",
+            "schema": { "type": "string" },
+        }));
+    }
     parameters
 }
 
@@ -144,7 +151,12 @@ fn scopes() -> String {
 
 /// The header as people write it.
 fn header_name() -> String {
-    UNLOCK.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<Vec<_>>().join("-")
+    titled(UNLOCK)
+}
+
+/// A header's name as documents write it.
+fn titled(name: &str) -> String {
+    name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<Vec<_>>().join("-")
 }
 
 const DESCRIPTION: &str = "What the dashboard's pages do, for programs. A token stands for its person and may \

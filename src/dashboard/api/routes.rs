@@ -319,6 +319,7 @@ pub static ROUTES: &[Route] = &[
         id: "changeUser",
         says: "Give a user another role, shut them out, or let them in again",
         scope: Some(Scope::UsersWrite),
+        opening: Opening::IfItReveals,
         body: Some(of::<deeds::UserChange>),
         serve: || patch(deeds::change_user),
         ..PLAIN
@@ -349,6 +350,7 @@ pub static ROUTES: &[Route] = &[
         id: "addAddress",
         says: "Take mail for an address, an alias, or a whole domain",
         scope: Some(Scope::AddressesWrite),
+        opening: Opening::IfItReveals,
         body: Some(of::<deeds::NewAddress>),
         serve: || post(deeds::add_address),
         ..PLAIN
@@ -359,6 +361,7 @@ pub static ROUTES: &[Route] = &[
         id: "removeAddress",
         says: "Take no more mail for an address; mail that came stays",
         scope: Some(Scope::AddressesWrite),
+        opening: Opening::IfItReveals,
         serve: || delete(deeds::remove_address),
         ..PLAIN
     },

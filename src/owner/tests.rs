@@ -444,7 +444,10 @@ async fn one_rule_for_new_passwords_at_every_door() {
             role: crate::tenant::rows::Role::Member,
             enrolment: Enrolment::Here,
         };
-        assert!(weak(account::add_user(&world.vault, &unlocked, new).await.map(drop)), "{password}");
+        assert!(
+            weak(account::add_user(&world.vault, &unlocked, new, unlocked.by()).await.map(drop)),
+            "{password}"
+        );
         let password = Passphrase::new(password.to_owned());
         let founding = Founding { password, ..founding("c", "bob@a.example") };
         assert!(weak(account::found(&world.vault, founding, BY).await.map(drop)));
@@ -492,5 +495,5 @@ fn open(folder: &std::path::Path, ledger: Arc<Watched>) -> Vault {
     }
 }
 
-const BY: By = By { actor: Actor::Nobody, origin: Origin::Internal };
+const BY: By = By { actor: Actor::Server, origin: Origin::Internal };
 const PASSWORD: &str = "correct horse battery";

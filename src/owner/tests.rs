@@ -477,6 +477,7 @@ fn open(folder: &std::path::Path, ledger: Arc<Watched>) -> Vault {
         in_flight: Default::default(),
         epochs: crate::seal::Epochs::new(),
         mailboxes: Default::default(),
+        turns: Default::default(),
         policies: Default::default(),
         reading: Budget::new(1 << 20),
         rendering: Budget::new(1 << 20),

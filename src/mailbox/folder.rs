@@ -1,5 +1,9 @@
 //! Folders: the six that every mailbox has (RFC 6154 §2) and the user's own, named by paths.
 
+use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 /// A folder of one user. The numbers of the six that every mailbox has are fixed; a folder of the user's
 /// own has a number that is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,14 +90,20 @@ pub enum FolderNameError {
     /// Longer than [`MAX_PATH`] octets, or deeper than `MAX_DEPTH`.
     #[error("the folder's name is too long")]
     TooLong,
-    /// It holds control characters, or wildcards.
+    /// One of its names is `.` or `..`, which programs that keep folders as directories cannot have.
+    #[error("no folder has the name . or ..")]
+    Dots,
+    /// It holds control characters, or characters that hide what it is.
     #[error("the folder's name has characters that names cannot have")]
     Characters,
 }
 
 /// The path as folders have it: `INBOX` in capitals whatever its case (RFC 9051 §5.1), no separator at the
-/// end, nothing that LIST patterns or terminals could misread.
+/// end, composed (NFC), so that one name is one folder however a client spells it (RFC 5198 §3); nothing that
+/// terminals or file systems could misread. `%` and `*` are characters like others (RFC 9051 §5.1 asks to
+/// avoid them): clients meet them in mail that they bring along, and some give up where they are refused.
 pub fn folder_name(path: &str) -> Result<String, FolderNameError> {
+    let path = &*composed(path);
     let path = path.strip_suffix(SEPARATOR).unwrap_or(path);
     let mut names = path.split(SEPARATOR).peekable();
     if path.len() > MAX_PATH || names.clone().count() > MAX_DEPTH {
@@ -102,13 +112,21 @@ pub fn folder_name(path: &str) -> Result<String, FolderNameError> {
     if names.clone().any(|name| name.trim().is_empty()) {
         return Err(FolderNameError::Empty);
     }
-    if path.chars().any(|c| c.is_control() || matches!(c, '%' | '*') || misleads(c)) {
+    if names.clone().any(|name| matches!(name.trim(), "." | "..")) {
+        return Err(FolderNameError::Dots);
+    }
+    if path.chars().any(|c| c.is_control() || misleads(c)) {
         return Err(FolderNameError::Characters);
     }
     match names.next_if(|first| first.eq_ignore_ascii_case("INBOX")) {
         Some(_) => Ok(["INBOX"].into_iter().chain(names).collect::<Vec<_>>().join("/")),
         None => Ok(path.to_owned()),
     }
+}
+
+/// A name with its letters composed (Unicode NFC): é is one character, however it was typed.
+pub fn composed(name: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfc().normalize(name)
 }
 
 /// Characters that change how the rest of a line is shown (Unicode TR 9) or show nothing.
@@ -134,9 +152,21 @@ mod tests {
         assert_eq!(folder_name("inboxes").as_deref(), Ok("inboxes"));
         assert_eq!(folder_name("a//b"), Err(FolderNameError::Empty));
         assert_eq!(folder_name(""), Err(FolderNameError::Empty));
-        assert_eq!(folder_name("a*"), Err(FolderNameError::Characters));
+        assert_eq!(folder_name("INBOX/").as_deref(), Ok("INBOX"));
+        assert_eq!(folder_name("a/inbox").as_deref(), Ok("a/inbox"));
+        assert_eq!(folder_name("100 %/*").as_deref(), Ok("100 %/*"));
+        for dots in [".", "..", "a/..", "./a", "a/./b", "INBOX/..", ".. /a"] {
+            assert_eq!(folder_name(dots), Err(FolderNameError::Dots), "{dots}");
+        }
+        for name in ["...", ".a", "a..", "..a/b."] {
+            assert_eq!(folder_name(name).as_deref(), Ok(name));
+        }
         assert_eq!(folder_name("a\u{202e}b"), Err(FolderNameError::Characters));
         assert_eq!(folder_name("a\nb"), Err(FolderNameError::Characters));
+        assert_eq!(folder_name("a\u{7f}b"), Err(FolderNameError::Characters));
+        assert_eq!(folder_name("Entwu\u{308}rfe").as_deref(), Ok("Entwürfe"));
+        assert_eq!(folder_name("\u{212b}").as_deref(), Ok("Å"));
+        assert_eq!(folder_name("\u{1112}\u{1161}\u{11ab}").as_deref(), Ok("한"));
         assert_eq!(folder_name(&"a/".repeat(17)), Err(FolderNameError::TooLong));
     }
 }

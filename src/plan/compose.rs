@@ -47,7 +47,8 @@ pub fn compose(rules: &Rules, bytes: &[u8], anatomy: &Anatomy, context: &Context
 fn sealed(rules: &Rules, anatomy: &Anatomy, context: &Context) -> Composition {
     let text = placeholder::text(rules, context, |_| None);
     let head = headers::sealed(context);
-    node::write(context.message, anatomy, &head, &Node::text("plain", &text)).finish().text_sealed(true)
+    let sealed = node::write(context.message, anatomy, &head, &Node::text("plain", &text)).finish();
+    sealed.text_sealed(true).with_made_subject(true)
 }
 
 /// What the steps of composing one view share.
@@ -82,8 +83,9 @@ impl<'a> Composer<'a> {
         let head = headers::masked(&self);
         let body = self.node(ROOT, 0);
         let (root, is_placeholder) = self.with_placeholder(body);
+        let is_made = headers::makes_subject(self.rules);
         let written = node::write(self.context.message, self.anatomy, &head, &root).finish();
-        written.text_sealed(is_placeholder || self.rules.text == TextMask::Omit)
+        written.text_sealed(is_placeholder || self.rules.text == TextMask::Omit).with_made_subject(is_made)
     }
 
     /// Adds the placeholder and what the rules reveal of hidden parts. When the placeholder

@@ -28,6 +28,9 @@ pub struct Listing {
     pub size: u64,
     /// Whether the view has a placeholder of the text at most.
     pub text_sealed: bool,
+    /// Whether the rules wrote the subject, or hid it: it says nothing of this message alone. A function of
+    /// the rules, not of what they hide (law 2).
+    pub subject_is_made: bool,
 }
 
 impl Composition {
@@ -41,6 +44,12 @@ impl Composition {
     /// The same, with a word about its text.
     pub(super) fn text_sealed(mut self, sealed: bool) -> Self {
         self.listing.text_sealed = sealed;
+        self
+    }
+
+    /// The same, with a word about its subject.
+    pub(super) fn with_made_subject(mut self, is_made: bool) -> Self {
+        self.listing.subject_is_made = is_made;
         self
     }
 
@@ -105,7 +114,8 @@ impl Pieces {
     }
 
     pub(super) fn finish(self) -> Composition {
-        Composition { pieces: self.pieces, listing: Listing { size: self.size, text_sealed: false } }
+        let listing = Listing { size: self.size, ..Listing::default() };
+        Composition { pieces: self.pieces, listing }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::message::header::{self, Mailbox};
 use crate::message::{Field, PartId};
 use crate::names::Address;
 use crate::policy::template::Variable;
-use crate::policy::{Aspect, Duplicates, HeaderRule};
+use crate::policy::{Aspect, Duplicates, HeaderRule, Rules};
 use mail_parser::DateTime;
 
 /// The header of a sealed message: nothing of the original.
@@ -30,6 +30,16 @@ pub(super) fn masked(composer: &Composer) -> Vec<u8> {
 /// The header of a message inside the message.
 pub(super) fn nested(composer: &Composer, part: PartId) -> Vec<u8> {
     Head { composer, part, fields: Vec::new() }.write()
+}
+
+/// Whether the subject of a masked message is the rules' own, or none: not the sender's in any part.
+pub(super) fn makes_subject(rules: &Rules) -> bool {
+    let is_subject =
+        |variable: &Variable| matches!(variable, Variable::Header { name, .. } if name == "subject");
+    match rules.rewrites.iter().find(|rewrite| rewrite.name.eq_ignore_ascii_case("Subject")) {
+        Some(rewrite) => !rewrite.template.variables().any(is_subject),
+        None => !rules.shows_header("Subject", Aspect::Whole),
+    }
 }
 
 struct Head<'c, 'a> {
@@ -105,11 +115,11 @@ impl Head<'_, '_> {
             if !wanted || self.has(&key) {
                 continue;
             }
-            let list: Vec<_> = composer
-                .mailboxes(self.part, name)
-                .iter()
-                .map(|mailbox| (None, composer.token_address(mailbox)))
-                .collect();
+            let mailboxes = composer.mailboxes(self.part, name);
+            let label =
+                (name == "From" && mailboxes.len() == 1).then(|| composer.sender_domain(self.part)).flatten();
+            let list: Vec<_> =
+                mailboxes.iter().map(|mailbox| (label.clone(), composer.token_address(mailbox))).collect();
             if !list.is_empty() {
                 self.fields.push((key, encode::address_field(name, &list)));
             }
@@ -230,6 +240,15 @@ impl Composer<'_> {
         let mut fields = self.anatomy.named(self.bytes, part, name);
         let field = fields.next()?;
         fields.next().is_none().then(|| self.value(field)).flatten()
+    }
+
+    /// The domain of From, where the rules show it and want it as a name.
+    fn sender_domain(&self, part: PartId) -> Option<String> {
+        self.rules
+            .pseudonyms
+            .sender_domains
+            .then(|| self.header_value(part, "From", Aspect::Domain))
+            .flatten()
     }
 
     /// The reverse alias that stands for a hidden correspondent.

@@ -142,6 +142,10 @@ fn check_templates(rules: &Rules, place: &Place, report: &mut Report) {
         );
     }
     check_template(&rules.placeholder.text, rules, &place.key("body").key("placeholder"), report);
+    let named = !rules.pseudonyms.sender_domains || rules.shows_header("From", Aspect::Domain);
+    report.ensure(named, &place.key("pseudonyms").key("sender_domains"), || {
+        "a name can only be made of what these rules show: add \"From.domain\" to headers.show".to_owned()
+    });
 }
 
 fn check_template(template: &Template, rules: &Rules, place: &Place, report: &mut Report) {

@@ -173,7 +173,14 @@ fn exposed(rules: &Rules) -> Vec<HeaderRule> {
         }
         _ => None,
     });
-    whole.chain(named).collect()
+    // Domains as names bring out what a template would.
+    let domains = rules.pseudonyms.senders && rules.pseudonyms.sender_domains;
+    let name = domains.then(|| HeaderRule {
+        name: "from".to_owned(),
+        aspect: Aspect::Domain,
+        duplicates: Duplicates::First,
+    });
+    whole.chain(named).chain(name).collect()
 }
 
 fn covers(rule: &HeaderRule, other: &HeaderRule) -> bool {

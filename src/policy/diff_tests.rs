@@ -41,6 +41,17 @@ fn headers() {
 }
 
 #[test]
+fn domains_as_names_are_what_a_template_could_show() {
+    let silent = "headers.show = [\"From.domain\"]\npseudonyms.senders = true";
+    let named = format!("{silent}\npseudonyms.sender_domains = true");
+    reveals(silent, &named, &["now shown: the header field From.domain."]);
+    let told = format!("{silent}\nheaders.rewrite = {{ Subject = \"{{from.domain}}\" }}");
+    reveals(&told, &format!("{told}\npseudonyms.sender_domains = true"), &[]);
+    reveals(&named, silent, &[]);
+    assert!(parse("version = 1\npseudonyms = { senders = true, sender_domains = true }", "test").is_err());
+}
+
+#[test]
 fn a_rewrite_taken_away_brings_out_what_it_covered() {
     let covered = "headers.show = [\"Subject\"]\nheaders.rewrite = { Subject = \"Sealed\" }";
     reveals(covered, "headers.show = [\"Subject\"]", &["now shown: the header field Subject."]);
@@ -218,7 +229,13 @@ fn layer() -> impl Strategy<Value = Vec<String>> {
         prop::collection::btree_set(redactor, 0..4)
             .prop_map(move |it| format!("redact.builtin = [{}]", list(it.into_iter().collect()))),
         flags("reveal", "count", "names"),
-        flags("pseudonyms", "senders", "threads"),
+        (flags("pseudonyms", "senders", "threads"), any::<bool>()).prop_map(
+            |(flags, domains)| match domains {
+                // Domains as names need rules that show them.
+                true => format!("{flags}\npseudonyms.sender_domains = false"),
+                false => flags,
+            },
+        ),
         (0u8..3, any::<bool>())
             .prop_map(|(nested, link)| format!("body.nested = {nested}\nbody.link = {link}")),
     )

@@ -90,6 +90,7 @@ impl Layer {
             patterns: self.patterns.or(base.patterns),
             pseudonyms: source::Pseudonyms {
                 senders: pseudonyms.senders.or(base.pseudonyms.senders),
+                sender_domains: pseudonyms.sender_domains.or(base.pseudonyms.sender_domains),
                 addressees: pseudonyms.addressees.or(base.pseudonyms.addressees),
                 threads: pseudonyms.threads.or(base.pseudonyms.threads),
             },
@@ -121,6 +122,7 @@ impl Layer {
             redact: builtin.chain(self.patterns.unwrap_or_default()).collect(),
             pseudonyms: Pseudonyms {
                 senders: pseudonyms.senders.unwrap_or_default(),
+                sender_domains: pseudonyms.sender_domains.unwrap_or_default(),
                 addressees: pseudonyms.addressees.unwrap_or_default(),
                 threads: pseudonyms.threads.unwrap_or_default(),
             },

@@ -201,6 +201,8 @@ pub struct Reveal {
 pub struct Pseudonyms {
     /// Of From, Sender, Reply-To.
     pub senders: bool,
+    /// The domain, which the rules show, is the name before the token in From.
+    pub sender_domains: bool,
     /// Of To, Cc.
     pub addressees: bool,
     /// Message-ID, In-Reply-To and References become keyed tokens, so that threads hold together.

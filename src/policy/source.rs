@@ -236,6 +236,9 @@ pub struct Pattern {
 pub struct Pseudonyms {
     /// From, Sender, Reply-To.
     pub senders: Option<bool>,
+    /// The sender's domain, which headers.show has to name as From.domain, stands as the name before the token
+    /// in From, so that lists in mail programs can be read.
+    pub sender_domains: Option<bool>,
     /// To, Cc.
     pub addressees: Option<bool>,
     /// Message-ID, In-Reply-To and References, so that threads hold together.

@@ -165,10 +165,15 @@ impl Account for OpenAccount {
         mailboxes::rename_folder(vault, reader.shelf(), folder, path).await.map_err(boxed)
     }
 
-    async fn subscribe(&mut self, folder: FolderId, subscribed: bool) -> Result<(), AccountError> {
+    async fn subscribe(&mut self, path: &str, subscribed: bool) -> Result<(), AccountError> {
         self.still_valid()?;
         let user = self.session.shelf().user;
-        mailboxes::subscribe(&self.session.vault, user, folder, subscribed).await.map_err(boxed)
+        mailboxes::subscribe(&self.session.vault, user, path, subscribed).await.map_err(boxed)
+    }
+
+    async fn bare_subscriptions(&mut self) -> Result<Vec<String>, AccountError> {
+        self.still_valid()?;
+        mailboxes::bare_subscriptions(&self.session.vault, self.session.shelf().user).await.map_err(boxed)
     }
 
     async fn roll(&mut self, folder: FolderId) -> Result<Roll, AccountError> {
@@ -362,6 +367,7 @@ fn boxed(error: BoxError) -> AccountError {
         BoxError::Changed => AccountError::Changed,
         BoxError::Exists => AccountError::FolderExists,
         BoxError::Fixed => AccountError::Fixed,
+        BoxError::HasChildren => AccountError::HasChildren,
         BoxError::Name(error) => error.into(),
         BoxError::Limit => AccountError::Limit,
         error => {

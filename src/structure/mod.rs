@@ -14,7 +14,9 @@
 mod address;
 mod charset;
 mod codec;
+mod date;
 mod field;
+mod html;
 mod mime;
 mod model;
 mod preview;
@@ -35,6 +37,13 @@ pub use words::header_block;
 /// The structure of a view's octets, encoded: what a manifest keeps.
 pub fn structure_of(octets: &[u8]) -> Vec<u8> {
     Structure::of(octets).encode()
+}
+
+/// The same for a view whose policy may have written the subject: such a subject tells nothing of what belongs
+/// together, so THREAD does not join by it.
+pub fn structure_of_masked(octets: &[u8], subject_is_made: bool) -> Vec<u8> {
+    let subject_is_made = subject_is_made.then_some(true);
+    Structure { subject_is_made, ..Structure::of(octets) }.encode()
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ pub struct Structure<'b> {
     /// The beginning of its text, decoded, at most 200 characters (RFC 8970 §3.2); empty if it has none.
     #[b(4)]
     pub preview: Cow<'b, str>,
+    /// Whether the policy wrote the subject, and not the sender; none is no.
+    #[n(5)]
+    pub subject_is_made: Option<bool>,
 }
 
 /// The header of a message, as a listing shows it (RFC 9051 §7.5.2).

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::field::{self, Field, unfold};
 use super::model::{Envelope, Octets, Parameter, Part, SentDate, Structure};
-use super::{address, mime, preview, thread};
+use super::{address, date, mime, preview, thread};
 
 impl Structure<'_> {
     /// The structure of a rendered view. Total: any octets are some message.
@@ -25,7 +25,7 @@ impl Structure<'_> {
         // With no boundary open, nothing ends the message but its end.
         let _ = walk.body(0, Part::default(), 0, header);
         let preview = Cow::Owned(preview::of(octets, &walk.parts));
-        Structure { envelope, parts: walk.parts, sent, references, preview }
+        Structure { envelope, parts: walk.parts, sent, references, preview, subject_is_made: None }
     }
 }
 
@@ -281,6 +281,9 @@ fn text<'e>(envelope: &'e mut Envelope<'static>, name: &[u8]) -> &'e mut Option<
 fn sent(octets: &[u8], fields: &[Field]) -> Option<SentDate> {
     let field = fields.iter().rfind(|field| octets[field.name.clone()].eq_ignore_ascii_case(b"Date"))?;
     let mut value = unfold(&octets[field.value.clone()]);
+    if let Some(sent) = std::str::from_utf8(&value).ok().and_then(date::parse) {
+        return Some(sent);
+    }
     value.extend_from_slice(b"\r\n");
     let date = match mail_parser::parsers::MessageStream::new(&value).parse_date() {
         mail_parser::HeaderValue::DateTime(date) if date.is_valid() => date,

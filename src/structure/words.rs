@@ -6,6 +6,7 @@ use mail_parser::parsers::MessageStream;
 
 use super::charset;
 use super::field::{self, unfold};
+use super::html;
 use super::model::{Octets, Part, Structure};
 use super::section::slice;
 
@@ -24,7 +25,7 @@ impl Structure<'_> {
         header_block(slice(octets, self.root().part().header()))
     }
 
-    /// The decoded text parts, and the headers of messages inside (SEARCH BODY). HTML stays HTML.
+    /// The decoded text parts, of HTML what people read, and the headers of messages inside (SEARCH BODY).
     pub fn texts<'o>(&'o self, octets: &'o [u8]) -> impl Iterator<Item = Cow<'o, str>> {
         self.parts.iter().filter_map(move |part| text(part, octets)).chain(
             // The message inside comes right after the part that holds it.
@@ -46,7 +47,8 @@ impl Octets<'_> {
 /// A part's text: text/*, and reports and other messages that are not taken apart.
 fn text<'o>(part: &Part<'_>, octets: &'o [u8]) -> Option<Cow<'o, str>> {
     let readable = part.kind.is("text") || part.kind.is("message") && part.envelope.is_none();
-    readable.then(|| charset::text(part, slice(octets, part.body())))
+    let text = readable.then(|| charset::text(part, slice(octets, part.body())))?;
+    Some(if part.is("text", "html") { Cow::Owned(html::text(&text)) } else { text })
 }
 
 /// A header, decoded: a line for each field.

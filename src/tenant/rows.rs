@@ -634,6 +634,24 @@ pub struct FolderRow {
     /// When it was made, Unix seconds.
     #[n(2)]
     pub created: i64,
+    /// The number that was drawn when it was made: no message had a higher UID then. It parts the folder from
+    /// others that had its path before (RFC 9051 §2.3.1.1). None for the folders that every mailbox has, and
+    /// for those from before it was kept.
+    #[n(3)]
+    pub since: Option<u32>,
+    /// Above every UID that a message had here that has left; none if the highest one is still there.
+    #[n(4)]
+    pub uid_next: Option<u32>,
+    /// The folder was removed, and its name is still subscribed to (RFC 9051 §6.3.7); none is no.
+    #[n(5)]
+    pub bare: Option<bool>,
+}
+
+impl FolderRow {
+    /// A folder that no message was in, and nobody subscribed to.
+    pub fn new(path: String, created: i64) -> Self {
+        Self { path, subscribed: false, created, since: None, uid_next: None, bare: None }
+    }
 }
 
 /// A message as one view has it.
@@ -682,6 +700,14 @@ pub struct MailboxRow {
     /// The same for mod-sequences (RFC 7162 §3.1.1); none where none was given out yet.
     #[n(1)]
     pub mod_seqs: Option<u64>,
+    /// When this was written, every UID and number below this one may have been given out, and none from it
+    /// on: what came later is in the rows of messages, for whatever else draws numbers writes this too. None
+    /// from before it was kept.
+    #[n(2)]
+    pub next: Option<u32>,
+    /// What UIDNEXT was at least, in every folder, before it was kept by folder; none is nothing.
+    #[n(3)]
+    pub floor: Option<u32>,
 }
 
 /// A message that a client of the view deleted, under view and number.

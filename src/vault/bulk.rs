@@ -15,7 +15,7 @@ use super::masked::{MaskError, Masked, ViewReader};
 use crate::audit::Recorded;
 use crate::mailbox::Entry;
 use crate::records::Scope;
-use crate::structure::structure_of;
+use crate::structure::structure_of_masked;
 use crate::tenant::rows::MessageRow;
 use crate::wipe::Wiped;
 
@@ -221,8 +221,13 @@ fn open(
     let structure = match (masked.structure(), &octets) {
         (Some(structure), _) => structure,
         // Sealed before structures were, or masked again just now.
-        (None, Octets::Here(octets)) => Bytes::from_owner(Wiped::from(structure_of(octets))),
-        (None, _) => Bytes::from_owner(Wiped::from(structure_of(&masked.range(0..masked.size())?))),
+        (None, Octets::Here(octets)) => {
+            Bytes::from_owner(Wiped::from(structure_of_masked(octets, masked.subject_is_made())))
+        }
+        (None, _) => {
+            let octets = masked.range(0..masked.size())?;
+            Bytes::from_owner(Wiped::from(structure_of_masked(&octets, masked.subject_is_made())))
+        }
     };
     let octets = match (want, octets) {
         (Want::Octets, Octets::None) => Octets::Apart(masked),

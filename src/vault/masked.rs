@@ -23,6 +23,7 @@ use crate::names::{MessageId, Reader, ViewId};
 use crate::plan;
 use crate::policy::Policy;
 use crate::seal::{Container, OpenedView, UnsealError};
+use crate::structure::Structure;
 use crate::tenant::registry::UserRef;
 use crate::tenant::rows::{MessageRow, Rendering, ViewEntry, ViewRow};
 use crate::wipe::Wiped;
@@ -204,6 +205,9 @@ impl ViewReader {
         let lease = Handle::current().block_on(patience);
         let lease = lease.map_err(|error| failed("too much is being masked again", &error))?;
         let mut masked = collect(opened)?;
+        let structure = &opened.manifest().listing.structure;
+        let mut subject_is_made =
+            Structure::decode(structure).is_ok_and(|structure| structure.subject_is_made == Some(true));
         let policy = self.shelf().checked_policy(self.vault())?;
         let received = Timestamp::from_unix(row.received);
         let mut facts = plan::facts(&masked, &dissect(&masked), Vec::new(), Duration::ZERO);
@@ -217,10 +221,13 @@ impl ViewReader {
             let rendering = self.shelf().rendering.as_ref();
             let about = About { message: row.message, received, phrase: None, rendering };
             let composed = render(self.vault(), rules, self.shelf().view, &masked, &anatomy, about);
-            masked = composed.ok_or(MaskError::Gone)?.render(&masked, &anatomy).into();
+            let composed = composed.ok_or(MaskError::Gone)?;
+            subject_is_made |= composed.listing.subject_is_made;
+            masked = composed.render(&masked, &anatomy).into();
         }
         // However slowly it is read.
-        Ok(Masked::Rendered(Some(Bytes::from_owner(masked.within(Arc::new(lease))))))
+        let octets = Some(Bytes::from_owner(masked.within(Arc::new(lease))));
+        Ok(Masked::Rendered { octets, subject_is_made })
     }
 }
 
@@ -238,7 +245,12 @@ pub enum Masked {
         at: u64,
     },
     /// Rendered in memory.
-    Rendered(Option<Bytes>),
+    Rendered {
+        /// Its octets, until they are taken.
+        octets: Option<Bytes>,
+        /// Whether a policy made its subject.
+        subject_is_made: bool,
+    },
 }
 
 impl Masked {
@@ -250,7 +262,7 @@ impl Masked {
     pub fn size(&self) -> u64 {
         match self {
             Self::Sealed { opened, .. } => opened.size(),
-            Self::Rendered(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::Rendered { octets, .. } => octets.as_ref().map_or(0, |octets| octets.len() as u64),
         }
     }
 
@@ -261,14 +273,19 @@ impl Masked {
                 let structure = &opened.manifest().listing.structure;
                 (!structure.is_empty()).then(|| Bytes::from_owner(Wiped::from(structure.clone())))
             }
-            Self::Rendered(_) => None,
+            Self::Rendered { .. } => None,
         }
+    }
+
+    /// Whether a policy made its subject, as far as that is not in its structure.
+    pub fn subject_is_made(&self) -> bool {
+        matches!(self, Self::Rendered { subject_is_made: true, .. })
     }
 
     /// The next octets; none after the last ones.
     pub fn next_window(&mut self) -> Result<Option<Bytes>, MaskError> {
         match self {
-            Self::Rendered(bytes) => Ok(bytes.take()),
+            Self::Rendered { octets, .. } => Ok(octets.take()),
             Self::Sealed { opened, at } if *at == opened.size() => Ok(None),
             Self::Sealed { opened, at } => {
                 let end = (*at + WINDOW).min(opened.size());
@@ -285,7 +302,7 @@ impl Masked {
         if opened.is_in_memory() {
             return self.next_window();
         }
-        let mut taken = std::mem::replace(self, Self::Rendered(None));
+        let mut taken = std::mem::replace(self, Self::Rendered { octets: None, subject_is_made: false });
         let reading = tokio::task::spawn_blocking(move || (taken.next_window(), taken));
         let (window, taken) = reading.await.map_err(|error| failed("a message was not read on", &error))?;
         *self = taken;
@@ -298,8 +315,8 @@ impl Masked {
         let range = range.start.min(end)..end;
         match self {
             Self::Sealed { opened, .. } => part(opened, range),
-            Self::Rendered(bytes) => {
-                let bytes = bytes.as_ref().map_or(&[][..], |bytes| bytes);
+            Self::Rendered { octets, .. } => {
+                let bytes = octets.as_ref().map_or(&[][..], |octets| octets);
                 Ok(bytes[clamp(range.start)..clamp(range.end)].to_vec().into())
             }
         }

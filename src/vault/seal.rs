@@ -22,7 +22,7 @@ use crate::seal::{
 use crate::store::blobs::{BlobError, BlobName};
 use crate::store::ledger::Committed;
 use crate::store::sweep::Hold;
-use crate::structure::structure_of;
+use crate::structure::structure_of_masked;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{MessageRow, RecipientRow, Rendering, ViewEntry, ViewRow};
 use crate::wipe::Wiped;
@@ -303,11 +303,15 @@ fn seal_plan(
     Ok(crate::seal::seal(&input, grants)?)
 }
 
-/// What IMAP listings tell of each view, made from its rendering and nothing else (law 2).
+/// What IMAP listings tell of each view, made from its rendering, and from whether the rules made its subject
+/// (law 2).
 fn structures(bytes: &[u8], anatomy: &Anatomy, plan: &plan::Plan) -> Vec<Wiped> {
-    let structure = |composition: &Composition| match composition.verbatim(bytes, anatomy) {
-        Some(view) => structure_of(view),
-        None => structure_of(&Wiped::from(composition.render(bytes, anatomy))),
+    let structure = |composition: &Composition| {
+        let is_made = composition.listing.subject_is_made;
+        match composition.verbatim(bytes, anatomy) {
+            Some(view) => structure_of_masked(view, is_made),
+            None => structure_of_masked(&Wiped::from(composition.render(bytes, anatomy)), is_made),
+        }
     };
     plan.views().iter().map(|(_, composition)| structure(composition).into()).collect()
 }
@@ -362,6 +366,7 @@ const ASIDE: usize = 512 * 1024;
 mod tests {
     use super::*;
     use crate::plan::{Listing, Piece};
+    use crate::structure::structure_of;
 
     /// Views that render alike have the same structure, whatever message lies behind them (law 2).
     #[test]

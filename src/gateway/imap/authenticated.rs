@@ -134,9 +134,32 @@ impl<A: Account> Authenticated<A> {
     }
 
     async fn obey(&mut self, tag: &str, body: CommandBody) -> Result<Next, Fault> {
-        let answer = match body {
+        match body {
             CommandBody::Logout => return Ok(Next::Goodbye),
             CommandBody::Compress => return self.desk.compress(),
+            _ => {}
+        }
+        let (had_condstore, opens) =
+            (self.desk.enabled.condstore, matches!(body, CommandBody::Select { .. }));
+        let answer = self.carry_out(tag, body).await;
+        if !had_condstore && !opens {
+            self.note_mod_seq();
+        }
+        let highest = self.selected.as_ref().map(|selected| selected.highest_mod_seq());
+        self.desk.finish(tag, &answer?, highest);
+        Ok(Next::Command)
+    }
+
+    /// RFC 7162 §3.1: whoever enables CONDSTORE with a folder open is told its HIGHESTMODSEQ, once.
+    fn note_mod_seq(&mut self) {
+        if let Some(selected) = self.selected.as_ref().filter(|_| self.desk.enabled.condstore) {
+            let code = Code::HighestModSeq(selected.highest_mod_seq());
+            self.desk.channel.note(code, "mod-sequences are told from now on");
+        }
+    }
+
+    async fn carry_out(&mut self, tag: &str, body: CommandBody) -> Result<Answer, Fault> {
+        let answer = match body {
             CommandBody::Idle => self.idle().await?,
             CommandBody::Select { path, mode, condstore, qresync } => {
                 self.select(&path, mode, condstore, qresync).await?
@@ -156,9 +179,7 @@ impl<A: Account> Authenticated<A> {
         if let Some(selected) = &mut self.selected {
             selected.sync(&mut self.desk, answer.expunges).await?;
         }
-        let highest = self.selected.as_ref().map(|selected| selected.highest_mod_seq());
-        self.desk.finish(tag, &answer, highest);
-        Ok(Next::Command)
+        Ok(answer)
     }
 
     async fn select(
@@ -179,7 +200,7 @@ impl<A: Account> Authenticated<A> {
         self.desk.enabled.condstore |= condstore;
         let roll = self.desk.account.roll(folder.id).await?;
         let selected = Selected::new(&folder, roll, mode);
-        selected.introduce(&mut self.desk, &folder);
+        selected.introduce(&mut self.desk, &folder, path);
         if let Some(known) = qresync {
             selected.resynchronise(&mut self.desk, &known).await?;
         }

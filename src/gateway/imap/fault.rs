@@ -194,6 +194,9 @@ fn account(error: AccountError) -> Conduct {
         AccountError::FolderExists => No(Some(Code::AlreadyExists), "there is a folder of that name"),
         AccountError::Fixed => No(Some(Code::Cannot), "this folder stays as it is"),
         AccountError::Name(error) => No(Some(Code::Cannot), name(error)),
+        AccountError::HasChildren => {
+            No(Some(Code::HasChildren), "there are folders below this one, remove them first")
+        }
         AccountError::Limit => No(Some(Code::Limit), "a limit of the mailbox is reached"),
         AccountError::Damaged => {
             No(Some(Code::ServerBug), "a message is damaged, the vault's owner has been told")
@@ -208,6 +211,7 @@ fn account(error: AccountError) -> Conduct {
 fn name(error: FolderNameError) -> &'static str {
     match error {
         FolderNameError::Empty => "a folder needs a name",
+        FolderNameError::Dots => "no folder has the name . or ..",
         FolderNameError::TooLong => "the folder's name is too long",
         FolderNameError::Characters => "the folder's name has characters that names cannot have",
     }
@@ -220,6 +224,10 @@ fn command(kind: CommandErrorKind) -> Conduct {
         CommandErrorKind::Charset => No(Some(Code::BadCharset), "US-ASCII and UTF-8 it can be"),
         CommandErrorKind::Unsupported => No(Some(Code::Cannot), "not supported, or not enabled"),
         CommandErrorKind::TooMany => No(Some(Code::Limit), "too much at once"),
+        CommandErrorKind::MailboxName => {
+            No(Some(Code::Cannot), "the mailbox name is in no encoding of this session")
+        }
+        CommandErrorKind::Wrong(argument) => Bad(None, argument.text()),
         // Whatever else there will be is the client's doing too.
         _ => Bad(None, "the arguments are not as they should be"),
     }

@@ -5,9 +5,9 @@ use super::fault::Fault;
 use super::fetch::Sink;
 use super::room::Account;
 use super::selected::count;
-use crate::mailbox::{Flags, Folder, FolderId, Roll, folder_name};
+use crate::mailbox::{Flags, Folder, FolderId, Roll, SEPARATOR, folder_name};
 use crate::wire::imap::StatusItem;
-use crate::wire::imap::untagged::{StatusValue, put_quota_root, put_status};
+use crate::wire::imap::untagged::{Listed, StatusValue, put_list, put_quota_root, put_status};
 
 impl<A: Account> Desk<A> {
     /// RFC 9051 §6.3.4, RFC 8474 §4.1.
@@ -16,8 +16,15 @@ impl<A: Account> Desk<A> {
         if special_use {
             return Err(Fault::SpecialUse);
         }
+        let asked = path;
         let path = folder_name(path).map_err(super::room::AccountError::from)?;
         let folder = self.account.create(&path).await?;
+        if self.enabled.rev2 && path != asked.strip_suffix(SEPARATOR).unwrap_or(asked) {
+            // RFC 9051 §6.3.4: the client learns how its name is spelt here.
+            let listed =
+                Listed { path: &path, attributes: &[], old_name: Some(asked), child_subscribed: false };
+            put_list(self.channel.out(), &listed, self.enabled.modes());
+        }
         Ok(Answer { tail: Tail::MailboxId(object_id(folder)), ..Answer::plain("created") })
     }
 
@@ -28,10 +35,10 @@ impl<A: Account> Desk<A> {
         Ok(self.account.rename(folder.id, &path).await?)
     }
 
-    /// RFC 9051 §6.3.7, §6.3.8.
+    /// RFC 9051 §6.3.7, §6.3.8. A subscription outlives its folder, so the name need not be that of one.
     pub(super) async fn subscribe(&mut self, path: &str, subscribed: bool) -> Result<(), Fault> {
-        let folder = self.folder(path).await?;
-        Ok(self.account.subscribe(folder.id, subscribed).await?)
+        let path = folder_name(path).map_err(super::room::AccountError::from)?;
+        Ok(self.account.subscribe(&path, subscribed).await?)
     }
 
     /// RFC 9051 §6.3.11.

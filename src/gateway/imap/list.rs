@@ -1,7 +1,7 @@
 //! LIST and LSUB (RFC 9051 §6.3.9, RFC 5258, 5819, 6154; RFC 3501 §6.3.9): which folders are named, and what
 //! is said of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::authenticated::Desk;
 use super::fault::Fault;
@@ -19,8 +19,12 @@ pub(super) struct Listing {
     pub(super) lsub: bool,
 }
 
-/// The folders by their paths, and the paths above them that are no folder: those have none.
-struct Tree<'a>(BTreeMap<&'a str, Option<&'a Folder>>);
+/// The folders by their paths, and the paths above them that are no folder: those have none. Names that are
+/// subscribed to and have no folder stand beside them.
+struct Tree<'a> {
+    nodes: BTreeMap<&'a str, Option<&'a Folder>>,
+    bare: BTreeSet<&'a str>,
+}
 
 /// A path that LIST names.
 struct Row {
@@ -45,8 +49,12 @@ impl<A: Account> Desk<A> {
         }
         let patterns = Patterns::new(reference, patterns).map_err(|_| Fault::Patterns)?;
         let folders = self.account.folders().await?;
-        let tree = Tree::of(&folders);
-        for (path, folder) in &tree.0 {
+        let bare = match listing.wants_subscribed() {
+            true => self.account.bare_subscriptions().await?,
+            false => Vec::new(),
+        };
+        let tree = Tree::of(&folders, &bare);
+        for (path, folder) in &tree.nodes {
             let Some(row) = tree.row(path, *folder, &patterns, listing) else { continue };
             self.put_row(path, &row, listing);
             match folder {
@@ -72,7 +80,7 @@ impl<A: Account> Desk<A> {
 }
 
 impl<'a> Tree<'a> {
-    fn of(folders: &'a [Folder]) -> Self {
+    fn of(folders: &'a [Folder], bare: &'a [String]) -> Self {
         let mut nodes = BTreeMap::new();
         for folder in folders {
             nodes.insert(folder.path.as_str(), Some(folder));
@@ -80,7 +88,21 @@ impl<'a> Tree<'a> {
                 nodes.entry(&folder.path[..end]).or_insert(None);
             }
         }
-        Self(nodes)
+        for path in bare {
+            let ends = path.match_indices(SEPARATOR).map(|(end, _)| end).chain([path.len()]);
+            for end in ends {
+                nodes.entry(&path[..end]).or_insert(None);
+            }
+        }
+        Self { nodes, bare: bare.iter().map(String::as_str).collect() }
+    }
+
+    /// Whether a path is what a LIST asks for.
+    fn is_chosen(&self, path: &str, folder: Option<&Folder>, listing: &Listing) -> bool {
+        match folder {
+            Some(folder) => listing.chooses(folder),
+            None => listing.wants_subscribed() && !listing.selection.special_use && self.bare.contains(path),
+        }
     }
 
     /// What is said of a path; none if it is not what was asked for.
@@ -94,9 +116,9 @@ impl<'a> Tree<'a> {
         if !patterns.match_path(path) {
             return None;
         }
-        let is_chosen = folder.is_some_and(|folder| listing.chooses(folder));
+        let is_chosen = self.is_chosen(path, folder, listing);
         let mut chosen_below =
-            self.below(path).filter(|(_, folder)| folder.is_some_and(|folder| listing.chooses(folder)));
+            self.below(path).filter(|(path, folder)| self.is_chosen(path, *folder, listing));
         let has_chosen_below = match listing.lsub {
             // RFC 3501 §6.3.9: only where the pattern does not show them themselves.
             true => chosen_below.any(|(path, _)| !patterns.match_path(path)),
@@ -117,12 +139,17 @@ impl<'a> Tree<'a> {
         listing: &Listing,
     ) -> Vec<&'static str> {
         if listing.lsub {
-            return if is_chosen { Vec::new() } else { vec!["\\Noselect"] };
+            // RFC 3501 §6.3.9: what cannot be opened says so, whether or not it is subscribed to.
+            return if is_chosen && folder.is_some() { Vec::new() } else { vec!["\\Noselect"] };
         }
         let mut attributes = Vec::new();
         match folder {
             // Both words: RFC 9051 §7.3.1 has the first, old clients know the second.
-            None => attributes.extend(["\\NonExistent", "\\Noselect"]),
+            None => {
+                let subscribed = listing.wants_subscribed() && self.bare.contains(path);
+                attributes.extend(subscribed.then_some("\\Subscribed"));
+                attributes.extend(["\\NonExistent", "\\Noselect"]);
+            }
             Some(folder) => {
                 let tells = listing.returns.subscribed || listing.selection.subscribed;
                 attributes.extend((tells && folder.subscribed).then_some("\\Subscribed"));
@@ -139,7 +166,7 @@ impl<'a> Tree<'a> {
         let prefix = format!("{path}{SEPARATOR}");
         let from = (std::ops::Bound::Included(prefix.as_str()), std::ops::Bound::Unbounded);
         let nodes: Vec<_> = self
-            .0
+            .nodes
             .range::<str, _>(from)
             .take_while(|(path, _)| path.starts_with(&prefix))
             .map(|(path, folder)| (*path, *folder))
@@ -149,9 +176,13 @@ impl<'a> Tree<'a> {
 }
 
 impl Listing {
+    fn wants_subscribed(&self) -> bool {
+        self.selection.subscribed || self.lsub
+    }
+
     fn chooses(&self, folder: &Folder) -> bool {
-        let wants_subscribed = self.selection.subscribed || self.lsub;
-        (!wants_subscribed || folder.subscribed) && (!self.selection.special_use || folder.special.is_some())
+        (!self.wants_subscribed() || folder.subscribed)
+            && (!self.selection.special_use || folder.special.is_some())
     }
 
     /// Whether paths that are no folder are shown as well.

@@ -1,6 +1,6 @@
 //! LIST patterns (RFC 9051 §6.3.9): `*` stands for anything, `%` for anything within one name. Pure.
 
-use crate::mailbox::{MAX_PATH, SEPARATOR};
+use crate::mailbox::{MAX_PATH, SEPARATOR, composed};
 
 /// The patterns of one command, the reference in front of each.
 pub(super) struct Patterns(Vec<Vec<char>>);
@@ -29,7 +29,7 @@ fn canonical(reference: &str, pattern: &str) -> Result<Vec<char>, TooMany> {
     if reference.len() + pattern.len() > MAX_PATTERN {
         return Err(TooMany);
     }
-    let mut canonical: Vec<char> = reference.chars().chain(pattern.chars()).collect();
+    let mut canonical: Vec<char> = composed(&format!("{reference}{pattern}")).chars().collect();
     canonical.dedup_by(|next, before| *next == '*' && *before == '*');
     // RFC 9051 §5.1: INBOX has any case of letters, also as the first name of a path.
     let first = canonical.iter().position(|c| *c == SEPARATOR).unwrap_or(canonical.len());
@@ -103,6 +103,8 @@ mod tests {
             ("", "*%*%", "a/b", true),
             ("", "", "a", false),
             ("", "M*er", "Müller", true),
+            ("", "Mu\u{308}ll*", "Müller", true),
+            ("", "a%*", "a%*b", true),
         ] {
             assert_eq!(matched(reference, pattern, path), expected, "{reference:?} {pattern:?} {path:?}");
         }

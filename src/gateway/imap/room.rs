@@ -57,12 +57,16 @@ pub trait Account: Send + 'static {
         path: &str,
     ) -> impl Future<Output = Result<(), AccountError>> + Send;
 
-    /// Subscribes to a folder, or no longer.
+    /// Subscribes to the folder of this path, or no longer. A name that is subscribed to stays so when its
+    /// folder is removed (RFC 9051 §6.3.7); to end what is not there is no error.
     fn subscribe(
         &mut self,
-        folder: FolderId,
+        path: &str,
         subscribed: bool,
     ) -> impl Future<Output = Result<(), AccountError>> + Send;
+
+    /// The names that are subscribed to and have no folder, by path.
+    fn bare_subscriptions(&mut self) -> impl Future<Output = Result<Vec<String>, AccountError>> + Send;
 
     /// The roll of a folder as it is now. Cheap when called again.
     fn roll(&mut self, folder: FolderId) -> impl Future<Output = Result<Roll, AccountError>> + Send;
@@ -227,9 +231,12 @@ pub enum AccountError {
     /// A folder of that name is there already.
     #[error("there is a folder of that name")]
     FolderExists,
-    /// The six folders that every mailbox has stay what they are; folders with others below them stay too.
+    /// The six folders that every mailbox has stay what they are.
     #[error("this folder stays as it is")]
     Fixed,
+    /// A folder with others below it is not removed.
+    #[error("there are folders below this one")]
+    HasChildren,
     /// The name is none.
     #[error(transparent)]
     Name(#[from] FolderNameError),

@@ -115,13 +115,15 @@ impl Selected {
         Ok(Picks::resolve(numbers, numbering, &self.roll, &self.saved)?)
     }
 
-    /// How unasked FETCH responses look.
+    /// How FETCH responses look, asked for or not.
     pub(super) fn manner(&self, enabled: Enabled, numbering: Numbering) -> Manner {
+        // RFC 7162 §3.2.4: once QRESYNC is on, every FETCH response has the UID.
+        let numbering = if enabled.qresync { Numbering::Uid } else { numbering };
         Manner { numbering, condstore: enabled.condstore, mode: self.mode }
     }
 
     /// What SELECT and EXAMINE tell (RFC 9051 §6.3.2, RFC 3501 §6.3.1).
-    pub(super) fn introduce<A: Account>(&self, desk: &mut Desk<A>, folder: &Folder) {
+    pub(super) fn introduce<A: Account>(&self, desk: &mut Desk<A>, folder: &Folder, asked: &str) {
         let (roll, enabled) = (&self.roll, desk.enabled);
         self.put_flags_in_use(desk.channel.out());
         put_exists(desk.channel.out(), count(roll));
@@ -139,8 +141,8 @@ impl Selected {
         desk.channel.note(Code::MailboxId(&object_id(folder.id)), "the folder's identifier");
         if enabled.rev2 {
             // RFC 9051 §6.3.2.
-            let listed =
-                Listed { path: &folder.path, attributes: &[], old_name: None, child_subscribed: false };
+            let old_name = (asked != folder.path).then_some(asked);
+            let listed = Listed { path: &folder.path, attributes: &[], old_name, child_subscribed: false };
             put_list(desk.channel.out(), &listed, enabled.modes());
         }
     }

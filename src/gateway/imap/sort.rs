@@ -3,6 +3,8 @@
 
 use std::cmp::Ordering;
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
 use super::room::{Account, AccountError, Depth};
 use super::search::fold;
 use super::thread::{self, Forest, Letter};
@@ -92,7 +94,9 @@ fn values(keys: &[SortKey], entry: &Entry, structure: Option<&Structure<'_>>) ->
 
 fn value(key: SortKey, entry: &Entry, structure: Option<&Structure<'_>>) -> Value {
     let envelope = structure.map(|structure| &structure.envelope);
-    let text = |text: Option<String>| Value::Text(text.map(|text| fold(&text)).unwrap_or_default().into());
+    // RFC 5256 §3 asks for i;unicode-casemap (RFC 5051), which compares letters taken apart: é comes after e.
+    let apart = |text: String| DecomposingNormalizerBorrowed::new_nfkd().normalize(&fold(&text)).into_owned();
+    let text = |text: Option<String>| Value::Text(text.map(apart).unwrap_or_default().into());
     match key {
         SortKey::Arrival => Value::Number(entry.received),
         SortKey::Size => Value::Number(i64::try_from(entry.octets).unwrap_or(i64::MAX)),
@@ -139,13 +143,16 @@ fn text(octets: &Option<Octets<'_>>) -> Option<String> {
 
 fn letter(entry: &Entry, structure: &Structure<'_>) -> Letter {
     let ids = structure.thread_ids();
-    let (subject, is_reply) = subject(structure);
+    let is_made = structure.subject_is_made == Some(true);
+    // What the policy wrote says the same of all mail of a domain: it joins nothing.
+    let (subject, is_reply) = if is_made { Default::default() } else { subject(structure) };
     Letter {
         id: ids.id.map(Vec::into_boxed_slice),
         references: ids.ancestors.into_iter().map(Vec::into_boxed_slice).collect(),
         sent: sent(entry, Some(structure)),
         subject: fold(&subject),
         is_reply,
+        is_made,
     }
 }
 

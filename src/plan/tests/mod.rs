@@ -88,7 +88,7 @@ fn pseudonymous() -> Rules {
     Rules {
         headers: vec![domain],
         rewrites: vec![rewrite("Subject", "Sealed message from {from.domain}")],
-        pseudonyms: Pseudonyms { senders: true, addressees: true, threads: true },
+        pseudonyms: Pseudonyms { senders: true, sender_domains: false, addressees: true, threads: true },
         reveal: Reveal { count: true, names: true, sizes: true, types: true },
         text: TextMask::Omit,
         ..nothing()

@@ -57,8 +57,6 @@ enum State {
 /// A change on its way.
 struct Ticket {
     mod_seq: u64,
-    /// The number that was next before it drew any.
-    number: u32,
     effects: Vec<Effect>,
     /// Whether its batch is durable, once that is known.
     fate: Option<bool>,
@@ -164,7 +162,7 @@ impl Mailbox {
         }
         let (sender, answer) = oneshot::channel();
         let effects = vec![Effect::Put(number, Held::arrived(number, row))];
-        let ticket = Ticket { mod_seq, number, effects, fate: None, waits: Waits::Durable(Some(sender)) };
+        let ticket = Ticket { mod_seq, effects, fate: None, waits: Waits::Durable(Some(sender)) };
         let id = door.push(ticket);
         drop(door);
         self.attend(id, pending, carried);
@@ -287,10 +285,10 @@ impl Mailbox {
             }
             ticket.waits.tell();
         }
-        let next = door.counters.as_ref().map(|next| (next.next_mod_seq(), next.next_number()));
-        let front = door.queue.front().map(|ticket| (ticket.mod_seq, ticket.number));
-        let (mod_seq, number) = front.or(next).unwrap_or((2, 1));
-        picture.begin(mod_seq - 1, number);
+        let next = door.counters.as_ref().map(Counters::next_mod_seq);
+        let front = door.queue.front().map(|ticket| ticket.mod_seq);
+        let floor = door.counters.as_ref().map_or(0, Counters::floor);
+        picture.begin(front.or(next).unwrap_or(2) - 1, floor);
         door.state = State::Ready(Box::new(picture));
         door.used = Instant::now();
         drop(door);
@@ -433,11 +431,10 @@ impl Turn {
         let count = u32::try_from(numbers).map_err(|_| RecordError::Exhausted)?;
         let mut door = self.mailbox.door();
         let counters = door.counters(&self.records, self.mailbox.user)?;
-        let number = counters.next_number();
         let numbers = counters.draw(count)?;
         let mod_seq = counters.draw_mod_seq();
         let waits = Waits::Seen(None, None);
-        let id = door.push(Ticket { mod_seq, number, effects: Vec::new(), fate: None, waits });
+        let id = door.push(Ticket { mod_seq, effects: Vec::new(), fate: None, waits });
         Ok(Slot { mailbox: self.mailbox.clone(), id, mod_seq, numbers, queued: false })
     }
 }
@@ -467,14 +464,20 @@ impl Slot {
         &mut self,
         records: &Records,
         batch: &mut Batch,
-        effects: Vec<Effect>,
+        mut effects: Vec<Effect>,
     ) -> oneshot::Receiver<Outcome> {
         let (sender, answer) = oneshot::channel();
-        let user = self.mailbox.user;
+        let (user, scope) = (self.mailbox.user, records.tenant(self.mailbox.user.tenant));
         let mut door = self.mailbox.door();
-        let carried = door.counters.as_mut().and_then(Counters::reservation);
+        let carried = door.counters.as_mut().map(Counters::carry);
         if let Some(carried) = &carried {
-            records.tenant(user.tenant).put(batch, &[user.user.as_bytes()], carried);
+            scope.put(batch, &[user.user.as_bytes()], carried);
+        }
+        if let State::Ready(picture) = &door.state {
+            for (folder, row) in picture.marks(&effects) {
+                scope.put(batch, &[user.user.as_bytes(), &folder.0.to_be_bytes()], &row);
+                effects.push(Effect::Folder(folder, Some(row)));
+            }
         }
         let place = usize::try_from(self.id - door.first).ok();
         // It is still there: nobody else resolves it.

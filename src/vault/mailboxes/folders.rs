@@ -35,7 +35,7 @@ pub async fn remove_folder(
     turn.look(|picture| {
         let path = own_path(picture, folder)?;
         let below = picture.folders.values().any(|row| is_below(&row.path, &path));
-        if below { Err(BoxError::Fixed) } else { Ok(()) }
+        if below { Err(BoxError::HasChildren) } else { Ok(()) }
     })??;
     let numbers: Vec<u32> = turn.look(|picture| picture.numbers_in(folder).collect())?;
     let seen = among(&turn, shelf, folder, &numbers).await?;
@@ -46,7 +46,8 @@ pub async fn remove_folder(
     };
     let rest = turn.look(here)?;
     turn.shift(rest, FolderId::ARCHIVE, vault.clock.now().unix()).await?;
-    turn.change_folders(vec![(folder, None)]).await
+    let left = turn.look(|picture| bare(picture, folder))?;
+    turn.change_folders(vec![(folder, left)]).await
 }
 
 /// Gives a folder, and those below it, another path. INBOX stays, and what the view has in it moves to a new
@@ -69,29 +70,26 @@ pub async fn rename_folder(
     let renamed = turn.look(|picture| renamed(picture, folder, path))??;
     let mut changes = turn.missing(parent(path), now)?;
     changes.extend(renamed);
+    turn.look(|picture| inherit(picture, &mut changes))?;
     turn.change_folders(changes).await
 }
 
-/// Subscribes to a folder, or no longer.
-pub async fn subscribe(
-    vault: &Vault,
-    user: UserRef,
-    folder: FolderId,
-    subscribed: bool,
-) -> Result<(), BoxError> {
+/// Subscribes to the folder of this path, or no longer. Subscriptions outlive their folders (RFC 9051 §6.3.7),
+/// and to end what is not there is no error: clients do it for a folder that they have just removed.
+pub async fn subscribe(vault: &Vault, user: UserRef, path: &str, subscribed: bool) -> Result<(), BoxError> {
     let turn = enter(vault, user).await?;
-    let now = vault.clock.now().unix();
-    let row = turn.look(|picture| {
-        if !picture.has_folder(folder) {
-            return Err(BoxError::NoFolder);
-        }
-        let row = picture.folders.get(&folder).cloned();
-        Ok(row.unwrap_or_else(|| FolderRow { path: given_path(folder), subscribed: true, created: now }))
-    })??;
-    if row.subscribed == subscribed {
-        return Ok(());
-    }
-    turn.change_folders(vec![(folder, Some(FolderRow { subscribed, ..row }))]).await
+    let changes = turn.look(|picture| subscription(picture, path, subscribed))??;
+    if changes.is_empty() { Ok(()) } else { turn.change_folders(changes).await }
+}
+
+/// The names that are subscribed to and have no folder, by path.
+pub async fn bare_subscriptions(vault: &Vault, user: UserRef) -> Result<Vec<String>, BoxError> {
+    super::pages::look(vault, user, |picture| {
+        let mut paths: Vec<String> = picture.bare.values().map(|row| row.path.clone()).collect();
+        paths.sort_unstable();
+        paths
+    })
+    .await
 }
 
 impl Turn {
@@ -101,7 +99,9 @@ impl Turn {
         }
         let missing = self.missing(Some(path), now)?;
         let made = missing.last().map(|(folder, _)| *folder).ok_or(BoxError::Exists)?;
-        self.change_folders(missing).await?;
+        let mut changes = missing;
+        self.look(|picture| inherit(picture, &mut changes))?;
+        self.change_folders(changes).await?;
         Ok(made)
     }
 
@@ -116,7 +116,7 @@ impl Turn {
         // A slot that is given up: its numbers are lost, which numbers may be.
         let numbers = self.draw(missing.len())?.numbers.clone();
         let made = |(number, path): (u32, &str)| {
-            let row = FolderRow { path: path.to_owned(), subscribed: false, created: now };
+            let row = FolderRow { since: Some(number), ..FolderRow::new(path.to_owned(), now) };
             (FolderId(FolderId::FIRST_OWN + number), Some(row))
         };
         Ok(numbers.zip(missing.into_iter().rev()).map(made).collect())
@@ -141,6 +141,39 @@ impl Turn {
 
 /// A folder as it is to be; none if it is to go.
 type Change = (FolderId, Option<FolderRow>);
+
+/// What is left of a folder that is removed: its name, if somebody subscribed to it.
+fn bare(picture: &Picture, folder: FolderId) -> Option<FolderRow> {
+    let row =
+        picture.folders.get(&folder).filter(|row| row.subscribed && picture.bare.len() < MAX_FOLDERS)?;
+    Some(FolderRow { bare: Some(true), ..row.clone() })
+}
+
+/// Folders that get a name that is subscribed to are subscribed to; the bare name goes.
+fn inherit(picture: &Picture, changes: &mut Vec<Change>) {
+    let mut gone = Vec::new();
+    for row in changes.iter_mut().filter_map(|(_, row)| row.as_mut()) {
+        if let Some(folder) = find_bare(picture, &row.path) {
+            row.subscribed = true;
+            gone.push((folder, None));
+        }
+    }
+    changes.append(&mut gone);
+}
+
+/// What changes when somebody subscribes to a path, or no longer; nothing if it is so already.
+fn subscription(picture: &Picture, path: &str, subscribed: bool) -> Result<Vec<Change>, BoxError> {
+    let bare = find_bare(picture, path);
+    let Some(folder) = find(picture, path) else {
+        return match (bare, subscribed) {
+            (Some(folder), false) => Ok(vec![(folder, None)]),
+            (None, true) => Err(BoxError::NoFolder),
+            _ => Ok(Vec::new()),
+        };
+    };
+    let row = picture.row(folder).filter(|row| row.subscribed != subscribed);
+    Ok(row.map(|row| (folder, Some(FolderRow { subscribed, ..row }))).into_iter().collect())
+}
 
 /// The rows of a folder and those below it under another path.
 fn renamed(picture: &Picture, folder: FolderId, path: &str) -> Result<Vec<Change>, BoxError> {
@@ -171,9 +204,8 @@ fn find(picture: &Picture, path: &str) -> Option<FolderId> {
     given.or_else(|| picture.folders.iter().find(|(_, row)| row.path == path).map(|(folder, _)| *folder))
 }
 
-fn given_path(folder: FolderId) -> String {
-    let given = FolderId::GIVEN.iter().find(|(id, ..)| *id == folder);
-    given.map_or_else(String::new, |(_, path, _)| (*path).to_owned())
+fn find_bare(picture: &Picture, path: &str) -> Option<FolderId> {
+    picture.bare.iter().find(|(_, row)| row.path == path).map(|(folder, _)| *folder)
 }
 
 fn is_below(path: &str, above: &str) -> bool {

@@ -1,13 +1,13 @@
 //! Reads a mailbox from the ledger: all of it for the picture, and what a view adds to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::picture::{Held, Picture};
 use super::sight::Seen;
 use super::uid_validity;
-use crate::mailbox::{FolderId, Keywords};
+use crate::mailbox::{FolderId, Keywords, composed};
 use crate::records::{RecordError, Records};
 use crate::store::ledger::{Batch, LedgerError};
 use crate::tenant::registry::UserRef;
@@ -28,10 +28,7 @@ pub(super) fn read(records: &Arc<Records>, user: UserRef) -> Result<Picture, Rec
             (first, beside.join().unwrap_or(Err(LedgerError::Stopped.into())))
         }),
     };
-    let folders: BTreeMap<FolderId, FolderRow> = numbered(records, user, 0, u32::MAX)?
-        .into_iter()
-        .map(|(number, row)| (FolderId(number), row))
-        .collect();
+    let folders = composed_paths(numbered(records, user, 0, u32::MAX)?);
     let mut keywords = Keywords::default();
     let rows = first?.into_iter().chain(second?);
     let held = |(number, row, place): (u32, MessageRow, Option<PlaceRow>)| {
@@ -40,7 +37,8 @@ pub(super) fn read(records: &Arc<Records>, user: UserRef) -> Result<Picture, Rec
             Some(place) => held.placed(place, &mut keywords),
             None => held,
         };
-        if !held.folder.is_given() && !folders.contains_key(&held.folder) {
+        let is_there = folders.get(&held.folder).is_some_and(|row| row.bare != Some(true));
+        if !held.folder.is_given() && !is_there {
             tracing::error!(user = %user.user, "a message is in a folder that is not there");
             held.folder = FolderId::INBOX;
         }
@@ -48,6 +46,21 @@ pub(super) fn read(records: &Arc<Records>, user: UserRef) -> Result<Picture, Rec
     };
     let messages = rows.map(held).collect();
     Ok(Picture::new(messages, folders, keywords))
+}
+
+/// Folders by number, their paths composed (NFC): rows from before paths were composed may have them otherwise.
+/// Of two folders whose paths become the same the older one has it, the other gets a number behind it.
+fn composed_paths(rows: Vec<(u32, FolderRow)>) -> BTreeMap<FolderId, FolderRow> {
+    let mut taken = HashSet::new();
+    let named = |(number, row): (u32, FolderRow)| {
+        let wanted = composed(&row.path).into_owned();
+        let twins = (2..).map(|count: u32| format!("{wanted} ({count})"));
+        let path = std::iter::once(wanted.clone()).chain(twins).find(|path| !taken.contains(path));
+        let path = path.unwrap_or(wanted);
+        taken.insert(path.clone());
+        (FolderId(number), FolderRow { path, ..row })
+    };
+    rows.into_iter().map(named).collect()
 }
 
 /// The messages with numbers from `from` up to before `to`, with their places.

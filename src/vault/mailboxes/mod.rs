@@ -31,7 +31,7 @@ pub use deeds::{
     Deletion, append, copy, delete, delete_numbers, destroy, flag, give_up, place, relocate, reseal,
     set_flags, shift,
 };
-pub use folders::{create_folder, folders, remove_folder, rename_folder, subscribe};
+pub use folders::{bare_subscriptions, create_folder, folders, remove_folder, rename_folder, subscribe};
 
 use self::door::{Mailbox, Turn};
 use self::picture::Picture;
@@ -127,9 +127,12 @@ pub enum BoxError {
     /// A folder of that path is there already.
     #[error("there is a folder of that name")]
     Exists,
-    /// The folders that every mailbox has stay; so do folders with others below them.
+    /// The folders that every mailbox has stay.
     #[error("this folder stays as it is")]
     Fixed,
+    /// There are folders below it, which would be nowhere.
+    #[error("there are folders below this one")]
+    HasChildren,
     /// The path is none.
     #[error(transparent)]
     Name(#[from] FolderNameError),

@@ -100,6 +100,8 @@ pub(super) struct Picture {
     /// Numbers by UID.
     places: HashMap<FolderId, BTreeMap<u32, u32>>,
     pub(super) folders: BTreeMap<FolderId, FolderRow>,
+    /// Folders that are gone, whose names are subscribed to.
+    pub(super) bare: BTreeMap<FolderId, FolderRow>,
     pub(super) keywords: Keywords,
     /// The numbers of messages of which there are copies, or were.
     copies: HashMap<MessageId, BTreeSet<u32>>,
@@ -108,8 +110,8 @@ pub(super) struct Picture {
     views: HashMap<ViewId, Seen>,
     /// No change that the picture has is above it; none that it lacks is not.
     highest: u64,
-    /// No message that the picture lacks has a UID below it.
-    uid_next: u32,
+    /// UIDNEXT is not below it in any folder that was there before it was kept by folder.
+    floor: u32,
 }
 
 impl Picture {
@@ -119,7 +121,8 @@ impl Picture {
         folders: BTreeMap<FolderId, FolderRow>,
         keywords: Keywords,
     ) -> Self {
-        let mut picture = Self { folders, keywords, ..Self::default() };
+        let (bare, folders) = folders.into_iter().partition(|(_, row)| row.bare == Some(true));
+        let mut picture = Self { folders, bare, keywords, ..Self::default() };
         let mut places: HashMap<FolderId, Vec<(u32, u32)>> = HashMap::new();
         for (number, held) in &messages {
             places.entry(held.folder).or_default().push((held.uid, *number));
@@ -144,8 +147,8 @@ impl Picture {
     }
 
     /// From here on it follows every change.
-    pub(super) fn begin(&mut self, highest: u64, uid_next: u32) {
-        (self.highest, self.uid_next) = (highest, uid_next);
+    pub(super) fn begin(&mut self, highest: u64, floor: u32) {
+        (self.highest, self.floor) = (highest, floor);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -178,13 +181,50 @@ impl Picture {
                         seen.take(number, held, mod_seq);
                     }
                 }
-                Effect::Folder(folder, Some(row)) => drop(self.folders.insert(folder, row)),
-                Effect::Folder(folder, None) => {
+                Effect::Folder(folder, Some(row)) if row.bare != Some(true) => {
+                    self.folders.insert(folder, row);
+                }
+                Effect::Folder(folder, row) => {
                     self.folders.remove(&folder);
                     self.views.values_mut().for_each(|seen| seen.close_book(folder));
+                    match row {
+                        Some(row) => drop(self.bare.insert(folder, row)),
+                        None => drop(self.bare.remove(&folder)),
+                    }
                 }
             }
         }
+    }
+
+    /// Folders that the message with the highest UID leaves by these changes, with their rows as they are to
+    /// be: UIDNEXT does not go back.
+    pub(super) fn marks(&self, effects: &[Effect]) -> Vec<(FolderId, FolderRow)> {
+        let left = effects.iter().filter_map(|effect| {
+            let (number, target) = match effect {
+                Effect::Put(number, held) => (number, Some(held.folder)),
+                Effect::Remove(number) => (number, None),
+                Effect::Hide(..) | Effect::Folder(..) => return None,
+            };
+            let old = self.messages.get(number).filter(|old| target != Some(old.folder))?;
+            let last = self.places.get(&old.folder)?.keys().next_back()?;
+            (*last == old.uid).then_some((old.folder, old.uid + 1))
+        });
+        let marked = |(folder, uid_next): (FolderId, u32)| {
+            let row = self.row(folder)?;
+            let is_higher = row.uid_next.is_none_or(|marked| marked < uid_next);
+            is_higher.then_some((folder, FolderRow { uid_next: Some(uid_next), ..row }))
+        };
+        left.filter_map(marked).collect()
+    }
+
+    /// The row of a folder; those that every mailbox has need none.
+    pub(super) fn row(&self, folder: FolderId) -> Option<FolderRow> {
+        let given = FolderId::GIVEN.iter().find(|(id, ..)| *id == folder);
+        let fresh = |(_, path, _): &(_, &str, _)| FolderRow {
+            subscribed: true,
+            ..FolderRow::new((*path).to_owned(), 0)
+        };
+        self.folders.get(&folder).cloned().or_else(|| given.map(fresh))
     }
 
     fn put(&mut self, mod_seq: u64, number: u32, held: Held) {
@@ -323,12 +363,14 @@ impl Picture {
 
     /// Makes the roll of a folder.
     pub(super) fn open_book(&mut self, view: ViewId, folder: FolderId) {
+        let uid_next = self.uid_next(view, folder);
+        let since = self.folders.get(&folder).and_then(|row| row.since).unwrap_or(0);
         let Some(seen) = self.views.get_mut(&view).filter(|seen| !seen.has_book(folder)) else {
             return;
         };
-        let last = self.places.get(&folder).and_then(|uids| uids.keys().next_back()).copied();
-        let uid_next = last.map_or(0, |last| last + 1).max(self.uid_next).saturating_add(seen.shift);
-        let mut roll = Roll::empty(seen.uid_validity);
+        let uid_next = uid_next.saturating_add(seen.shift);
+        // A folder that is made again has another UIDVALIDITY, and a higher one.
+        let mut roll = Roll::empty(seen.uid_validity.wrapping_add(since).max(1));
         (roll.uid_next, roll.highest_mod_seq, roll.changes_since) = (uid_next, self.highest, self.highest);
         roll.keywords = self.keywords.clone();
         let numbers = self.places.get(&folder).into_iter().flat_map(BTreeMap::values);
@@ -337,6 +379,20 @@ impl Picture {
         let message = |number: &u32| Some((*number, self.messages.get(number)?));
         let numbers = numbers.filter(|number| !self.strays.contains(number)).chain(strays);
         seen.open_book(folder, roll, numbers.filter_map(message));
+    }
+}
+
+impl Picture {
+    /// Above every UID that the view ever had in the folder, and changed by nothing else (RFC 9051 §2.3.1.1).
+    fn uid_next(&self, view: ViewId, folder: FolderId) -> u32 {
+        let has = |(_, number): &(&u32, &u32)| {
+            self.messages.get(*number).is_some_and(|held| held.view(view).is_some())
+        };
+        let last = self.places.get(&folder).and_then(|places| places.iter().rev().find(has));
+        let row = self.folders.get(&folder);
+        let begun = row.and_then(|row| row.since).map_or(self.floor, |since| since.saturating_add(1));
+        let left = row.and_then(|row| row.uid_next).unwrap_or(0);
+        last.map_or(1, |(uid, _)| *uid + 1).max(begun).max(left)
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
+use super::argument::Argument;
 use super::parse::{CommandErrorKind, Modes, Parsed};
 use super::{Numbers, SetElement, mailbox_name};
 
@@ -28,12 +29,17 @@ impl<'a> Cursor<'a> {
         self.rest.len()
     }
 
+    /// What is left.
+    pub(super) fn ahead(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(super) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
     pub(super) fn end(&self) -> Parsed<()> {
-        if self.rest.is_empty() { Ok(()) } else { Err(CommandErrorKind::Arguments) }
+        if self.rest.is_empty() { Ok(()) } else { Err(Argument::Surplus.into()) }
     }
 
     pub(super) fn octet(&mut self, octet: u8) -> Parsed<()> {
@@ -41,7 +47,15 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn space(&mut self) -> Parsed<()> {
-        self.octet(b' ')
+        match self.rest {
+            [] | [b' '] => Err(Argument::Missing.into()),
+            [b' ', b' ', ..] => Err(Argument::Space.into()),
+            [b' ', rest @ ..] => {
+                self.rest = rest;
+                Ok(())
+            }
+            _ => Err(Argument::Space.into()),
+        }
     }
 
     /// Goes past an octet, if it is the next one.
@@ -88,13 +102,13 @@ impl<'a> Cursor<'a> {
     pub(super) fn number64(&mut self) -> Parsed<u64> {
         let digits = self.take_while(|octet| octet.is_ascii_digit());
         let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-        number.filter(|number| *number <= MAX_NUMBER64).ok_or(CommandErrorKind::Arguments)
+        number.filter(|number| *number <= MAX_NUMBER64).ok_or(Argument::Number.into())
     }
 
     /// `nz-number`
     pub(super) fn nz_number(&mut self) -> Parsed<u32> {
         let number = u32::try_from(self.number64()?).ok().filter(|number| *number > 0);
-        number.ok_or(CommandErrorKind::Arguments)
+        number.ok_or(Argument::Number.into())
     }
 
     /// `astring`
@@ -102,19 +116,24 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(b'"' | b'{') => self.string(),
             _ => match self.take_while(is_astring_char) {
-                [] => Err(CommandErrorKind::Arguments),
+                [] => Err(Argument::Text.into()),
                 atom => Ok(Cow::Borrowed(atom)),
             },
         }
     }
 
     /// `astring`, in which `%` and `*` may stand unquoted: some clients quote words for atoms as they should
-    /// for strings, and a text to search for is no pattern.
+    /// for strings, and a text to search for is no pattern. Octets beyond US-ASCII may stand in quotes and
+    /// without them, as Python's `imaplib` and others send them; the charset says what they are.
     pub(super) fn search_text(&mut self) -> Parsed<Cow<'a, [u8]>> {
         match self.peek() {
-            Some(b'"' | b'{') => self.string(),
-            _ => match self.take_while(|octet| is_astring_char(octet) || matches!(octet, b'%' | b'*')) {
-                [] => Err(CommandErrorKind::Arguments),
+            Some(b'"') => {
+                self.skip(b'"');
+                self.quoted_octets()
+            }
+            Some(b'{') => self.string(),
+            _ => match self.take_while(is_search_char) {
+                [] => Err(Argument::Text.into()),
                 word => Ok(Cow::Borrowed(word)),
             },
         }
@@ -126,7 +145,7 @@ impl<'a> Cursor<'a> {
             return self.quoted();
         }
         let octets = self.literal()?;
-        if octets.contains(&0) { Err(CommandErrorKind::Arguments) } else { Ok(Cow::Borrowed(octets)) }
+        if octets.contains(&0) { Err(Argument::Text.into()) } else { Ok(Cow::Borrowed(octets)) }
     }
 
     /// `literal8`
@@ -147,36 +166,39 @@ impl<'a> Cursor<'a> {
         Ok(literal)
     }
 
-    /// A quoted string behind its first quote.
+    /// A quoted string behind its first quote. UTF-8 is taken from whoever sends it, also before it is enabled
+    /// (RFC 9051 §4.3 has it, and RFC 3501 knew no other use of these octets).
     fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
+        let text = self.quoted_octets()?;
+        if std::str::from_utf8(&text).is_ok() { Ok(text) } else { Err(Argument::Text.into()) }
+    }
+
+    /// A quoted string behind its first quote, in whatever charset.
+    fn quoted_octets(&mut self) -> Parsed<Cow<'a, [u8]>> {
         let plain = self.take_while(is_quoted_char);
         if self.skip(b'"') {
-            return self.check_utf8(Cow::Borrowed(plain));
+            return Ok(Cow::Borrowed(plain));
         }
         // Room for the whole from the start: it may be a password, and a vector that grows leaves copies.
         let mut text = Vec::with_capacity(self.rest.len() + plain.len());
         text.extend_from_slice(plain);
         while !self.skip(b'"') {
             self.octet(b'\\')?;
-            let (octet, rest) = self.rest.split_first().ok_or(CommandErrorKind::Arguments)?;
+            let (octet, rest) = self.rest.split_first().ok_or(Argument::Text)?;
             if !b"\"\\".contains(octet) {
-                return Err(CommandErrorKind::Arguments);
+                return Err(Argument::Text.into());
             }
             self.rest = rest;
             text.push(*octet);
             text.extend_from_slice(self.take_while(is_quoted_char));
         }
-        self.check_utf8(Cow::Owned(text))
-    }
-
-    fn check_utf8<'b>(&self, text: Cow<'b, [u8]>) -> Parsed<Cow<'b, [u8]>> {
-        let fits = text.is_ascii() || self.modes.utf8 && std::str::from_utf8(&text).is_ok();
-        if fits { Ok(text) } else { Err(CommandErrorKind::Arguments) }
+        Ok(Cow::Owned(text))
     }
 
     /// `mailbox`
     pub(super) fn mailbox(&mut self) -> Parsed<String> {
-        mailbox_name::decode(&self.astring()?, self.modes.utf8).ok_or(CommandErrorKind::Arguments)
+        let name = self.astring().map_err(|_| Argument::Mailbox)?;
+        mailbox_name::decode(&name, self.modes.utf8).ok_or(CommandErrorKind::MailboxName)
     }
 
     /// `sequence-set`, `$` included.
@@ -196,20 +218,23 @@ impl<'a> Cursor<'a> {
     }
 
     fn number_or_star(&mut self) -> Parsed<Option<u32>> {
-        if self.skip(b'*') { Ok(None) } else { self.nz_number().map(Some) }
+        if self.skip(b'*') {
+            return Ok(None);
+        }
+        self.nz_number().map(Some).map_err(|_| Argument::Numbers.into())
     }
 
     /// `partial-range` (RFC 9394 §3.1): ends counted from 1, or both from -1.
     pub(super) fn partial_range(&mut self) -> Parsed<(i64, i64)> {
         let from = self.signed()?;
-        self.octet(b':')?;
+        self.octet(b':').map_err(|_| Argument::Range)?;
         let to = self.signed()?;
-        if (from < 0) == (to < 0) { Ok((from, to)) } else { Err(CommandErrorKind::Arguments) }
+        if (from < 0) == (to < 0) { Ok((from, to)) } else { Err(Argument::Range.into()) }
     }
 
     fn signed(&mut self) -> Parsed<i64> {
         let negative = self.skip(b'-');
-        let number = i64::from(self.nz_number()?);
+        let number = i64::from(self.nz_number().map_err(|_| Argument::Range)?);
         Ok(if negative { -number } else { number })
     }
 
@@ -218,9 +243,9 @@ impl<'a> Cursor<'a> {
         let quoted = self.skip(b'"');
         let text = self.take_while(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
         if quoted {
-            self.octet(b'"')?;
+            self.octet(b'"').map_err(|_| Argument::Date)?;
         }
-        parse_date(text).ok_or(CommandErrorKind::Arguments)
+        parse_date(text).ok_or(Argument::Date.into())
     }
 
     /// `(item item …)` with `1..=max` items.
@@ -267,6 +292,10 @@ fn is_astring_char(octet: u8) -> bool {
     octet.is_ascii_graphic() && !b"(){%*\"\\".contains(&octet)
 }
 
+fn is_search_char(octet: u8) -> bool {
+    is_astring_char(octet) || matches!(octet, b'%' | b'*') || !octet.is_ascii()
+}
+
 fn is_quoted_char(octet: u8) -> bool {
     !b"\"\\\r\n\0".contains(&octet)
 }
@@ -302,24 +331,17 @@ mod tests {
             assert_eq!(cursor.astring().as_deref(), Ok(expected.as_bytes()), "{text}");
             assert_eq!(cursor.rest, b" rest");
         }
-        for text in [
-            "",
-            " a",
-            "(a",
-            "\"a",
-            "\"a\\",
-            "\"a\\b\"",
-            "{4}\r\nabc",
-            "{1}\r\n\0",
-            "{x}\r\na",
-            "{1}a",
-            "\"ä\"",
-            "*",
-        ] {
+        for text in
+            ["", " a", "(a", "\"a", "\"a\\", "\"a\\b\"", "{4}\r\nabc", "{1}\r\n\0", "{x}\r\na", "{1}a", "*"]
+        {
             assert!(cursor(text).astring().is_err(), "{text}");
         }
         let utf8 = Modes { utf8: true };
         assert_eq!(Cursor::new("\"ä\"".as_bytes(), utf8).astring().as_deref(), Ok("ä".as_bytes()));
+        assert_eq!(cursor("\"ä\"").astring().as_deref(), Ok("ä".as_bytes()));
+        let latin = |octets: &'static [u8]| Cursor::new(octets, Modes { utf8: false }).search_text();
+        assert_eq!(latin(b"\"f\xfcr \"").as_deref(), Ok(&b"f\xfcr "[..]));
+        assert_eq!(latin(b"f\xfcr x").as_deref(), Ok(&b"f\xfcr"[..]));
         assert!(Cursor::new(b"\"\xe4\"", utf8).astring().is_err());
     }
 

@@ -5,6 +5,7 @@ use imap_types::command::FetchModifier;
 use imap_types::core::{AString, Vec1};
 use imap_types::fetch::{MacroOrMessageDataItemNames, MessageDataItemName, Part, Section};
 
+use super::argument::Argument;
 use super::cursor::Cursor;
 use super::parse::{CommandErrorKind, Parsed};
 use super::{CommandBody, FetchItem, FetchModifiers, FetchSection, Numbers};
@@ -16,7 +17,10 @@ pub(super) fn parse(mut cursor: Cursor<'_>, uid: bool) -> Parsed<CommandBody> {
     cursor.space()?;
     let items = match cursor.peek() {
         Some(b'(') => cursor.list(MAX_ITEMS, item)?,
-        _ => vec![item(&mut cursor)?],
+        _ => match macro_items(&mut cursor) {
+            Some(items) => items,
+            None => vec![item(&mut cursor)?],
+        },
     };
     let mut modifiers = FetchModifiers::default();
     if cursor.skip(b' ') {
@@ -63,32 +67,48 @@ fn fetch(
     let vanished = !modifiers.vanished || uid && modifiers.changed_since.is_some();
     let partial = modifiers.partial.is_none() || uid;
     let mod_seq = modifiers.changed_since.is_none_or(|mod_seq| mod_seq <= i64::MAX as u64);
-    if items.is_empty() || !vanished || !partial || !mod_seq {
-        return Err(CommandErrorKind::Arguments);
+    if items.is_empty() {
+        return Err(Argument::FetchItem.into());
+    }
+    if !vanished || !partial || !mod_seq {
+        return Err(Argument::FetchModifier.into());
     }
     Ok(CommandBody::Fetch { numbers, items, modifiers, uid })
 }
 
+/// `ALL`, `FAST` and `FULL`, which stand alone (RFC 9051 §6.4.5).
+fn macro_items(cursor: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {
+    let mut items = vec![FetchItem::Flags, FetchItem::InternalDate, FetchItem::Size];
+    let is_next = |word: &str| {
+        let ahead = cursor.ahead();
+        let rest =
+            ahead.get(word.len()..).filter(|_| ahead[..word.len()].eq_ignore_ascii_case(word.as_bytes()));
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b' ')))
+    };
+    let (word, more) = MACROS.iter().find(|(word, _)| is_next(word))?;
+    items.extend_from_slice(more);
+    cursor.skip_word(word).then_some(items)
+}
+
 fn modifier(cursor: &mut Cursor<'_>, modifiers: &mut FetchModifiers) -> Parsed<()> {
-    match cursor.name()?.as_str() {
+    match cursor.name().map_err(|_| Argument::FetchModifier)?.as_str() {
         "VANISHED" => modifiers.vanished = true,
         "CHANGEDSINCE" => {
             cursor.space()?;
-            let mod_seq = cursor.number64()?;
-            modifiers.changed_since = Some(mod_seq).filter(|mod_seq| *mod_seq > 0);
-            modifiers.changed_since.ok_or(CommandErrorKind::Arguments)?;
+            // RFC 7162 §7 has no 0 here, and clients that have no mod-sequence yet send it: they want all.
+            modifiers.changed_since = Some(cursor.number64()?);
         }
         "PARTIAL" => {
             cursor.space()?;
             modifiers.partial = Some(cursor.partial_range()?);
         }
-        _ => return Err(CommandErrorKind::Arguments),
+        _ => return Err(Argument::FetchModifier.into()),
     }
     Ok(())
 }
 
 fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
-    let name = cursor.name()?;
+    let name = cursor.name().map_err(|_| Argument::FetchItem)?;
     let bracket = cursor.peek() == Some(b'[');
     Ok(match name.as_str() {
         "BODY" | "BODY.PEEK" if bracket => FetchItem::Section {
@@ -121,7 +141,7 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
         "RFC822" => FetchItem::Rfc822,
         "RFC822.HEADER" => FetchItem::Rfc822Header,
         "RFC822.TEXT" => FetchItem::Rfc822Text,
-        _ => return Err(CommandErrorKind::Arguments),
+        _ => return Err(Argument::FetchItem.into()),
     })
 }
 
@@ -133,12 +153,12 @@ fn section(cursor: &mut Cursor<'_>) -> Parsed<FetchSection> {
         Some(b']') if !period => FetchSection::All(part),
         _ => section_text(cursor, part)?,
     };
-    cursor.octet(b']')?;
+    cursor.octet(b']').map_err(|_| Argument::Section)?;
     Ok(section)
 }
 
 fn section_text(cursor: &mut Cursor<'_>, part: Vec<u32>) -> Parsed<FetchSection> {
-    let name = cursor.name()?;
+    let name = cursor.name().map_err(|_| Argument::Section)?;
     Ok(match name.as_str() {
         "HEADER" => FetchSection::Header(part),
         "TEXT" => FetchSection::Text(part),
@@ -148,7 +168,7 @@ fn section_text(cursor: &mut Cursor<'_>, part: Vec<u32>) -> Parsed<FetchSection>
             let names = cursor.list(MAX_FIELDS, |cursor| field_name(&cursor.astring()?))?;
             FetchSection::Fields { part, names, not: name == "HEADER.FIELDS.NOT" }
         }
-        _ => return Err(CommandErrorKind::Arguments),
+        _ => return Err(Argument::Section.into()),
     })
 }
 
@@ -159,12 +179,12 @@ fn part(cursor: &mut Cursor<'_>) -> Parsed<(Vec<u32>, bool)> {
         if part.len() == MAX_DEPTH {
             return Err(CommandErrorKind::TooMany);
         }
-        part.push(cursor.nz_number()?);
+        part.push(cursor.nz_number().map_err(|_| Argument::Section)?);
         if !cursor.skip(b'.') {
             return if cursor.peek() == Some(b']') {
                 Ok((part, false))
             } else {
-                Err(CommandErrorKind::Arguments)
+                Err(Argument::Section.into())
             };
         }
     }
@@ -176,8 +196,8 @@ fn part(cursor: &mut Cursor<'_>) -> Parsed<(Vec<u32>, bool)> {
 fn bracketed_part(cursor: &mut Cursor<'_>) -> Parsed<Vec<u32>> {
     cursor.octet(b'[')?;
     let (part, period) = part(cursor)?;
-    cursor.octet(b']')?;
-    if period { Err(CommandErrorKind::Arguments) } else { Ok(part) }
+    cursor.octet(b']').map_err(|_| Argument::Section)?;
+    if period { Err(Argument::Section.into()) } else { Ok(part) }
 }
 
 /// `<first.count>`, if it is there.
@@ -186,10 +206,10 @@ fn partial(cursor: &mut Cursor<'_>) -> Parsed<Option<(u64, u64)>> {
         return Ok(None);
     }
     let first = cursor.number64()?;
-    cursor.octet(b'.')?;
+    cursor.octet(b'.').map_err(|_| Argument::Section)?;
     let count = cursor.number64()?;
-    cursor.octet(b'>')?;
-    if count == 0 { Err(CommandErrorKind::Arguments) } else { Ok(Some((first, count))) }
+    cursor.octet(b'>').map_err(|_| Argument::Section)?;
+    if count == 0 { Err(Argument::Section.into()) } else { Ok(Some((first, count))) }
 }
 
 fn field_name(octets: &[u8]) -> Parsed<String> {
@@ -197,7 +217,7 @@ fn field_name(octets: &[u8]) -> Parsed<String> {
     // repeats the names.
     let fits = !octets.is_empty() && octets.iter().all(|octet| octet.is_ascii_graphic() && *octet != b':');
     let name = std::str::from_utf8(octets).ok().filter(|_| fits);
-    name.map(str::to_owned).ok_or(CommandErrorKind::Arguments)
+    name.map(str::to_owned).ok_or(Argument::Section.into())
 }
 
 fn translate_item(name: &MessageDataItemName<'_>) -> Parsed<FetchItem> {
@@ -260,6 +280,9 @@ fn translate_part(part: &[std::num::NonZeroU32]) -> Parsed<Vec<u32>> {
     Ok(part.iter().map(|number| number.get()).collect())
 }
 
+/// What the macros have besides flags, date and size.
+const MACROS: [(&str, &[FetchItem]); 3] =
+    [("FAST", &[]), ("ALL", &[FetchItem::Envelope]), ("FULL", &[FetchItem::Envelope, FetchItem::Body])];
 /// Items of one FETCH.
 const MAX_ITEMS: usize = 128;
 /// Modifiers of one FETCH; there are three.

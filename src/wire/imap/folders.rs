@@ -2,6 +2,7 @@
 
 use imap_types::status::StatusDataItemName;
 
+use super::argument::Argument;
 use super::cursor::Cursor;
 use super::parse::{CommandErrorKind, Parsed};
 use super::{CommandBody, ListReturn, ListSelection, StatusItem, mailbox_name};
@@ -10,14 +11,14 @@ use super::{CommandBody, ListReturn, ListSelection, StatusItem, mailbox_name};
 pub(super) fn parse_create(mut cursor: Cursor<'_>) -> Parsed<CommandBody> {
     cursor.space()?;
     let path = cursor.mailbox()?;
-    if !cursor.skip_word(" (USE ") {
-        return Err(CommandErrorKind::Arguments);
+    if cursor.left() == 0 || !cursor.skip_word(" (USE ") {
+        return Err(Argument::Use.into());
     }
-    let uses = cursor.list0(MAX_OPTIONS, |cursor| cursor.name())?;
-    cursor.octet(b')')?;
+    let uses = cursor.list0(MAX_OPTIONS, |cursor| cursor.name()).map_err(|_| Argument::Use)?;
+    cursor.octet(b')').map_err(|_| Argument::Use)?;
     cursor.end()?;
     if uses.iter().any(|name| !name.starts_with('\\')) {
-        return Err(CommandErrorKind::Arguments);
+        return Err(Argument::Use.into());
     }
     Ok(CommandBody::Create { path, special_use: !uses.is_empty() })
 }
@@ -35,7 +36,7 @@ pub(super) fn parse_status(mut cursor: Cursor<'_>) -> Parsed<CommandBody> {
 /// STATUS, however it was read.
 pub(super) fn status(path: String, items: Vec<StatusItem>) -> Parsed<CommandBody> {
     if items.is_empty() {
-        return Err(CommandErrorKind::Arguments);
+        return Err(Argument::StatusItem.into());
     }
     Ok(CommandBody::Status { path, items })
 }
@@ -50,7 +51,7 @@ pub(super) fn parse_list(mut cursor: Cursor<'_>) -> Parsed<CommandBody> {
     }
     let utf8 = cursor.modes().utf8;
     let reference =
-        mailbox_name::decode_pattern(&cursor.astring()?, utf8).ok_or(CommandErrorKind::Arguments)?;
+        mailbox_name::decode_pattern(&cursor.astring()?, utf8).ok_or(CommandErrorKind::MailboxName)?;
     cursor.space()?;
     let patterns = match cursor.peek() {
         Some(b'(') => cursor.list(MAX_PATTERNS, pattern)?,
@@ -70,11 +71,11 @@ fn pattern(cursor: &mut Cursor<'_>) -> Parsed<String> {
     let octets = match cursor.peek() {
         Some(b'"' | b'{') => cursor.string()?,
         _ => match cursor.take_while(|octet| octet.is_ascii_graphic() && !b"(){\"\\".contains(&octet)) {
-            [] => return Err(CommandErrorKind::Arguments),
+            [] => return Err(Argument::Mailbox.into()),
             atom => atom.into(),
         },
     };
-    mailbox_name::decode_pattern(&octets, utf8).ok_or(CommandErrorKind::Arguments)
+    mailbox_name::decode_pattern(&octets, utf8).ok_or(CommandErrorKind::MailboxName)
 }
 
 fn parse_selection(cursor: &mut Cursor<'_>) -> Parsed<ListSelection> {
@@ -86,12 +87,12 @@ fn parse_selection(cursor: &mut Cursor<'_>) -> Parsed<ListSelection> {
             "RECURSIVEMATCH" => selection.recursive_match = true,
             // RFC 5258 §3.1: there are no remote folders, so this adds none.
             "REMOTE" => {}
-            _ => return Err(CommandErrorKind::Arguments),
+            _ => return Err(Argument::ListOption.into()),
         }
     }
     // RFC 5258 §3.1: RECURSIVEMATCH cannot stand alone.
     if selection.recursive_match && !selection.subscribed && !selection.special_use {
-        return Err(CommandErrorKind::Arguments);
+        return Err(Argument::ListOption.into());
     }
     Ok(selection)
 }
@@ -106,7 +107,7 @@ fn parse_returns(cursor: &mut Cursor<'_>, returns: &mut ListReturn) -> Parsed<()
                 cursor.space()?;
                 returns.status = cursor.list(MAX_OPTIONS, read_status_item)?;
             }
-            _ => return Err(CommandErrorKind::Arguments),
+            _ => return Err(Argument::ListOption.into()),
         }
         Ok(())
     })?;
@@ -114,7 +115,7 @@ fn parse_returns(cursor: &mut Cursor<'_>, returns: &mut ListReturn) -> Parsed<()
 }
 
 fn read_status_item(cursor: &mut Cursor<'_>) -> Parsed<StatusItem> {
-    Ok(match cursor.name()?.as_str() {
+    Ok(match cursor.name().map_err(|_| Argument::StatusItem)?.as_str() {
         "MESSAGES" => StatusItem::Messages,
         "RECENT" => StatusItem::Recent,
         "UIDNEXT" => StatusItem::UidNext,
@@ -126,7 +127,7 @@ fn read_status_item(cursor: &mut Cursor<'_>) -> Parsed<StatusItem> {
         "MAILBOXID" => StatusItem::MailboxId,
         "APPENDLIMIT" => StatusItem::AppendLimit,
         "DELETED-STORAGE" => StatusItem::DeletedStorage,
-        _ => return Err(CommandErrorKind::Arguments),
+        _ => return Err(Argument::StatusItem.into()),
     })
 }
 

@@ -327,21 +327,6 @@ pub fn line_length(octets: &[u8]) -> Option<usize> {
     memmem::find(octets, CRLF).map(|at| at + CRLF.len())
 }
 
-/// The octets of a command outside of its literals, one slice for each line.
-pub(super) fn texts(command: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = command;
-    std::iter::from_fn(move || {
-        let end = line_length(rest).unwrap_or(rest.len());
-        let (line, after) = rest.split_at_checked(end).filter(|(line, _)| !line.is_empty())?;
-        let literal = match line_end(line.strip_suffix(CRLF).unwrap_or(line), Quotes::default()) {
-            LineEnd::Literal { octets, .. } => usize::try_from(octets).unwrap_or(usize::MAX),
-            LineEnd::Command => 0,
-        };
-        rest = after.get(literal..).unwrap_or_default();
-        Some(line)
-    })
-}
-
 /// What a line ends with, given without its CRLF, or its end from where quotes are as said.
 fn line_end(line: &[u8], quotes: Quotes) -> LineEnd {
     match literal_head(line) {
@@ -583,12 +568,6 @@ mod tests {
         }
         assert!(Head::of(&[b'a'; MAX_TAG + 1]).tag.is_none());
         assert!(Head::of(b"").tag.is_none());
-    }
-
-    #[test]
-    fn texts_are_what_is_outside_of_literals() {
-        let command = b"a X {3+}\r\n\xff\r\n {2}\r\n\xffa\r\n";
-        assert_eq!(texts(command).collect::<Vec<_>>(), [&b"a X {3+}\r\n"[..], b" {2}\r\n", b"\r\n"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod agreement;
 mod append;
+mod argument;
 mod command;
 mod cursor;
 mod fetch;
@@ -17,12 +18,14 @@ mod mailbox_name;
 mod parse;
 pub mod response;
 mod search;
+mod select;
 #[cfg(test)]
 mod tests;
 pub mod text;
 mod translate;
 pub mod untagged;
 
+pub use argument::Argument;
 pub use command::{
     AppendMessage, Command, CommandBody, FetchItem, FetchModifiers, FetchSection, Key, ListReturn,
     ListSelection, Numbers, Qresync, Returns, SelectMode, SetElement, SortCriterion, SortKey, StatusItem,

@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::wire::sasl::{Credentials, PasswordText};
 
+use super::argument::{Argument, diagnose};
 use super::cursor::Cursor;
-use super::framing::{self, Head};
-use super::{Command, CommandBody, Numbers, append, fetch, folders, search, translate};
+use super::framing::Head;
+use super::{Command, CommandBody, Numbers, SelectMode, append, fetch, folders, search, select, translate};
 
 /// What the client has enabled, as far as it changes how commands are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,13 @@ pub enum CommandErrorKind {
     /// Its arguments are not as its grammar says: `BAD`.
     #[error("the arguments do not have the command's form")]
     Arguments,
+    /// This argument is not as the grammar says: `BAD`.
+    #[error("{}", .0.text())]
+    Wrong(Argument),
+    /// A mailbox name is not in the encoding of the session, or holds control characters: `NO [CANNOT]`, for
+    /// it is a string, as the grammar has it (RFC 9051 §5.1).
+    #[error("a mailbox name that is none")]
+    MailboxName,
     /// Texts to search for are in a charset that is not known: `NO [BADCHARSET]`.
     #[error("unknown charset")]
     Charset,
@@ -78,8 +86,7 @@ impl fmt::Debug for CommandError {
 
 fn parse_body(octets: &[u8], head: Head<'_>, modes: Modes) -> Parsed<CommandBody> {
     let verb = known_verb(&head).ok_or(CommandErrorKind::Unknown)?;
-    let ascii = modes.utf8 || framing::texts(octets).all(<[u8]>::is_ascii);
-    if !ascii || !octets.ends_with(b"\r\n") {
+    if !octets.ends_with(b"\r\n") {
         return Err(CommandErrorKind::Arguments);
     }
     let cursor = Cursor::new(head.arguments, modes);
@@ -145,11 +152,13 @@ fn parse_beside(octets: &[u8], verb: &str, cursor: Cursor<'_>, uid: bool) -> Par
         "CREATE" => folders::parse_create(cursor),
         "LIST" => folders::parse_list(cursor),
         "STATUS" => folders::parse_status(cursor),
+        "SELECT" => select::parse(cursor, SelectMode::ReadWrite),
+        "EXAMINE" => select::parse(cursor, SelectMode::ReadOnly),
         "FETCH" => fetch::parse(cursor, uid),
         "SEARCH" => search::parse_search(cursor, uid),
         "SORT" => search::parse_sort(cursor, uid),
         "THREAD" => search::parse_thread(cursor, uid),
-        _ => Err(CommandErrorKind::Arguments),
+        _ => Err(diagnose(verb, cursor, uid)),
     }
 }
 

@@ -11,6 +11,7 @@ use imap_types::search::SearchKey;
 
 use crate::mailbox::Flags;
 
+use super::argument::Argument;
 use super::cursor::Cursor;
 use super::parse::{CommandErrorKind, Parsed};
 use super::{CommandBody, Key, Returns, SortCriterion, SortKey, Threading, translate};
@@ -40,7 +41,7 @@ pub(super) fn parse_thread(mut cursor: Cursor<'_>, uid: bool) -> Parsed<CommandB
     let algorithm = match cursor.name()?.as_str() {
         "ORDEREDSUBJECT" => Threading::OrderedSubject,
         "REFERENCES" => Threading::References,
-        _ => return Err(CommandErrorKind::Arguments),
+        _ => return Err(Argument::Threading.into()),
     };
     cursor.space()?;
     let charset = charset(&mut cursor)?;
@@ -86,7 +87,7 @@ pub(super) fn translate_thread(
     let algorithm = match algorithm {
         ThreadingAlgorithm::OrderedSubject => Threading::OrderedSubject,
         ThreadingAlgorithm::References => Threading::References,
-        ThreadingAlgorithm::Other(_) => return Err(CommandErrorKind::Arguments),
+        ThreadingAlgorithm::Other(_) => return Err(Argument::Threading.into()),
     };
     let key = Keys::new(Charset::named(charset.as_ref().as_bytes())?).translate_all(keys)?;
     Ok(CommandBody::Thread { algorithm, key, uid })
@@ -99,7 +100,7 @@ fn parse_returns(cursor: &mut Cursor<'_>) -> Parsed<Option<Returns>> {
     }
     let mut returns = Returns::default();
     let options = cursor.list0(MAX_RETURNS, |cursor| {
-        match cursor.name()?.as_str() {
+        match cursor.name().map_err(|_| Argument::SearchOption)?.as_str() {
             "MIN" => returns.min = true,
             "MAX" => returns.max = true,
             "ALL" => returns.all = true,
@@ -109,14 +110,14 @@ fn parse_returns(cursor: &mut Cursor<'_>) -> Parsed<Option<Returns>> {
                 cursor.space()?;
                 returns.partial = Some(cursor.partial_range()?);
             }
-            _ => return Err(CommandErrorKind::Arguments),
+            _ => return Err(Argument::SearchOption.into()),
         }
         Ok(())
     })?;
     // RFC 4731 §3.1: no option is ALL. RFC 9394 §3.1: ALL and PARTIAL exclude each other.
     returns.all |= options.is_empty();
     if returns.all && returns.partial.is_some() {
-        Err(CommandErrorKind::Arguments)
+        Err(Argument::SearchOption.into())
     } else {
         Ok(Some(returns))
     }
@@ -138,7 +139,7 @@ impl Charset {
 
     fn decode(self, octets: &[u8]) -> Parsed<String> {
         let text = self.0.decode_without_bom_handling_and_without_replacement(octets);
-        text.map(std::borrow::Cow::into_owned).ok_or(CommandErrorKind::Arguments)
+        text.map(std::borrow::Cow::into_owned).ok_or(Argument::SearchText.into())
     }
 }
 
@@ -176,9 +177,10 @@ impl Keys {
             Some(b'(') => cursor.list(MAX_KEYS, |cursor| self.read(cursor, depth)).map(Key::And),
             Some(b'0'..=b'9' | b'*' | b'$') => cursor.numbers().map(Key::Numbers),
             _ => {
-                let name = cursor.name()?;
+                let name = cursor.name().map_err(|_| Argument::SearchKey)?;
                 match plain_key(&name) {
                     Some(key) => Ok(key),
+                    None if !has_arguments(&name) => Err(Argument::SearchKey.into()),
                     None => {
                         cursor.space()?;
                         self.read_arguments(&name, cursor, depth)
@@ -216,7 +218,7 @@ impl Keys {
             "MODSEQ" => Key::ModSeq(mod_seq(cursor)?),
             "EMAILID" => Key::EmailId(object_id(cursor)?),
             "THREADID" => Key::ThreadId(object_id(cursor)?),
-            name => dated_key(name, cursor.date()?).ok_or(CommandErrorKind::Arguments)?,
+            name => dated_key(name, cursor.date()?).ok_or(Argument::SearchKey)?,
         })
     }
 
@@ -250,7 +252,7 @@ impl Keys {
             }
             SearchKey::Body(text) => Key::Body(self.charset.decode(text.as_ref())?),
             SearchKey::Text(text) => Key::Text(self.charset.decode(text.as_ref())?),
-            key => translate_key(key).ok_or(CommandErrorKind::Arguments)?,
+            key => translate_key(key).ok_or(Argument::SearchKey)?,
         })
     }
 
@@ -309,6 +311,11 @@ fn dated_key(name: &str, day: i64) -> Option<Key> {
     })
 }
 
+/// Whether there is a key of this name that has arguments.
+fn has_arguments(name: &str) -> bool {
+    KEYS_WITH_ARGUMENTS.contains(&name) || dated_key(name, 0).is_some()
+}
+
 /// A key without texts and without keys inside.
 fn translate_key(key: SearchKey<'_>) -> Option<Key> {
     Some(match key {
@@ -364,7 +371,7 @@ fn field(key: &str) -> &'static str {
 fn header_name(octets: &[u8]) -> Parsed<String> {
     let fits = !octets.is_empty() && octets.iter().all(|octet| octet.is_ascii_graphic() && *octet != b':');
     let name = std::str::from_utf8(octets).ok().filter(|_| fits);
-    name.map(str::to_owned).ok_or(CommandErrorKind::Arguments)
+    name.map(str::to_owned).ok_or(Argument::SearchKey.into())
 }
 
 /// RFC 7162 §3.1.5: `[entry-name entry-type] mod-sequence`.
@@ -373,7 +380,7 @@ fn mod_seq(cursor: &mut Cursor<'_>) -> Parsed<u64> {
         cursor.string()?;
         cursor.space()?;
         if !matches!(cursor.name()?.as_str(), "PRIV" | "SHARED" | "ALL") {
-            return Err(CommandErrorKind::Arguments);
+            return Err(Argument::SearchKey.into());
         }
         cursor.space()?;
     }
@@ -384,12 +391,12 @@ fn mod_seq(cursor: &mut Cursor<'_>) -> Parsed<u64> {
 fn object_id(cursor: &mut Cursor<'_>) -> Parsed<String> {
     let id = cursor.take_while(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-'));
     let id = std::str::from_utf8(id).ok().filter(|id| (1..=MAX_OBJECT_ID).contains(&id.len()));
-    id.map(str::to_owned).ok_or(CommandErrorKind::Arguments)
+    id.map(str::to_owned).ok_or(Argument::SearchKey.into())
 }
 
 fn sort_criterion(cursor: &mut Cursor<'_>) -> Parsed<SortCriterion> {
     let reverse = cursor.skip_word("REVERSE ");
-    let key = match cursor.name()?.as_str() {
+    let key = match cursor.name().map_err(|_| Argument::SortKey)?.as_str() {
         "ARRIVAL" => SortKey::Arrival,
         "CC" => SortKey::Cc,
         "DATE" => SortKey::Date,
@@ -399,7 +406,7 @@ fn sort_criterion(cursor: &mut Cursor<'_>) -> Parsed<SortCriterion> {
         "TO" => SortKey::To,
         "DISPLAYFROM" => SortKey::DisplayFrom,
         "DISPLAYTO" => SortKey::DisplayTo,
-        _ => return Err(CommandErrorKind::Arguments),
+        _ => return Err(Argument::SortKey.into()),
     };
     Ok(SortCriterion { key, reverse })
 }
@@ -419,6 +426,28 @@ fn translate_criterion(criterion: &ReadCriterion) -> SortCriterion {
     SortCriterion { key, reverse: criterion.reverse }
 }
 
+const KEYS_WITH_ARGUMENTS: &[&str] = &[
+    "NOT",
+    "OR",
+    "BCC",
+    "CC",
+    "FROM",
+    "SUBJECT",
+    "TO",
+    "HEADER",
+    "BODY",
+    "TEXT",
+    "KEYWORD",
+    "UNKEYWORD",
+    "UID",
+    "LARGER",
+    "SMALLER",
+    "YOUNGER",
+    "OLDER",
+    "MODSEQ",
+    "EMAILID",
+    "THREADID",
+];
 /// Keys of one command, those inside of others counted.
 const MAX_KEYS: usize = 256;
 /// How deep keys can stand inside of others.

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::mailbox::{FlagChange, FlagEdit, Flags, MAX_KEYWORD, MAX_KEYWORDS};
 
+use super::argument::Argument;
 use super::parse::{CommandErrorKind, Modes, Parsed};
 use super::{
     AppendMessage, CommandBody, ListReturn, ListSelection, Numbers, Qresync, SelectMode, SetElement, fetch,
@@ -114,7 +115,7 @@ fn mailbox(name: &Mailbox<'_>, modes: Modes) -> Parsed<String> {
         Mailbox::Inbox => b"INBOX",
         Mailbox::Other(other) => other.as_ref(),
     };
-    mailbox_name::decode(octets, modes.utf8).ok_or(CommandErrorKind::Arguments)
+    mailbox_name::decode(octets, modes.utf8).ok_or(CommandErrorKind::MailboxName)
 }
 
 /// A sequence set.
@@ -135,7 +136,9 @@ fn select(path: String, mode: SelectMode, parameters: Vec<SelectParameter>) -> P
     for parameter in parameters {
         match parameter {
             SelectParameter::CondStore => condstore = true,
-            SelectParameter::QResync { .. } if qresync.is_some() => return Err(CommandErrorKind::Arguments),
+            SelectParameter::QResync { .. } if qresync.is_some() => {
+                return Err(Argument::SelectParameter.into());
+            }
             SelectParameter::QResync { uid_validity, mod_sequence_value, known_uids, seq_match_data } => {
                 qresync = Some(Qresync {
                     uid_validity: uid_validity.get(),
@@ -158,7 +161,7 @@ fn without_star(set: &SequenceSet) -> Parsed<Numbers> {
         Numbers::Set(elements)
             if elements.iter().any(|element| element.from.is_none() || element.to.is_none()) =>
         {
-            Err(CommandErrorKind::Arguments)
+            Err(Argument::Qresync.into())
         }
         numbers => Ok(numbers),
     }
@@ -173,7 +176,8 @@ fn list(reference: &Mailbox<'_>, pattern: &ListMailbox<'_>, lsub: bool, modes: M
         ListMailbox::Token(token) => token.as_ref(),
         ListMailbox::String(string) => string.as_ref(),
     };
-    let decode = |octets| mailbox_name::decode_pattern(octets, modes.utf8).ok_or(CommandErrorKind::Arguments);
+    let decode =
+        |octets| mailbox_name::decode_pattern(octets, modes.utf8).ok_or(CommandErrorKind::MailboxName);
     Ok(CommandBody::List {
         reference: decode(reference)?,
         patterns: vec![decode(pattern)?],
@@ -193,10 +197,10 @@ fn flag_change(edit: FlagEdit, flags: &[Flag<'_>]) -> Parsed<FlagChange> {
             Flag::Draft => Flags::DRAFT,
             Flag::Flagged => Flags::FLAGGED,
             Flag::Seen => Flags::SEEN,
-            Flag::Extension(_) => return Err(CommandErrorKind::Arguments),
+            Flag::Extension(_) => return Err(Argument::Flags.into()),
             Flag::Keyword(keyword) => {
                 if keyword.as_ref().len() > MAX_KEYWORD {
-                    return Err(CommandErrorKind::Arguments);
+                    return Err(Argument::Flags.into());
                 }
                 change.keywords.push(keyword.as_ref().to_owned());
                 continue;
@@ -211,10 +215,10 @@ fn unchanged_since(modifiers: &[StoreModifier]) -> Parsed<Option<u64>> {
     match modifiers {
         [] => Ok(None),
         [StoreModifier::UnchangedSince(mod_seq)] if *mod_seq <= i64::MAX as u64 => Ok(Some(*mod_seq)),
-        _ => Err(CommandErrorKind::Arguments),
+        _ => Err(Argument::StoreModifier.into()),
     }
 }
 
 fn text(text: &AString<'_>) -> Parsed<String> {
-    std::str::from_utf8(text.as_ref()).map(str::to_owned).map_err(|_| CommandErrorKind::Arguments)
+    std::str::from_utf8(text.as_ref()).map(str::to_owned).map_err(|_| Argument::Text.into())
 }

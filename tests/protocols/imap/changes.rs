@@ -246,3 +246,70 @@ async fn uid_fetch_can_be_partial() {
     );
     assert_eq!(client.ok("UID FETCH 1:* (FLAGS) (PARTIAL 2:2)").await, ["* 2 FETCH (UID 2 FLAGS ())"]);
 }
+
+/// RFC 7162 §3.1: once, with the first command that enables it.
+#[tokio::test]
+async fn the_first_word_of_mod_sequences_brings_the_highest() {
+    for command in [
+        "FETCH 1 (MODSEQ)",
+        "UID FETCH 1 (FLAGS) (CHANGEDSINCE 0)",
+        "SEARCH MODSEQ 0",
+        "STORE 1 (UNCHANGEDSINCE 0) +FLAGS (\\Seen)",
+        "STATUS INBOX (HIGHESTMODSEQ)",
+        "ENABLE CONDSTORE",
+        "ENABLE QRESYNC",
+    ] {
+        let mut client = Client::selected(&Fake::with_some(2)).await;
+        let is_note = |line: &&String| line.starts_with("* OK [HIGHESTMODSEQ 3]");
+        let answer = client.ask(command).await;
+        assert_eq!(answer.iter().filter(is_note).count(), 1, "{command}: {answer:?}");
+        assert_eq!(client.ask(command).await.iter().filter(is_note).count(), 0, "{command}");
+        let again = client.ask("SELECT INBOX (CONDSTORE)").await;
+        assert_eq!(again.iter().filter(is_note).count(), 1, "SELECT says it once: {again:?}");
+    }
+}
+
+/// Clients without a mod-sequence ask from 0 on, and get all; without a UIDVALIDITY they match nothing.
+#[tokio::test]
+async fn from_zero_on_is_everything() {
+    let mut client = Client::logged_in(&Fake::with_some(2)).await;
+    client.ok("ENABLE QRESYNC").await;
+    let answer = client.ok("SELECT INBOX (QRESYNC (1000 0))").await;
+    assert!(answer.contains(&"* 1 FETCH (UID 1 FLAGS () MODSEQ (2))".to_owned()), "{answer:?}");
+    let told = |answer: Vec<String>| answer.iter().filter(|line| line.contains(" FETCH ")).count();
+    assert_eq!(told(client.ok("SELECT INBOX (QRESYNC (0 0))").await), 0);
+    assert_eq!(told(client.ok("SELECT INBOX (QRESYNC 1000 0)").await), 2);
+    assert_eq!(told(client.ok("SELECT INBOX QRESYNC (1000 2)").await), 1);
+    assert_eq!(told(client.ok("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0 VANISHED)").await), 2);
+    assert_eq!(told(client.ok("FETCH 1:* FAST (CHANGEDSINCE 0)").await), 2);
+    assert!(client.tagged("STORE 1 (UNCHANGEDSINCE 0) +FLAGS (x)").await.starts_with("a OK [MODIFIED 1] "));
+}
+
+/// RFC 7162 §3.2.4.
+#[tokio::test]
+async fn every_fetch_has_a_uid_once_qresync_is_on() {
+    let fake = Fake::with_some(2);
+    let mut client = Client::selected(&fake).await;
+    client.ok("ENABLE QRESYNC").await;
+    assert_eq!(client.ok("FETCH 2 (FLAGS)").await, ["* 2 FETCH (UID 2 FLAGS () MODSEQ (3))"]);
+    assert_eq!(client.ok("STORE 1 +FLAGS (\\Seen)").await, ["* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (4))"]);
+    fake.flag(2, Flags::FLAGGED);
+    assert_eq!(client.ok("NOOP").await, ["* 2 FETCH (UID 2 FLAGS (\\Flagged) MODSEQ (5))"]);
+    let answer = client.ok("FETCH 2 BODY[HEADER.FIELDS (SUBJECT)]").await;
+    assert!(answer[0].starts_with("* 2 FETCH (UID 2 "), "{answer:?}");
+}
+
+/// BAD says which argument is wrong.
+#[tokio::test]
+async fn bad_names_the_argument() {
+    let mut client = Client::selected(&Fake::with_some(1)).await;
+    for (command, text) in [
+        ("SEARCH SINCE yesterday", "a BAD the date is none, dates are like 1-Feb-2026"),
+        ("FETCH 1 (FOO)", "a BAD the item of FETCH is none"),
+        ("COPY 0 x", "a BAD the message numbers or UIDs are no set"),
+        ("STORE 1 FOO ()", "a BAD the item of STORE is none, FLAGS, +FLAGS and -FLAGS are"),
+        ("SELECT", "a BAD an argument is missing"),
+    ] {
+        assert_eq!(client.tagged(command).await, text);
+    }
+}

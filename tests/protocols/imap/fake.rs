@@ -1,7 +1,7 @@
 //! A mailbox in memory that several sessions share, and a room that opens it for one password. The fuzzer
 //! uses it too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,8 @@ pub struct Fake {
 struct World {
     folders: BTreeMap<FolderId, (Folder, Roll)>,
     next_folder: u32,
+    /// Names that are subscribed to and have no folder.
+    bare: BTreeSet<String>,
     contents: Vec<Content>,
     keywords: Keywords,
     mod_seq: u64,
@@ -68,6 +70,7 @@ impl Fake {
         let world = World {
             folders: FolderId::GIVEN.into_iter().map(folder).collect(),
             next_folder: FolderId::FIRST_OWN,
+            bare: BTreeSet::new(),
             contents: Vec::new(),
             keywords: Keywords::default(),
             mod_seq: 1,
@@ -305,7 +308,13 @@ impl Account for FakeAccount {
         if folder.is_given() {
             return Err(AccountError::Fixed);
         }
-        world.folders.remove(&folder).map(drop).ok_or(AccountError::NoFolder)?;
+        let path = world.folders.get(&folder).ok_or(AccountError::NoFolder)?.0.path.clone();
+        if world.folders.values().any(|(other, _)| other.path.starts_with(&format!("{path}{SEPARATOR}"))) {
+            return Err(AccountError::HasChildren);
+        }
+        if world.folders.remove(&folder).is_some_and(|(folder, _)| folder.subscribed) {
+            world.bare.insert(path);
+        }
         drop(world);
         self.fake.wake();
         Ok(())
@@ -327,10 +336,20 @@ impl Account for FakeAccount {
         Ok(())
     }
 
-    async fn subscribe(&mut self, folder: FolderId, subscribed: bool) -> Result<(), AccountError> {
-        let mut world = self.fake.asked(format!("subscribe {} {subscribed}", folder.0))?;
-        world.folders.get_mut(&folder).ok_or(AccountError::NoFolder)?.0.subscribed = subscribed;
+    async fn subscribe(&mut self, path: &str, subscribed: bool) -> Result<(), AccountError> {
+        let mut world = self.fake.asked(format!("subscribe {path} {subscribed}"))?;
+        let was_bare = world.bare.contains(path);
+        match world.folders.values_mut().find(|(folder, _)| folder.path == path) {
+            Some((folder, _)) => folder.subscribed = subscribed,
+            None if subscribed && !was_bare => return Err(AccountError::NoFolder),
+            None if !subscribed => drop(world.bare.remove(path)),
+            None => {}
+        }
         Ok(())
+    }
+
+    async fn bare_subscriptions(&mut self) -> Result<Vec<String>, AccountError> {
+        Ok(self.fake.asked("bare subscriptions".to_owned())?.bare.iter().cloned().collect())
     }
 
     async fn roll(&mut self, folder: FolderId) -> Result<Roll, AccountError> {

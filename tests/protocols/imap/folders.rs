@@ -71,6 +71,78 @@ async fn folders_come_and_go() {
     assert_eq!(other.rest().await.0, "* BYE the folder is gone\r\n");
 }
 
+/// RFC 9051 §6.3.7: it MUST NOT be taken from the list because the folder is gone.
+#[tokio::test]
+async fn a_subscription_outlives_its_folder() {
+    let mut client = Client::logged_in(&Fake::new()).await;
+    client.ok("CREATE Work/Old").await;
+    client.ok("SUBSCRIBE Work/Old").await;
+    client.ok("DELETE Work/Old").await;
+    assert_eq!(
+        client.ok("LSUB \"\" Work*").await,
+        ["* LSUB () \"/\" \"Work\"", "* LSUB (\\Noselect) \"/\" \"Work/Old\""]
+    );
+    assert_eq!(
+        client.ok("LIST (SUBSCRIBED) \"\" Work/*").await,
+        ["* LIST (\\Subscribed \\NonExistent \\Noselect \\HasNoChildren) \"/\" \"Work/Old\""]
+    );
+    assert_eq!(client.ok("LIST \"\" Work/*").await, [] as [&str; 0]);
+    client.ok("SUBSCRIBE Work/Old").await;
+    client.ok("UNSUBSCRIBE Work/Old").await;
+    client.ok("UNSUBSCRIBE Work/Old").await;
+    assert_eq!(client.ok("LSUB \"\" Work/*").await, [] as [&str; 0]);
+    assert!(client.tagged("SUBSCRIBE Work/Old").await.starts_with("a NO [NONEXISTENT] "));
+}
+
+#[tokio::test]
+async fn folders_with_others_below_them_say_so() {
+    let mut client = Client::logged_in(&Fake::new()).await;
+    client.ok("CREATE Work/Old").await;
+    assert!(client.tagged("DELETE Work").await.starts_with("a NO [HASCHILDREN] "));
+    client.ok("DELETE Work/Old").await;
+    client.ok("DELETE Work").await;
+}
+
+/// One folder named `..` stops mbsync for everybody; `%` and `*` are in names that people bring along.
+#[tokio::test]
+async fn names_that_are_none_and_names_that_are_some() {
+    let mut client = Client::logged_in(&Fake::new()).await;
+    for name in [".", "..", "a/..", "a/./b", "INBOX/..", "a//b", "a/ /b", "&AAo-", "&AAE-x", "a&b", "&Jjo"] {
+        let answer = client.tagged(&format!("CREATE \"{name}\"")).await;
+        assert!(answer.starts_with("a NO [CANNOT] "), "{name}: {answer}");
+    }
+    assert!(client.tagged("RENAME Work ..").await.starts_with("a NO "));
+    for name in ["100 %", "a*b", "*", "..."] {
+        client.ok(&format!("CREATE \"{name}\"")).await;
+        let listed = client.ok(&format!("LIST \"\" \"{name}\"")).await;
+        assert!(listed.contains(&format!("* LIST (\\HasNoChildren) \"/\" \"{name}\"")), "{listed:?}");
+        client.ok(&format!("STATUS \"{name}\" (MESSAGES)")).await;
+    }
+    client.ok("ENABLE UTF8=ACCEPT").await;
+    client.send(b"a CREATE {3+}\r\na\tb\r\n").await;
+    assert!(client.answer().await.pop().is_some_and(|last| last.starts_with("a NO [CANNOT] ")));
+}
+
+/// A Mac writes é as two characters.
+#[tokio::test]
+async fn two_spellings_are_one_folder() {
+    let mut client = Client::logged_in(&Fake::new()).await;
+    client.ok("CREATE Caf&AOk-").await;
+    for command in ["STATUS Cafe&AwE- (MESSAGES)", "SELECT Cafe&AwE-", "SUBSCRIBE Cafe&AwE-"] {
+        client.ok(command).await;
+    }
+    assert!(client.tagged("CREATE Cafe&AwE-").await.starts_with("a NO [ALREADYEXISTS] "));
+    assert_eq!(client.ok("LIST \"\" Cafe&AwE-*").await, ["* LIST (\\HasNoChildren) \"/\" \"Caf&AOk-\""]);
+    client.ok("ENABLE IMAP4rev2").await;
+    // RFC 9051 §6.3.4: the client learns how its name is spelt here.
+    assert_eq!(
+        client.ok("CREATE \"u\u{308}\"").await,
+        ["* LIST () \"/\" \"ü\" (\"OLDNAME\" (\"u\u{308}\"))"]
+    );
+    let answer = client.ok("SELECT \"u\u{308}\"").await;
+    assert!(answer.contains(&"* LIST () \"/\" \"ü\" (\"OLDNAME\" (\"u\u{308}\"))".to_owned()), "{answer:?}");
+}
+
 #[tokio::test]
 async fn names_are_in_the_encoding_of_the_session() {
     let mut client = Client::logged_in(&Fake::new()).await;

@@ -78,8 +78,12 @@ impl Account for Sample {
         Err(AccountError::Unavailable)
     }
 
-    async fn subscribe(&mut self, _folder: FolderId, _subscribed: bool) -> Result<(), AccountError> {
-        Err(AccountError::Unavailable)
+    async fn subscribe(&mut self, _path: &str, _subscribed: bool) -> Result<(), AccountError> {
+        unimplemented!()
+    }
+
+    async fn bare_subscriptions(&mut self) -> Result<Vec<String>, AccountError> {
+        unimplemented!()
     }
 
     async fn roll(&mut self, _folder: FolderId) -> Result<Roll, AccountError> {

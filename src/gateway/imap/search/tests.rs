@@ -69,6 +69,35 @@ fn uids(from: u32, to: u32) -> Key {
     Key::Uids(Numbers::Set(vec![SetElement { from: Some(from), to: Some(to) }]))
 }
 
+/// Words of HTML, and words in forms that look alike.
+#[tokio::test]
+async fn words_are_found_as_people_read_them() {
+    const HTML: &str = "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+         <style>secret {}</style><p class=3D\"hidden\">Gr=C3=BC=C3=9Fe aus M&uuml;nchen, <b>He</b>llo, it&#39;s me,\r\n\
+         Donau&shy;dampf<wbr>schiff=\r\nfahrt</p><p>Cafe=CC=81 =EF=BC=A1=EF=BC=A2</p>\r\n";
+    let letters = [HTML, "Subject: =?utf-8?q?Cafe=CC=81?=\r\nDate: 2 Nov 26 09:00 EST\r\n\r\nplain\r\n"];
+    let (mut sample, roll) = Sample::of(letters);
+    let body = |text: &str| Key::Body(text.to_owned());
+    for (key, expected) in [
+        (body("grüsse aus münchen"), vec![0]),
+        (body("Hello, it's me"), vec![0]),
+        (body("donaudampfschifffahrt"), vec![0]),
+        (body("Dampf\u{ad}schiff"), vec![0]),
+        (body("café ab"), vec![0]),
+        (Key::Text("ME, Donau".to_owned()), vec![0]),
+        (body("uuml"), vec![]),
+        (body("secret"), vec![]),
+        (body("hidden"), vec![]),
+        (header("Subject", "CAFÉ"), vec![1]),
+        (header("Subject", "cafe\u{301}"), vec![1]),
+        (Key::SentOn(20_759), vec![1]),
+        (Key::SentSince(20_760), vec![]),
+    ] {
+        let search = Arc::new(Search::of(&key, Scope { roll: &roll, saved: &[], now: 0 }));
+        assert_eq!(search.find(&mut sample, &roll).await.unwrap(), expected, "{key:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_the_roll_decides_opens_nothing() {
     let cases: Vec<(Key, &[usize])> = vec![

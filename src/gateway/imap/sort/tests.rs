@@ -49,14 +49,14 @@ async fn each_key_has_its_order() {
     assert_eq!(sorted(&[(SortKey::Cc, true)]).await, [3, 0, 1, 2]);
     assert_eq!(sorted(&[(SortKey::DisplayFrom, false)]).await, [3, 1, 2, 0]);
     assert_eq!(sorted(&[(SortKey::DisplayTo, true)]).await, [0, 1, 2, 3]);
-    assert_eq!(sorted(&[(SortKey::Subject, false)]).await, [1, 0, 2, 3]);
+    assert_eq!(sorted(&[(SortKey::Subject, false)]).await, [1, 3, 0, 2]);
 }
 
 #[tokio::test]
 async fn keys_follow_each_other() {
-    assert_eq!(sorted(&[(SortKey::Subject, false), (SortKey::Arrival, true)]).await, [1, 2, 0, 3]);
+    assert_eq!(sorted(&[(SortKey::Subject, false), (SortKey::Arrival, true)]).await, [1, 3, 2, 0]);
     // RFC 5256 §3: REVERSE does not turn the order of equal ones.
-    assert_eq!(sorted(&[(SortKey::Subject, true)]).await, [3, 0, 2, 1]);
+    assert_eq!(sorted(&[(SortKey::Subject, true)]).await, [0, 2, 3, 1]);
     assert_eq!(sorted(&[]).await, [0, 1, 2, 3]);
 }
 
@@ -65,7 +65,7 @@ async fn what_cannot_be_opened_is_sorted_all_the_same() {
     let (mut sample, roll) = sample();
     sample.broken.insert(roll.entries[0].message);
     let order = sort(&mut sample, &roll, vec![0, 1, 2, 3], &by(&[(SortKey::Subject, false)])).await.unwrap();
-    assert_eq!(order, [0, 1, 2, 3]);
+    assert_eq!(order, [0, 1, 3, 2]);
     assert_eq!(sample.scans.len(), 1);
     sort(&mut sample, &roll, vec![0, 1], &by(&[(SortKey::Arrival, false)])).await.unwrap();
     assert_eq!(sample.scans.len(), 1);
@@ -104,4 +104,18 @@ proptest! {
         order.sort_unstable();
         prop_assert_eq!(order, found);
     }
+}
+
+/// i;unicode-casemap: é stands behind e, whatever its form. Base subjects of RFC 5256 §2.1.
+#[tokio::test]
+async fn subjects_have_the_order_of_the_rfc() {
+    let (mut sample, roll) = Sample::of([
+        "Subject: f\r\n\r\n",
+        "Subject: =?utf-8?q?=C3=89clair?=\r\n\r\n",
+        "Subject: Re: [list] [Fwd: e (fwd)] \r\n\r\n",
+        "Subject: =?utf-8?q?Re:_e=CC=81clair_2?=\r\n\r\n",
+        "Subject: =?utf-8?q?=EF=BC=A5?= 2\r\n\r\n",
+    ]);
+    let keys = by(&[(SortKey::Subject, false)]);
+    assert_eq!(sort(&mut sample, &roll, vec![0, 1, 2, 3, 4], &keys).await.unwrap(), [2, 4, 1, 3, 0]);
 }

@@ -25,6 +25,8 @@ pub struct Letter {
     pub subject: String,
     /// Whether the subject said that it is a reply or forward.
     pub is_reply: bool,
+    /// Whether the subject is not the sender's: the message is in no thread for having none.
+    pub is_made: bool,
 }
 
 /// The threads of these messages, which come by rising sequence number.

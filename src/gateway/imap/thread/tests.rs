@@ -16,6 +16,7 @@ fn letters(told: &[(&str, &[&str], &str)]) -> Vec<Letter> {
         sent,
         subject: subject.trim_start_matches("Re: ").to_owned(),
         is_reply: subject.starts_with("Re: "),
+        is_made: false,
     };
     (0..).zip(told).map(letter).collect()
 }
@@ -28,6 +29,28 @@ fn put(letters: &[Letter], algorithm: Threading) -> String {
 
 fn by_references(told: &[(&str, &[&str], &str)]) -> String {
     put(&letters(told), Threading::References)
+}
+
+/// Masked mail of a domain is not one conversation.
+#[test]
+fn subjects_that_a_policy_made_join_nothing() {
+    let made = |told: &[(&str, &[&str], &str)]| -> Vec<Letter> {
+        let made = |letter: Letter| match letter.subject.as_str() {
+            "Sealed" => Letter { subject: String::new(), is_reply: false, is_made: true, ..letter },
+            _ => letter,
+        };
+        letters(told).into_iter().map(made).collect()
+    };
+    let told: [(&str, &[&str], &str); 6] = [
+        ("a", &[], "Sealed"),
+        ("b", &[], "Re: Sealed"),
+        ("c", &["a"], "Sealed"),
+        ("", &[], ""),
+        ("", &[], ""),
+        ("d", &[], "real"),
+    ];
+    assert_eq!(put(&made(&told), Threading::References), "(1 3)(2)(4)(5)(6)");
+    assert_eq!(put(&made(&told), Threading::OrderedSubject), "(1)(2)(3)(4 5)(6)");
 }
 
 #[test]
@@ -173,6 +196,7 @@ proptest! {
             sent: *sent,
             subject: if *subject == 0 { String::new() } else { subject.to_string() },
             is_reply: *is_reply,
+            is_made: *subject == 0 && *is_reply,
         }).collect();
         let algorithm = if ordered { Threading::OrderedSubject } else { Threading::References };
         let text = put(&letters, algorithm);

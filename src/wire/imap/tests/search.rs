@@ -152,7 +152,17 @@ fn texts_are_utf_8_whatever_they_came_in() {
     assert_eq!(fault_in(b"SEARCH TO {1+}\r\n\xff", REV1), CommandErrorKind::Arguments);
     let utf8 = body_in("SEARCH TO \"ü\"", UTF8);
     assert!(matches!(utf8, CommandBody::Search { key, .. } if key == header("To", "ü")));
-    assert_eq!(fault("SEARCH TO \"ü\""), CommandErrorKind::Arguments);
+    // Before it is enabled, too, and in any charset, with and without quotes.
+    assert_eq!(key("TO \"ü\""), header("To", "ü"));
+    assert_eq!(key("CHARSET UTF-8 SUBJECT \"Informação\""), header("Subject", "Informação"));
+    assert_eq!(key("CHARSET UTF-8 SUBJECT Informação"), header("Subject", "Informação"));
+    assert_eq!(
+        key("CHARSET US-ASCII OR BODY \"ü\" TEXT ü"),
+        Key::Or(Box::new(Key::Body("ü".to_owned())), Box::new(Key::Text("ü".to_owned())))
+    );
+    let latin = parse(b"a SEARCH CHARSET ISO-8859-1 SUBJECT \"f\xfcr\"\r\n", REV1).ok().unwrap();
+    assert!(matches!(latin.body, CommandBody::Search { key, .. } if key == header("Subject", "für")));
+    assert_eq!(fault_in(b"SEARCH TO \"\xff\"", REV1), CommandErrorKind::Arguments);
 }
 
 #[test]

@@ -68,6 +68,57 @@ fn mbsync_carries_flags_deletions_and_new_folders_both_ways() {
     assert_eq!((mbsync.messages("INBOX"), imap.status("INBOX", "HIGHESTMODSEQ")), before);
 }
 
+/// mbsync gives up all folders for one that it cannot have, or cannot make there.
+#[test]
+fn mbsync_takes_folders_of_any_name_that_folders_can_have() {
+    let Some(mbsync) = Mbsync::new() else { return };
+    let mut imap = Imap::login(&mbsync.server, &mbsync.device);
+    for name in ["100 %", "a*b", "Entw&APw-rfe"] {
+        imap.ask(&format!("CREATE \"{name}\""));
+    }
+    for name in [".", "..", "a/..", "a//b"] {
+        let (_, end) = imap.send(&format!("CREATE \"{name}\""));
+        assert!(end.starts_with("NO [CANNOT]"), "{name}: {end}");
+    }
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(mbsync.mail().join("mine * %").join(part)).expect("a Maildir");
+    }
+    mbsync.sync();
+    for name in ["100 %", "a*b", "Entw&APw-rfe"] {
+        assert!(mbsync.mail().join(name).is_dir(), "{name}");
+    }
+    assert_eq!(imap.status("\"mine * %\"", "MESSAGES"), 0);
+    mbsync.sync();
+    // A folder that is made again is another one: mbsync sees that, and touches nothing.
+    let validity = imap.status("a*b", "UIDVALIDITY");
+    imap.ask("DELETE a*b");
+    imap.ask("CREATE a*b");
+    assert!(imap.status("a*b", "UIDVALIDITY") > validity);
+}
+
+/// RFC 9051 §2.3.1.1: without new mail UIDNEXT stays, whatever became of the server.
+#[test]
+fn message_numbers_stay_where_they_were_after_a_restart() {
+    let mut server = Server::demo();
+    let device = server.device("laptop");
+    let mut imap = Imap::inbox(&server, &device);
+    imap.ask("CREATE Work");
+    imap.ask("MOVE 6 Work");
+    imap.ask("SELECT Work");
+    imap.ask("STORE 1 +FLAGS (\\Deleted)");
+    imap.ask("EXPUNGE");
+    let numbers = |imap: &mut Imap| -> Vec<(u64, u64)> {
+        let folders = ["INBOX", "Sent", "Archive", "Trash", "Work"];
+        folders.map(|folder| (imap.status(folder, "UIDVALIDITY"), imap.status(folder, "UIDNEXT"))).to_vec()
+    };
+    let before = numbers(&mut imap);
+    drop(imap);
+    for _ in 0..2 {
+        server.restart();
+        assert_eq!(numbers(&mut Imap::login(&server, &device)), before);
+    }
+}
+
 #[test]
 fn mbsync_notices_another_policy_and_copies_anew() {
     let Some(mbsync) = Mbsync::new() else { return };

@@ -90,6 +90,40 @@ fn a_killed_server_keeps_what_it_told_imap_clients() {
     assert_eq!(server.stop(), Some(0));
 }
 
+/// RFC 9051 §2.3.1.1: UIDNEXT does not change unless messages are added, and no UID is given twice.
+#[test]
+fn a_kill_changes_no_message_numbers() {
+    let mut world = World::new();
+    staged(&mut world);
+    let mut before: Option<Vec<String>> = None;
+    for round in 0..3 {
+        let mut server = world.serve();
+        let mut imap = server.imap(&world, "delete");
+        let numbers = |imap: &mut Imap| -> Vec<String> {
+            let folders = ["INBOX", "Archive", "Sent", "Work"];
+            let status = |folder| {
+                imap.done(&format!("STATUS {folder} (UIDNEXT UIDVALIDITY)")).untagged[0].text.clone()
+            };
+            folders.map(status).to_vec()
+        };
+        match &before {
+            None => drop(imap.done("CREATE Work")),
+            Some(before) => assert_eq!(&numbers(&mut imap), before),
+        }
+        for _ in 0..=round {
+            let appended = imap.append("INBOX", "()", b"Subject: x\r\n\r\nx\r\n").expect("it answers");
+            assert!(appended.is_ok(), "{}", appended.end);
+        }
+        imap.done("SELECT INBOX");
+        imap.done("MOVE * Work");
+        imap.done("SELECT Work");
+        imap.done("STORE 1:* +FLAGS.SILENT (\\Deleted)");
+        imap.done("EXPUNGE");
+        before = Some(numbers(&mut imap));
+        server.kill();
+    }
+}
+
 /// Clients at work, until the server is gone.
 struct Work {
     told: Receiver<&'static str>,

@@ -103,9 +103,8 @@ pub enum FolderNameError {
 /// terminals or file systems could misread. `%` and `*` are characters like others (RFC 9051 §5.1 asks to
 /// avoid them): clients meet them in mail that they bring along, and some give up where they are refused.
 pub fn folder_name(path: &str) -> Result<String, FolderNameError> {
-    let path = &*composed(path);
-    let path = path.strip_suffix(SEPARATOR).unwrap_or(path);
-    let mut names = path.split(SEPARATOR).peekable();
+    let path = spelt(path);
+    let names = path.split(SEPARATOR);
     if path.len() > MAX_PATH || names.clone().count() > MAX_DEPTH {
         return Err(FolderNameError::TooLong);
     }
@@ -118,9 +117,18 @@ pub fn folder_name(path: &str) -> Result<String, FolderNameError> {
     if path.chars().any(|c| c.is_control() || misleads(c)) {
         return Err(FolderNameError::Characters);
     }
-    match names.next_if(|first| first.eq_ignore_ascii_case("INBOX")) {
-        Some(_) => Ok(["INBOX"].into_iter().chain(names).collect::<Vec<_>>().join("/")),
-        None => Ok(path.to_owned()),
+    Ok(path)
+}
+
+/// The path of a folder that may be there, in the spelling that folders have: it may be one that none could be
+/// made with today.
+pub fn spelt(path: &str) -> String {
+    let path = composed(path);
+    let path = path.strip_suffix(SEPARATOR).unwrap_or(&path);
+    let first = path.split(SEPARATOR).next().unwrap_or_default();
+    match first.eq_ignore_ascii_case("INBOX") {
+        true => format!("INBOX{}", &path[first.len()..]),
+        false => path.to_owned(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::list::Listing;
 use super::room::{Account, Placed};
 use super::selected::{Expunges, Selected};
 use super::{SessionEnd, Settings};
-use crate::mailbox::{Folder, folder_name};
+use crate::mailbox::{Folder, spelt};
 use crate::wire::imap::framing::Limits;
 use crate::wire::imap::response::Code;
 use crate::wire::imap::untagged::{put_capability, put_enabled, put_id, put_namespace};
@@ -263,8 +263,8 @@ impl<A: Account> Desk<A> {
     /// The folder at a path.
     pub(super) async fn folder(&mut self, path: &str) -> Result<Folder, Fault> {
         use super::room::AccountError::NoFolder;
-        // A name that no folder can have names none.
-        let path = folder_name(path).map_err(|_| NoFolder)?;
+        // One that no folder could be made with today may be there all the same.
+        let path = spelt(path);
         let folders = self.account.folders().await?;
         Ok(folders.into_iter().find(|folder| folder.path == path).ok_or(NoFolder)?)
     }

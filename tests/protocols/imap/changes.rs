@@ -100,6 +100,7 @@ async fn stores_can_have_a_condition() {
             "* 1 FETCH (FLAGS (\\Seen) MODSEQ (6))",
             "* 2 FETCH (FLAGS (\\Flagged) MODSEQ (5))",
             "* 3 FETCH (FLAGS (\\Seen) MODSEQ (7))",
+            "* OK [HIGHESTMODSEQ 7] mod-sequences are told from now on",
             "a OK [MODIFIED 2] stored",
         ]
     );

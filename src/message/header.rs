@@ -50,11 +50,8 @@ pub fn text(value: &[u8]) -> Result<String, HeaderError> {
 /// A date, in seconds since the Unix epoch, with its offset kept: the normal form of RFC 5322 §3.3.
 pub fn date(value: &[u8]) -> Result<Date, HeaderError> {
     let text = unfold(value)?;
-    let plain = without_zone_name(&text);
-    if !is_plain_date(plain) {
-        return Err(HeaderError::Grammar);
-    }
-    let date = DateTime::parse_rfc822(plain).filter(DateTime::is_valid).ok_or(HeaderError::Grammar)?;
+    let plain = plain_date(without_zone_name(&text)).ok_or(HeaderError::Grammar)?;
+    let date = DateTime::parse_rfc822(&plain).filter(DateTime::is_valid).ok_or(HeaderError::Grammar)?;
     Ok(Date { text: date.to_rfc822(), unix: date.to_timestamp() })
 }
 
@@ -193,28 +190,33 @@ fn without_zone_name(text: &str) -> &str {
     }
 }
 
-/// `[day ","] day month year hour:minute[:second] zone`, one space between (RFC 5322 §3.3).
-fn is_plain_date(text: &str) -> bool {
+/// `[day ","] day month year hour:minute[:second] zone`, one space between (RFC 5322 §3.3), and what all readers
+/// take alike of §4.3: two digits of the year, and the zones that have a name there. With all of its digits.
+fn plain_date(text: &str) -> Option<String> {
     let text = match text.split_once(',') {
         Some((day, rest)) if DAYS.contains(&day) => rest.trim_start(),
-        Some(_) => return false,
+        Some(_) => return None,
         None => text,
     };
-    let mut words = text.split_ascii_whitespace();
-    let (Some(day), Some(month), Some(year), Some(time), Some(zone), None) =
-        (words.next(), words.next(), words.next(), words.next(), words.next(), words.next())
-    else {
-        return false;
-    };
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [day, month, year, time, zone] = words[..] else { return None };
     let times: Vec<&str> = time.split(':').collect();
-    digits(day, 1..=2)
+    let is_plain = digits(day, 1..=2)
         && MONTHS.contains(&month)
-        && digits(year, 4..=4)
+        && (digits(year, 4..=4) || digits(year, 2..=2))
         && matches!(times.len(), 2 | 3)
-        && times.iter().all(|part| digits(part, 2..=2))
-        && (zone == "GMT"
-            || zone == "UT"
-            || zone.strip_prefix(['+', '-']).is_some_and(|zone| digits(zone, 4..=4)))
+        && times.iter().all(|part| digits(part, 2..=2));
+    let named = ZONES.iter().find(|(name, _)| *name == zone).map(|(_, offset)| *offset);
+    let numeric = zone.strip_prefix(['+', '-']).is_some_and(|zone| digits(zone, 4..=4));
+    let zone = named.or(numeric.then_some(zone)).filter(|_| is_plain)?;
+    // A leap second has no other name in most calendars: the one before it stands for it.
+    let second = times.get(2).map_or("00", |second| if *second == "60" { "59" } else { second });
+    let century = match (year.len(), year < "50") {
+        (2, true) => "20",
+        (2, false) => "19",
+        _ => "",
+    };
+    Some(format!("{day} {month} {century}{year} {}:{}:{second} {zone}", times[0], times[1]))
 }
 
 fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
@@ -232,6 +234,19 @@ fn identifier(text: &str) -> Option<String> {
     (plain(left) && plain(right)).then(|| id.to_owned())
 }
 
+/// RFC 5322 §4.3.
+const ZONES: [(&str, &str); 10] = [
+    ("GMT", "+0000"),
+    ("UT", "+0000"),
+    ("EDT", "-0400"),
+    ("EST", "-0500"),
+    ("CDT", "-0500"),
+    ("CST", "-0600"),
+    ("MDT", "-0600"),
+    ("MST", "-0700"),
+    ("PDT", "-0700"),
+    ("PST", "-0800"),
+];
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -285,14 +300,28 @@ mod tests {
 
     #[test]
     fn dates_are_normalised() {
-        for value in ["Thu, 07 Mar 2024 08:14:02 +0100", " 7 Mar 2024 08:14:02 +0100 (CET)\r\n"] {
+        // RFC 5322 §4.3, as every reader takes it.
+        for (value, expected) in [
+            ("2 Nov 26 09:00 EST", "Mon, 2 Nov 2026 09:00:00 -0500"),
+            ("Mon, 2 Nov 2026 09:00 GMT", "Mon, 2 Nov 2026 09:00:00 +0000"),
+            ("Mon, 2 Nov 2026 09:00 PDT", "Mon, 2 Nov 2026 09:00:00 -0700"),
+            ("Mon, 2 Nov 2026 23:59:60 +0000", "Mon, 2 Nov 2026 23:59:59 +0000"),
+            ("31 Dec 99 23:00 UT", "Fri, 31 Dec 1999 23:00:00 +0000"),
+        ] {
+            assert_eq!(date(value.as_bytes()).map(|date| date.text).as_deref(), Ok(expected));
+        }
+        let values = [
+            "Thu, 07 Mar 2024 08:14:02 +0100",
+            " 7 Mar 2024 08:14:02 +0100 (CET)\r\n",
+            "7 Mar 24 08:14:02 +0100",
+        ];
+        for value in values {
             let date = date(value.as_bytes()).unwrap();
             assert_eq!((date.text.as_str(), date.unix), ("Thu, 7 Mar 2024 08:14:02 +0100", 1_709_795_642));
         }
         for value in [
             "",
             "yesterday",
-            "7 Mar 24 08:14:02 +0100",
             "7 March 2024 08:14 +0100",
             "7 Mar 2024 08:14:02",
             "32 Mar 2024 08:14:02 +0100",

@@ -168,7 +168,7 @@ async fn folder(vault: &Vault, heir: UserRef, leaver: &UserRow) -> Result<Folder
         Err(BoxError::Exists) => {}
         made => {
             let made = made?;
-            mailboxes::subscribe(vault, heir, made, true).await?;
+            mailboxes::subscribe(vault, heir, &path, true).await?;
             return Ok(made);
         }
     }

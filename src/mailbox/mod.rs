@@ -8,9 +8,7 @@ mod flags;
 mod folder;
 mod roll;
 
-pub use folder::{
-    Folder, FolderId, FolderNameError, MAX_PATH, SEPARATOR, SpecialUse, composed, folder_name, spelt,
-};
+pub use flags::{FlagChange, FlagEdit, Flags, Keywords, MAX_KEYWORD, MAX_KEYWORDS, NOT_JUNK};
 pub use folder::{
     Folder, FolderId, FolderNameError, MAX_PATH, SEPARATOR, SpecialUse, composed, folder_name, spelt,
 };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::apart::{self, Aparts};
+use super::apart::{self, Aparts, Spot};
 use super::sight::{Seen, Stand};
 use crate::mailbox::{Flags, Folder, FolderId, Keywords, Roll};
 use crate::names::{MessageId, ViewId};
@@ -199,22 +199,32 @@ impl Picture {
     /// Folders that the message with the highest UID leaves by these changes, with their rows as they are to
     /// be: UIDNEXT does not go back.
     pub(super) fn marks(&self, effects: &[Effect]) -> Vec<(FolderId, FolderRow)> {
-        let left = effects.iter().filter_map(|effect| {
-            let (number, target) = match effect {
-                Effect::Put(number, held) => (number, Some(held.folder)),
+        let mut left: BTreeMap<FolderId, u32> = BTreeMap::new();
+        let mut leaves = |folder: FolderId, uid: u32| {
+            let mark = left.entry(folder).or_default();
+            *mark = uid.saturating_add(1).max(*mark);
+        };
+        for effect in effects {
+            let (number, new) = match effect {
+                Effect::Put(number, held) => (number, Some(held)),
                 Effect::Remove(number) => (number, None),
-                Effect::Hide(..) | Effect::Folder(..) => return None,
+                Effect::Hide(..) | Effect::Folder(..) => continue,
             };
-            let old = self.messages.get(number).filter(|old| target != Some(old.folder))?;
-            let last = self.places.get(&old.folder)?.keys().next_back()?;
-            (*last == old.uid).then_some((old.folder, old.uid + 1))
-        });
+            let Some(old) = self.messages.get(number) else { continue };
+            let last = self.places.get(&old.folder).and_then(|uids| uids.keys().next_back());
+            if new.is_none_or(|new| new.folder != old.folder) && last == Some(&old.uid) {
+                leaves(old.folder, old.uid);
+            }
+            // Where views had it apart.
+            let stays = |spot: &Spot| new.is_some_and(|new| spots(new).any(|other| other.uid == spot.uid));
+            spots(old).filter(|spot| !stays(spot)).for_each(|spot| leaves(spot.folder, spot.uid));
+        }
         let marked = |(folder, uid_next): (FolderId, u32)| {
             let row = self.row(folder)?;
             let is_higher = row.uid_next.is_none_or(|marked| marked < uid_next);
             is_higher.then_some((folder, FolderRow { uid_next: Some(uid_next), ..row }))
         };
-        left.filter_map(marked).collect()
+        left.into_iter().filter_map(marked).collect()
     }
 
     /// The row of a folder; those that every mailbox has need none.
@@ -401,6 +411,11 @@ impl Held {
     pub(super) fn view(&self, view: ViewId) -> Option<&ViewEntry> {
         self.views.iter().find(|entry| entry.view == view)
     }
+}
+
+/// Where views have a message apart from the others.
+fn spots(held: &Held) -> impl Iterator<Item = &Spot> {
+    held.apart.iter().flat_map(|aparts| aparts.iter()).filter_map(|apart| apart.spots.as_ref()).flatten()
 }
 
 /// Containers have names that are never used twice.

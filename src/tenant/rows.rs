@@ -3,8 +3,12 @@
 //! Keys are a table letter and opaque identifiers or keyed hashes; values are CBOR (RFC 8949),
 //! sealed by `records` before the ledger sees them. Fields are numbered and never renumbered.
 
+mod addresses;
+
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
+
+pub use addresses::{AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow};
 
 use crate::names::{ContainerName, CredentialId, EpochId, MessageId, Reader, TenantId, UserId, ViewId};
 
@@ -260,83 +264,6 @@ pub struct UsedCodesRow {
     /// The last one that was used.
     #[n(1)]
     pub last: Option<u64>,
-}
-
-/// Where mail to an address goes, under the keyed hash of the address or of a catch-all's domain.
-#[derive(Clone, Encode, Decode)]
-pub struct AddressRow {
-    /// The tenant.
-    #[n(0)]
-    #[cbor(with = "id")]
-    pub tenant: TenantId,
-    /// The user whose mailbox takes the mail.
-    #[n(1)]
-    #[cbor(with = "id")]
-    pub user: UserId,
-}
-
-/// An address in the list of a tenant's addresses, under tenant and keyed hash.
-#[derive(Clone, Encode, Decode)]
-pub struct AddressListRow {
-    /// The address, or `@domain` for a catch-all.
-    #[n(0)]
-    pub address: String,
-    /// The user whose mailbox takes the mail.
-    #[n(1)]
-    #[cbor(with = "id")]
-    pub user: UserId,
-    /// The address it stands for, for an alias.
-    #[n(2)]
-    pub alias_of: Option<String>,
-}
-
-/// That a tenant has addresses in a domain, under the keyed hash of the domain and the tenant.
-#[derive(Clone, Encode, Decode)]
-pub struct DomainRow {
-    /// The tenant.
-    #[n(0)]
-    #[cbor(with = "id")]
-    pub tenant: TenantId,
-}
-
-/// What peers were told of mail lately, under tenant (zeros for nobody's mail), time and random octets.
-#[derive(Clone, Encode, Decode)]
-pub struct ArrivalsRow {
-    /// The oldest first.
-    #[n(0)]
-    pub entries: Vec<ArrivalEntry>,
-}
-
-/// One addressee of one message. Addresses are tokens: 80 bits of a hash under a key of this server's.
-#[derive(Clone, Encode, Decode)]
-pub struct ArrivalEntry {
-    /// When, Unix seconds.
-    #[n(0)]
-    pub at: i64,
-    /// The session.
-    #[n(1)]
-    pub session: String,
-    /// The message, if it was stored.
-    #[n(2)]
-    pub message: Option<String>,
-    /// The peer's address in the network.
-    #[n(3)]
-    pub peer: Option<String>,
-    /// The sender's token.
-    #[n(4)]
-    pub from: Option<Vec<u8>>,
-    /// The addressee's token.
-    #[n(5)]
-    pub to: Option<Vec<u8>>,
-    /// Octets.
-    #[n(6)]
-    pub size: u64,
-    /// The reply's code.
-    #[n(7)]
-    pub reply: u16,
-    /// What the reply is about.
-    #[n(8)]
-    pub why: String,
 }
 
 /// A view, under user and view.

@@ -79,11 +79,11 @@ impl Account for Sample {
     }
 
     async fn subscribe(&mut self, _path: &str, _subscribed: bool) -> Result<(), AccountError> {
-        unimplemented!()
+        Err(AccountError::Unavailable)
     }
 
     async fn bare_subscriptions(&mut self) -> Result<Vec<String>, AccountError> {
-        unimplemented!()
+        Err(AccountError::Unavailable)
     }
 
     async fn roll(&mut self, _folder: FolderId) -> Result<Roll, AccountError> {

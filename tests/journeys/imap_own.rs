@@ -139,6 +139,8 @@ fn what_a_masked_view_holds_for_junk_is_its_own() {
     let mut other = Imap::inbox(&server, &laptop);
     assert!(own.ask("FETCH 1 FLAGS").contains("NonJunk $NotJunk"), "placeholders are no junk");
     assert!(!other.ask("FETCH 1 FLAGS").contains("Junk"), "an excerpt can be judged");
+    // The first one enables CONDSTORE, and is told so (RFC 7162 §3.1).
+    other.ask("ENABLE CONDSTORE");
     let before = other.ask("UID FETCH 1:* (FLAGS MODSEQ)");
     own.ask("STORE 1:3 -FLAGS (NonJunk)");
     let said = own.ask("STORE 1:3 +FLAGS (Junk)");

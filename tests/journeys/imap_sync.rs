@@ -90,10 +90,10 @@ fn mbsync_takes_folders_of_any_name_that_folders_can_have() {
     assert_eq!(imap.status("\"mine * %\"", "MESSAGES"), 0);
     mbsync.sync();
     // A folder that is made again is another one: mbsync sees that, and touches nothing.
-    let validity = imap.status("a*b", "UIDVALIDITY");
-    imap.ask("DELETE a*b");
-    imap.ask("CREATE a*b");
-    assert!(imap.status("a*b", "UIDVALIDITY") > validity);
+    let validity = imap.status("\"a*b\"", "UIDVALIDITY");
+    imap.ask("DELETE \"a*b\"");
+    imap.ask("CREATE \"a*b\"");
+    assert!(imap.status("\"a*b\"", "UIDVALIDITY") > validity);
 }
 
 /// RFC 9051 §2.3.1.1: without new mail UIDNEXT stays, whatever became of the server.

@@ -111,7 +111,7 @@ fn a_kill_changes_no_message_numbers() {
             Some(before) => assert_eq!(&numbers(&mut imap), before),
         }
         for _ in 0..=round {
-            let appended = imap.append("INBOX", "()", b"Subject: x\r\n\r\nx\r\n").expect("it answers");
+            let appended = imap.append("INBOX", "", b"Subject: x\r\n\r\nx\r\n").expect("it answers");
             assert!(appended.is_ok(), "{}", appended.end);
         }
         imap.done("SELECT INBOX");

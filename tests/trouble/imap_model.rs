@@ -23,7 +23,8 @@ pub struct Model {
     others: Vec<State>,
     /// Which letter each UID stands for, for ever.
     known: BTreeMap<u32, u64>,
-    validity: Option<u64>,
+    /// UIDVALIDITY by folder: each folder that is made has one of its own, and keeps it under another name.
+    validity: BTreeMap<String, u64>,
     /// HIGHESTMODSEQ and UIDNEXT as they were told last, by folder.
     highest: BTreeMap<String, (u64, u64)>,
 }
@@ -68,7 +69,7 @@ impl Model {
             state: State::default(),
             others: Vec::new(),
             known: BTreeMap::new(),
-            validity: None,
+            validity: BTreeMap::new(),
             highest: BTreeMap::new(),
         }
     }
@@ -156,6 +157,9 @@ impl Model {
             next.subscribed.insert(to.clone());
         }
         next.messages.iter_mut().filter(|it| it.folder == from).for_each(|it| it.folder.clone_from(&to));
+        if let Some(validity) = self.validity.get(&from).copied() {
+            self.validity.insert(to.clone(), validity);
+        }
         if let Some(told) = self.highest.get(&from).copied() {
             self.highest.insert(to.clone(), told);
         }
@@ -297,7 +301,8 @@ impl Model {
         for folder in state.folders.iter().map(String::as_str).chain(["Trash"]) {
             let opened = imap.done(&format!("SELECT {folder}"));
             let validity = opened.number("UIDVALIDITY");
-            assert_eq!(*self.validity.get_or_insert(validity), validity, "UIDVALIDITY of {folder}");
+            let before = *self.validity.entry(folder.to_owned()).or_insert(validity);
+            assert_eq!(before, validity, "UIDVALIDITY of {folder}");
             let told = (opened.number("HIGHESTMODSEQ"), opened.number("UIDNEXT"));
             let before = self.highest.insert(folder.to_owned(), told).unwrap_or_default();
             assert!(told.0 >= before.0 && told.1 >= before.1, "{folder}: {told:?} after {before:?}");

@@ -13,8 +13,57 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use url::{Host, Url};
 
-/// A message's own images by Content-ID, without angle brackets.
-pub(super) type Images = BTreeMap<String, Vec<u8>>;
+/// A message's own images.
+#[derive(Default)]
+pub(super) struct Images {
+    pictures: Vec<Vec<u8>>,
+    /// By Content-ID, without angle brackets.
+    by_id: BTreeMap<String, usize>,
+    /// By Content-Location, absolute; the first one of each.
+    by_place: BTreeMap<String, usize>,
+    /// The same in lower case: saved pages come from systems that see no difference.
+    by_any_case: BTreeMap<String, usize>,
+}
+
+impl Images {
+    /// Keeps an image under its names; one without any is not referred to.
+    pub(super) fn add(&mut self, picture: Vec<u8>, id: Option<&str>, place: Option<String>) {
+        let number = self.pictures.len();
+        if id.is_none() && place.is_none() {
+            return;
+        }
+        self.pictures.push(picture);
+        if let Some(id) = id {
+            self.by_id.entry(id.to_owned()).or_insert(number);
+        }
+        if let Some(place) = place {
+            self.by_any_case.entry(place.to_lowercase()).or_insert(number);
+            self.by_place.entry(place).or_insert(number);
+        }
+    }
+
+    fn with_id(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).or_else(|| self.by_id.get(&percent_decoded(id))).copied()
+    }
+
+    fn at(&self, place: &str) -> Option<usize> {
+        self.by_place.get(place).or_else(|| self.by_any_case.get(&place.to_lowercase())).copied()
+    }
+}
+
+/// Where a part of a message lies, or an address in it leads (RFC 2557 §5): absolute, without a fragment.
+/// What has no other base is relative to the message, whose parts have a scheme of their own.
+pub(super) fn located(address: &str, base: Option<&Url>) -> Option<Url> {
+    // Long addresses are folded (RFC 2557 §4.4.2).
+    let address: String = address.chars().filter(|letter| !letter.is_whitespace()).collect();
+    if address.is_empty() || address.len() > MAX_ADDRESS {
+        return None;
+    }
+    let message = Url::parse("thismessage:/").ok();
+    let mut url = base.or(message.as_ref())?.join(&address).ok()?;
+    url.set_fragment(None);
+    Some(url)
+}
 
 /// What is done with images in a run of the cleaner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +99,10 @@ struct State {
     seen: Seen,
     /// The `data:` URI of each numbered image.
     numbered: Vec<Arc<str>>,
-    /// The numbers of images by Content-ID, so that each is encoded once.
-    by_id: HashMap<String, usize>,
+    /// The numbers of the message's images, so that each is encoded once.
+    own: HashMap<usize, usize>,
+    /// Where relative addresses begin.
+    base: Option<Url>,
     /// Octets of `data:` URIs written so far; one image may be shown many times.
     embedded: usize,
 }
@@ -70,14 +121,24 @@ impl Filter {
         !self.state().numbered.is_empty()
     }
 
-    /// Begins a stage. A new collection begins with no images, and goes on counting.
-    pub(super) fn enter(&self, stage: Stage) {
+    /// Begins a new collection: with no images, and counting on. Relative addresses begin where the
+    /// document says, or else its part.
+    pub(super) fn begin(&self, document: Option<&str>, part: Option<&Url>) {
         let mut state = self.state();
-        state.stage = stage;
-        if stage == Stage::Collecting {
-            state.numbered.clear();
-            state.by_id.clear();
-        }
+        state.stage = Stage::Collecting;
+        state.numbered.clear();
+        state.own.clear();
+        state.base = document.and_then(|base| located(base, part)).or_else(|| part.cloned());
+    }
+
+    /// Begins another stage.
+    pub(super) fn enter(&self, stage: Stage) {
+        self.state().stage = stage;
+    }
+
+    /// Counts pictures that were to lie under a whole page.
+    pub(super) fn count_ground(&self, pictures: usize) {
+        self.state().seen.blocked += pictures;
     }
 
     /// ammonia with our lists.
@@ -95,7 +156,6 @@ impl Filter {
             .url_schemes(SCHEMES.into())
             // Addresses without a scheme come to the filter, which counts and drops them.
             .url_relative(UrlRelative::PassThrough)
-            .filter_style_properties(style::PROPERTIES.into())
             .attribute_filter(move |element, attribute, value| filter.decide(element, attribute, value));
         builder
     }
@@ -148,11 +208,14 @@ impl Filter {
     /// An image of the source: a number if it is the message's own, an address if it may be fetched.
     fn collect(&self, value: &str) -> Option<String> {
         if let Some(id) = strip_scheme(value, "cid:") {
-            return self.own(id);
+            return self.own(self.images.with_id(id)?);
         }
         if strip_scheme(value, "data:").is_some() {
             let uri = image::embedded(&image::decoded(value)?)?;
             return self.state().add(uri.into()).map(|number| format!("cid:{number}"));
+        }
+        if let Some(image) = self.placed(value) {
+            return self.own(image);
         }
         let address = address(value);
         if let (Some(address), Remote::Allowed) = (&address, self.remote) {
@@ -162,16 +225,23 @@ impl Filter {
         None
     }
 
-    /// The number of an image of the message (RFC 2392), if it is one.
-    fn own(&self, id: &str) -> Option<String> {
+    /// The image of the message that lies where an address leads (RFC 2557 §5).
+    fn placed(&self, value: &str) -> Option<usize> {
+        if self.images.by_place.is_empty() {
+            return None;
+        }
+        let place = located(value, self.state().base.as_ref())?;
+        self.images.at(place.as_str()).or_else(|| self.images.at(located(value, None)?.as_str()))
+    }
+
+    /// The number of an image of the message.
+    fn own(&self, image: usize) -> Option<String> {
         let mut state = self.state();
-        if let Some(number) = state.by_id.get(id) {
+        if let Some(number) = state.own.get(&image) {
             return Some(format!("cid:{number}"));
         }
-        let decoded = percent_decoded(id);
-        let octets = self.images.get(id).or_else(|| self.images.get(&decoded))?;
-        let number = state.add(image::embedded(octets)?.into())?;
-        state.by_id.insert(id.to_owned(), number);
+        let number = state.add(image::embedded(self.images.pictures.get(image)?)?.into())?;
+        state.own.insert(image, number);
         Some(format!("cid:{number}"))
     }
 

@@ -9,9 +9,11 @@
 //! the tree that was checked (mutation XSS); what does not settle is shown as text.
 
 use super::allowed::{Filter, Images, Stage};
+use super::legible::{legible, page_style};
 use super::text::text_to_html;
-use super::{gauge, plain};
+use super::{gauge, page, plain};
 use std::sync::Arc;
+use url::Url;
 
 /// Whether images may be fetched from where the sender put them. The sender then learns that, when
 /// and from where the message was read.
@@ -53,7 +55,8 @@ pub struct HtmlBody {
 
 /// One of the parts that make up the body, in order.
 pub(super) enum Piece {
-    Html(String),
+    /// HTML, and where its relative addresses begin.
+    Html(String, Option<Url>),
     Text(String),
 }
 
@@ -70,7 +73,7 @@ pub struct Cleaned {
 }
 
 impl HtmlBody {
-    /// `images` are the message's own, by Content-ID.
+    /// `images` are the message's own.
     pub(super) fn new(pieces: Vec<Piece>, images: Images) -> Self {
         Self { pieces, images: Arc::new(images) }
     }
@@ -78,20 +81,12 @@ impl HtmlBody {
     /// A document without scripts, forms, frames and references, for a frame with [`SANDBOX`] and
     /// [`Remote::content_security_policy`].
     pub fn clean(&self, remote: Remote) -> Cleaned {
-        let filter = Filter::new(remote, self.images.clone());
-        let mut as_text = false;
-        let mut body = String::new();
-        for piece in &self.pieces {
-            let html = match piece {
-                Piece::Text(text) => Some(text_to_html(text)),
-                Piece::Html(html) => settled(html, &filter),
-            };
-            as_text |= html.is_none();
-            body.push_str(&html.unwrap_or_else(|| self.fallback(piece)));
-        }
-        let seen = filter.seen();
-        let blocked = if as_text { seen.blocked.max(1) } else { seen.blocked };
-        Cleaned { document: document(&body), blocked, loadable: seen.loadable, as_text }
+        self.read(remote, false).0
+    }
+
+    /// The same, and the words of it: both from one cleaning, which is most of the work.
+    pub fn clean_with_text(&self, remote: Remote) -> (Cleaned, String) {
+        self.read(remote, true)
     }
 
     /// The words of it, for search and for who prefers to read no HTML.
@@ -99,32 +94,70 @@ impl HtmlBody {
         let filter = Filter::new(Remote::Blocked, self.images.clone());
         let text = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Html(html) => settled(html, &filter)
-                .and_then(|clean| plain::of_clean(&clean))
-                .unwrap_or_else(|| plain::of_hostile(html)),
+            Piece::Html(html, base) => words(settled(html, base.as_ref(), &filter).as_deref(), html),
         };
         self.pieces.iter().map(text).collect::<Vec<_>>().join("\n")
     }
 
-    fn fallback(&self, piece: &Piece) -> String {
-        match piece {
-            Piece::Html(html) | Piece::Text(html) => {
-                format!("<p class=\"note\">{TOO_ODD}</p>{}", text_to_html(&plain::of_hostile(html)))
+    fn read(&self, remote: Remote, with_text: bool) -> (Cleaned, String) {
+        let filter = Filter::new(remote, self.images.clone());
+        let (mut body, mut texts, mut as_text) = (String::new(), Vec::new(), false);
+        for piece in &self.pieces {
+            let (html, base) = match piece {
+                Piece::Html(html, base) => (html, base),
+                Piece::Text(text) => {
+                    body.push_str(&text_to_html(text));
+                    texts.push(text.clone());
+                    continue;
+                }
+            };
+            let settled = settled(html, base.as_ref(), &filter);
+            if with_text {
+                texts.push(words(settled.as_deref(), html));
             }
+            as_text |= settled.is_none();
+            body.push_str(&settled.map_or_else(|| fallback(html), |settled| shown(settled, html, &filter)));
         }
+        let seen = filter.seen();
+        let blocked = if as_text { seen.blocked.max(1) } else { seen.blocked };
+        let cleaned = Cleaned { document: document(&body), blocked, loadable: seen.loadable, as_text };
+        (cleaned, texts.join("\n"))
     }
 }
 
-/// The HTML cleaned until cleaning changes nothing, its images embedded. `None` if it is too much
-/// work or does not settle.
-fn settled(html: &str, filter: &Arc<Filter>) -> Option<String> {
-    filter.enter(Stage::Collecting);
+/// What is shown in place of HTML that does not settle.
+fn fallback(html: &str) -> String {
+    format!("<p class=\"note\">{TOO_ODD}</p>{}", text_to_html(&plain::of_hostile(html)))
+}
+
+/// The words of HTML: of what settled, else of what came.
+fn words(settled: Option<&str>, html: &str) -> String {
+    settled.and_then(plain::of_clean).unwrap_or_else(|| plain::of_hostile(html))
+}
+
+/// What has settled as the frame shows it: on the ground of its page, legible, its images embedded.
+fn shown(settled: String, html: &str, filter: &Arc<Filter>) -> String {
+    let page = page::of(html);
+    let (style, remote) = page_style(&page.style, &page.bgcolor, &page.text);
+    filter.count_ground(remote);
+    let grounded = match style.is_empty() {
+        true => settled,
+        // Room around it, as around the whole page.
+        false => format!("<div style=\"padding:16px;{style}\">{settled}</div>"),
+    };
+    embedded(legible(grounded), filter)
+}
+
+/// The HTML cleaned until cleaning changes nothing, numbers in the place of its images. `None` if it is
+/// too much work or does not settle.
+fn settled(html: &str, base: Option<&Url>, filter: &Arc<Filter>) -> Option<String> {
+    filter.begin(page::of(html).base.as_deref(), base);
     let mut current = cleaned(html, filter)?;
     filter.enter(Stage::Settling);
     for _ in 0..MAX_ROUNDS {
         let next = cleaned(&current, filter)?;
         if next == current {
-            return Some(embedded(current, filter));
+            return Some(current);
         }
         current = next;
     }
@@ -160,7 +193,8 @@ const HEAD: &str = "<!doctype html><html lang=\"und\"><head><meta charset=\"utf-
     img{max-width:100%}img[src]{height:auto}\
     img:not([src]){display:inline-block;max-width:100%;box-sizing:border-box;border:1px dashed #8a8a8a;\
     background:#f4f4f4;color:#555;font-size:12px;overflow:hidden}\
-    pre{white-space:pre-wrap}table{max-width:100%}\
+    pre{white-space:pre-wrap;tab-size:8}pre[dir=auto]{margin:0;font:14px/1.5 ui-monospace,Menlo,Consolas,monospace}\
+    table{max-width:100%}\
     blockquote{margin:0 0 0 2px;padding:0 0 0 12px;border-left:3px solid #c9c9c9}\
     .note,.signature{color:#555}\
     @media print{body{padding:0}}\

@@ -7,16 +7,19 @@
 //! because the whole belongs to the person who asks; what is odd it says in [`Note`]s.
 //!
 //! It refuses to know keys, storage and HTTP: functions from octets to values, nothing else. It
-//! follows RFC 5322, RFC 2045 to 2049, RFC 2183, RFC 2231, RFC 2392, RFC 3676 and RFC 5545, by
+//! follows RFC 5322, RFC 2045 to 2049, RFC 2183, RFC 2231, RFC 2392, RFC 2557, RFC 3676 and RFC 5545, by
 //! mail-parser and calcard, and the HTML standard by html5ever and ammonia.
 
 mod allowed;
+mod colour;
 mod file_name;
 mod gauge;
 mod header;
 mod html;
 mod image;
 mod invite;
+mod legible;
+mod page;
 mod part;
 mod plain;
 mod style;

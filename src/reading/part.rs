@@ -4,7 +4,7 @@
 //! numbers, so a number is a stable address. Contents are decoded from the octets anew (RFC 2045
 //! §6): the charset of an attached text stays as it is.
 
-use super::allowed::Images;
+use super::allowed::{Images, located};
 use super::file_name::{self, file_name};
 use super::html::{HtmlBody, Piece};
 use super::invite::Invite;
@@ -18,6 +18,8 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding as Transfer, Message, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
+use std::collections::HashMap;
+use url::Url;
 
 /// Something that came with a message.
 #[derive(Clone)]
@@ -72,15 +74,15 @@ pub enum Kind {
 /// Fills in the bodies, the attachments and the invitations.
 pub(super) fn read(octets: &[u8], message: &Message<'_>, reading: &mut Reading) {
     let parts = || message.attachments.iter().filter_map(|id| message.parts.get(*id as usize));
-    let mut images = Images::new();
+    let mut images = Images::default();
+    let bases = Bases::of(message);
     for (index, part) in parts().take(MAX_ATTACHMENTS).enumerate() {
         let content = decoded(octets, part);
         let attachment = described(index + 1, part, &content);
-        let own = part.content_id().map(|id| id.trim_matches(['<', '>', ' ']));
-        if let Some(id) =
-            own.filter(|_| image::sniffed(&content).is_some() && content.len() <= image::MAX_IMAGE)
-        {
-            images.entry(id.to_owned()).or_insert_with(|| content.to_vec());
+        if image::sniffed(&content).is_some() && content.len() <= image::MAX_IMAGE {
+            let id = part.content_id().map(|id| id.trim_matches(['<', '>', ' ']));
+            let place = place(part, bases.above(part).as_ref());
+            images.add(content.to_vec(), id, place.map(String::from));
         }
         if attachment.kind == Kind::Calendar {
             invited(reading, invite::invites(&String::from_utf8_lossy(&content)));
@@ -91,7 +93,48 @@ pub(super) fn read(octets: &[u8], message: &Message<'_>, reading: &mut Reading) 
         reading.notes.push(Note::TooMany);
     }
     reading.text = plain_text(octets, message, &mut reading.notes);
-    reading.html = html(octets, message, images, &mut reading.notes);
+    reading.html = html(octets, message, (images, &bases), &mut reading.notes);
+}
+
+/// Where the multiparts of a message lie: what is relative in them begins there (RFC 2557 §5).
+struct Bases(HashMap<u32, Url>);
+
+impl Bases {
+    fn of(message: &Message<'_>) -> Self {
+        let mut bases = HashMap::new();
+        // A multipart stands before what is in it.
+        for part in &message.parts {
+            let PartType::Multipart(children) = &part.body else { continue };
+            let above = bases.get(&part.offset_header).cloned();
+            let Some(base) = base(part, above.as_ref()).or(above) else { continue };
+            let inside = children.iter().filter_map(|child| message.parts.get(*child as usize));
+            bases.extend(inside.map(|child| (child.offset_header, base.clone())));
+        }
+        Self(bases)
+    }
+
+    /// The base that a part has from the multiparts around it.
+    fn above(&self, part: &MessagePart<'_>) -> Option<Url> {
+        self.0.get(&part.offset_header).cloned()
+    }
+}
+
+/// Where a part lies.
+fn place(part: &MessagePart<'_>, above: Option<&Url>) -> Option<Url> {
+    let own = content_base(part, above);
+    located(part.content_location()?, own.as_ref().or(above))
+}
+
+/// Where what is relative in a part begins.
+fn base(part: &MessagePart<'_>, above: Option<&Url>) -> Option<Url> {
+    content_base(part, above).or_else(|| place(part, above)).or_else(|| above.cloned())
+}
+
+/// Content-Base, which RFC 2110 had and old programs write.
+fn content_base(part: &MessagePart<'_>, above: Option<&Url>) -> Option<Url> {
+    let mut fields = part.headers.iter();
+    let field = fields.find(|field| field.name().eq_ignore_ascii_case("Content-Base"))?;
+    located(field.value().as_text()?.trim_matches(['"', '<', '>', ' ']), above)
 }
 
 /// Adds meetings. Most come twice: as an alternative of the text, and as a file.
@@ -145,7 +188,12 @@ fn plain_text(octets: &[u8], message: &Message<'_>, notes: &mut Vec<Note>) -> Op
 }
 
 /// The HTML, if there is any; texts that stand beside it belong to it.
-fn html(octets: &[u8], message: &Message<'_>, images: Images, notes: &mut Vec<Note>) -> Option<HtmlBody> {
+fn html(
+    octets: &[u8],
+    message: &Message<'_>,
+    (images, bases): (Images, &Bases),
+    notes: &mut Vec<Note>,
+) -> Option<HtmlBody> {
     if !message.html_bodies().any(|part| matches!(part.body, PartType::Html(_))) {
         return None;
     }
@@ -154,11 +202,13 @@ fn html(octets: &[u8], message: &Message<'_>, images: Images, notes: &mut Vec<No
     for part in message.html_bodies() {
         let piece = |text: String, notes| shortened(&text, left, Note::HtmlCut, notes);
         let piece = match &part.body {
-            PartType::Html(_) => Piece::Html(piece(words(octets, part), notes)),
+            PartType::Html(_) => {
+                Piece::Html(piece(words(octets, part), notes), base(part, bases.above(part).as_ref()))
+            }
             PartType::Text(_) => Piece::Text(piece(words(octets, part), notes)),
             _ => continue,
         };
-        let (Piece::Html(text) | Piece::Text(text)) = &piece;
+        let (Piece::Html(text, _) | Piece::Text(text)) = &piece;
         left -= text.len();
         pieces.push(piece);
     }

@@ -216,6 +216,102 @@ fn images_of_the_message_are_embedded_under_their_true_type() {
     assert_eq!(cleaned.document.matches("data:").count(), 3);
 }
 
+/// Case 043 and its relatives: images by Content-Location (RFC 2557), never fetched from elsewhere.
+#[test]
+fn images_are_found_by_their_place() {
+    let related = |outer: &str, html_fields: &str, html: &str, location: &str| {
+        let image = base64(PNG);
+        let octets = format!(
+            "From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=b\r\n{outer}\r\n\
+             --b\r\nContent-Type: text/html; charset=utf-8\r\n{html_fields}\r\n{html}\r\n\
+             --b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n{location}\r\n\
+             \r\n{image}\r\n--b--\r\n"
+        );
+        let cleaned = read(octets.as_bytes()).html.expect("HTML").clean(Remote::Blocked);
+        check(&cleaned, Remote::Blocked).expect("harmless");
+        (cleaned.document.matches("src=\"data:image/png;base64,").count(), cleaned.blocked)
+    };
+    for (outer, fields, html, location) in [
+        ("", "", "<img src=a.png>", "Content-Location: a.png"),
+        ("", "", "<img src='./x/../a.png#top'>", "content-location: a.png"),
+        ("", "", "<img src=a.png>", "Content-Location: A.PNG"),
+        ("", "", "<img src='a%20b.png'>", "Content-Location: a%20b.png"),
+        ("", "", "<img src='http://S.example/i/a.png'>", "Content-Location: HTTP://s.example/i/a.png"),
+        (
+            "",
+            "Content-Location: http://s.example/i/p.html\r\n",
+            "<img src=a.png>",
+            "Content-Location: http://s.example/i/a.png",
+        ),
+        ("Content-Location: http://s.example/i/p.html\r\n", "", "<img src=a.png>", "Content-Location: a.png"),
+        ("Content-Base: \"http://s.example/i/\"\r\n", "", "<img src=/i/a.png>", "Content-Location: a.png"),
+        (
+            "",
+            "Content-Base: http://s.example/i/\r\n",
+            "<img src=a.png>",
+            "Content-Location: http://s.example/i/a.png",
+        ),
+        (
+            "",
+            "",
+            "<base href='http://s.example/i/'><img src=a.png>",
+            "Content-Location: http://s.example/i/a.png",
+        ),
+        ("", "", "<base href='http://s.example/i/'><img src=a.png>", "Content-Location: a.png"),
+        (
+            "",
+            "",
+            "<img src='http://s.example/long/a.png'>",
+            "Content-Location: http://s.example/\r\n long/a.png",
+        ),
+        ("", "", "<img src=cid:logo>", "Content-Location: a.png\r\nContent-ID: <logo>"),
+    ] {
+        assert_eq!(related(outer, fields, html, location), (1, 0), "{outer}{fields}{html} {location}");
+    }
+    for (html, location) in [
+        ("<img src=b.png>", "Content-Location: a.png"),
+        ("<img src=http://evil.example/a.png>", "Content-Location: a.png"),
+        ("<img src=''>", "Content-Location: a.png"),
+        ("<img src=a.png>", "X-Location: a.png"),
+    ] {
+        assert_eq!(related("", "", html, location).0, 0, "{html} {location}");
+    }
+}
+
+#[test]
+fn the_committed_case_of_a_content_location_is_shown() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/043-web-content-location/input.eml");
+    let octets = std::fs::read(path).expect("the case is part of the repository");
+    let cleaned = read(&octets).html.expect("HTML").clean(Remote::Blocked);
+    assert!(cleaned.document.contains("src=\"data:image/png;base64,"), "{}", cleaned.document);
+}
+
+/// White on a dark ground stays so, by whichever way the ground was laid; where the ground cannot be
+/// shown, the text can be read.
+#[test]
+fn no_text_vanishes_with_its_ground() {
+    let shown = |html: &str| body(&clean(html.as_bytes(), Remote::Blocked)).to_owned();
+    for html in [
+        "<center style='background:#036;color:#fff'>x",
+        "<table bgcolor=#003366><td><font color=white>x",
+        "<div style='background:url(https://t.example/x) #036;color:#fff'>x",
+        "<div style='background-image:linear-gradient(#036,#048);color:#fff'>x",
+        "<html><body bgcolor=#003366 text=#ffffff>x",
+        "<html><body style='background:#036;color:#fff'><p>x",
+    ] {
+        let body = shown(html);
+        assert!(body.contains("#036") || body.contains("#003366"), "{html}: {body}");
+        assert!(!body.contains("color:#1a1a1a"), "{html}: {body}");
+    }
+    for html in [
+        "<style>.a{background:#000}</style><div class=a style='color:#fff'>x",
+        "<table><td background=https://t.example/x.png><font color=#ffffff>x",
+        "<div style=\"background:url('https://t.example/x')\"><a href=https://a.example style='color:white'>x</a>",
+    ] {
+        assert!(shown(html).contains("color:#1a1a1a"), "{html}: {}", shown(html));
+    }
+}
+
 #[test]
 fn one_image_shown_often_does_not_fill_the_memory() {
     let image = [PNG, &vec![0; 1 << 20]].concat();
@@ -483,6 +579,10 @@ fn garbage() -> impl Strategy<Value = String> {
         " onerror=alert(1)",
         " style=\"",
         "background:url(",
+        "background:navy ",
+        "<body bgcolor=#000 text=white>",
+        "<base href='http://a.example/'>",
+        "<font color=#fff>",
         "color:red;",
         ")",
         "&lt;",

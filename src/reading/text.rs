@@ -1,4 +1,5 @@
-//! Plain text as a web page shows it: paragraphs, quotes by their depth, links, a signature.
+//! Plain text as a web page shows it: in a fixed pitch with every blank where it stood, quotes by their
+//! depth, links, a signature.
 //!
 //! Escape first: everything that comes from the text passes [`escaped`], and the tags around it are
 //! constants. RFC 3676 (format=flowed) says how lines are joined; RFC 3676 §4.3 what a signature is.
@@ -86,7 +87,7 @@ fn quoted(line: &str) -> (usize, &str) {
 struct Page {
     out: String,
     depth: usize,
-    in_paragraph: bool,
+    in_block: bool,
     in_signature: bool,
 }
 
@@ -94,17 +95,15 @@ impl Page {
     fn line(&mut self, line: &str) {
         if line == SIGNATURE && !self.in_signature {
             self.quote(0);
-            self.end_paragraph();
+            self.end_block();
             self.out.push_str("<div class=\"signature\">");
             self.in_signature = true;
         }
         let (depth, content) = quoted(line);
         self.quote(depth);
-        if content.trim().is_empty() {
-            return self.end_paragraph();
-        }
-        self.out.push_str(if self.in_paragraph { "<br>\n" } else { "<p dir=\"auto\">" });
-        self.in_paragraph = true;
+        // A line end right behind the tag is none of the text (WHATWG HTML §13.1.2.5).
+        self.out.push_str(if self.in_block { "\n" } else { "<pre dir=\"auto\">\n" });
+        self.in_block = true;
         linked(&mut self.out, content);
     }
 
@@ -112,7 +111,7 @@ impl Page {
         if depth == self.depth {
             return;
         }
-        self.end_paragraph();
+        self.end_block();
         for _ in self.depth..depth {
             self.out.push_str("<blockquote>");
         }
@@ -122,15 +121,15 @@ impl Page {
         self.depth = depth;
     }
 
-    fn end_paragraph(&mut self) {
-        if std::mem::take(&mut self.in_paragraph) {
-            self.out.push_str("</p>\n");
+    fn end_block(&mut self) {
+        if std::mem::take(&mut self.in_block) {
+            self.out.push_str("</pre>\n");
         }
     }
 
     fn finish(mut self) -> String {
         self.quote(0);
-        self.end_paragraph();
+        self.end_block();
         if self.in_signature {
             self.out.push_str("</div>\n");
         }
@@ -143,7 +142,7 @@ fn linked(out: &mut String, line: &str) {
     let mut rest = line;
     while let Some(start) = next_link(rest) {
         let (before, from) = rest.split_at(start);
-        out.push_str(&spaced(before));
+        out.push_str(&escaped(before));
         let written = &from[..link_length(from)];
         match link(written).filter(|_| written.len() > MIN_LINK) {
             Some(address) => {
@@ -155,7 +154,7 @@ fn linked(out: &mut String, line: &str) {
         }
         rest = &from[written.len()..];
     }
-    out.push_str(&spaced(rest));
+    out.push_str(&escaped(rest));
 }
 
 /// Where the next address begins: at a scheme that no letter or digit stands before.
@@ -196,12 +195,6 @@ fn link_length(from: &str) -> usize {
     }
 }
 
-/// Escaped, with runs of blanks kept: tables and drawings of plain text need them.
-fn spaced(text: &str) -> String {
-    let text = escaped(text).replace('\t', "    ");
-    text.replace("  ", "\u{a0} ")
-}
-
 const SIGNATURE: &str = "-- ";
 /// The scheme, and at least something behind it.
 const MIN_LINK: usize = 7;
@@ -217,13 +210,24 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn paragraphs_quotes_and_signature() {
+    fn quotes_and_signature() {
         let text = "Hello\r\nthere\r\n\r\n> one\r\n>> two\r\n> \r\nbye\r\n-- \r\nAnn\r\n";
-        let expected = "<p dir=\"auto\">Hello<br>\nthere</p>\n<blockquote><p dir=\"auto\">one</p>\n\
-            <blockquote><p dir=\"auto\">two</p>\n</blockquote>\n</blockquote>\n<p dir=\"auto\">bye</p>\n\
-            <div class=\"signature\"><p dir=\"auto\">-- <br>\nAnn</p>\n</div>\n";
+        let expected = "<pre dir=\"auto\">\nHello\nthere\n</pre>\n<blockquote><pre dir=\"auto\">\none</pre>\n\
+            <blockquote><pre dir=\"auto\">\ntwo</pre>\n</blockquote>\n<pre dir=\"auto\">\n</pre>\n</blockquote>\n\
+            <pre dir=\"auto\">\nbye</pre>\n<div class=\"signature\"><pre dir=\"auto\">\n-- \nAnn</pre>\n</div>\n";
         assert_eq!(text_to_html(text), expected);
         assert_eq!(text_to_html("> > x"), text_to_html(">> x"));
+    }
+
+    /// A table drawn with blanks, tabs and empty lines comes back as it was.
+    #[test]
+    fn every_blank_stays() {
+        let text = "\n  a  b\tc   \n\n\n      ^  here\n\tx \u{a0}y";
+        assert_eq!(text_to_html(text), format!("<pre dir=\"auto\">\n{text}</pre>\n"));
+        assert_eq!(
+            text_to_html("   > no quote\n>   x"),
+            "<pre dir=\"auto\">\n   &gt; no quote</pre>\n<blockquote><pre dir=\"auto\">\n  x</pre>\n</blockquote>\n"
+        );
     }
 
     #[test]
@@ -270,7 +274,7 @@ mod tests {
         fn what_comes_out_is_made_of_our_tags(text in "(<|>|\"|'|&|https://a\\.b|mailto:|-- |\\n|[ -~]|\\PC){0,80}") {
             let html = text_to_html(&text);
             let tag = regex::Regex::new(
-                "</?(p|blockquote|div)( dir=\"auto\"| class=\"signature\")?>|<br>|</a>|\
+                "</?(pre|blockquote|div)( dir=\"auto\"| class=\"signature\")?>|</a>|\
                  <a href=\"(https?:|mailto:)[^\"<>]*\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">",
             ).expect("a pattern");
             let rest = tag.replace_all(&html, "");

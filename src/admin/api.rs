@@ -193,6 +193,12 @@ pub enum Request {
         /// Who allows it, where less is asked for than before.
         #[serde(default)]
         authority: Option<Authority>,
+        /// After how many minutes without use an unlock ends: 0 for what the server says, none for what is so.
+        #[serde(default)]
+        unlock_minutes: Option<u32>,
+        /// After how many minutes it ends in any case, in the same way.
+        #[serde(default)]
+        unlock_longest_minutes: Option<u32>,
     },
     /// How much is stored, and how much room is left.
     #[serde(rename = "storage")]
@@ -604,6 +610,12 @@ pub struct TenantItem {
     /// Whether every single message needs a code.
     #[serde(default)]
     pub step_up: bool,
+    /// After how many minutes without use an unlock ends.
+    #[serde(default)]
+    pub unlock_minutes: u64,
+    /// After how many minutes it ends in any case.
+    #[serde(default)]
+    pub unlock_longest_minutes: u64,
 }
 
 /// A user in a list.

@@ -248,11 +248,14 @@ pub enum Act {
         #[serde(with = "text")]
         view: ViewId,
     },
-    /// A view was given another policy or other mailboxes.
+    /// A view was given another policy; the entry names it.
     ViewChanged {
         /// The view.
         #[serde(with = "text")]
         view: ViewId,
+        /// In which direction; entries of earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effect: Option<PolicyEffect>,
     },
     /// A view and its credentials were destroyed.
     ViewRemoved {
@@ -348,6 +351,12 @@ pub enum Act {
         reason_required: bool,
         /// Whether every single message needs a code from now on.
         step_up: bool,
+        /// After how many minutes without use an unlock ends from now on, if the tenant says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unlock_minutes: Option<u32>,
+        /// After how many minutes it ends in any case, if the tenant says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unlock_longest_minutes: Option<u32>,
     },
     /// A user's keyslots and mail were destroyed.
     UserRemoved {
@@ -355,17 +364,23 @@ pub enum Act {
         #[serde(with = "text")]
         user: UserId,
     },
-    /// Mail for one more address goes to a user. The address itself is not told.
+    /// Mail for one more address goes to a user. The address itself is not told, only its token.
     AddressAdded {
         /// Whose mailbox.
         #[serde(with = "text")]
         user: UserId,
+        /// Which; entries of earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<AddressMark>,
     },
     /// Mail for an address no longer goes to a user.
     AddressRemoved {
         /// Whose mailbox.
         #[serde(with = "text")]
         user: UserId,
+        /// Which; entries of earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<AddressMark>,
     },
     /// The mail of a user who is removed is about to be sealed for another user.
     MailHandedOver {
@@ -432,6 +447,33 @@ impl Act {
     pub fn listed(numbers: impl IntoIterator<Item = u32>) -> Vec<Self> {
         let sets = MessageNumbers::sets(numbers).into_iter();
         sets.map(|numbers| Self::MessagesListed { numbers }).collect()
+    }
+}
+
+/// Stands for an address: the server's keyed hash of it. Who has the root key, as the server has, can tell
+/// whether it is that of an address that they know; nobody can read an address from it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AddressMark(String);
+
+impl AddressMark {
+    /// Of the keyed hash under which the ledger has the address.
+    pub fn of(hash: &[u8; 32]) -> Self {
+        Self(data_encoding::BASE32_NOPAD.encode(&hash[..16]).to_ascii_lowercase())
+    }
+}
+
+impl TryFrom<String> for AddressMark {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let fits = text.len() == 26 && text.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'2'..=b'7'));
+        fits.then_some(Self(text)).ok_or("not a token of an address")
+    }
+}
+
+impl From<AddressMark> for String {
+    fn from(token: AddressMark) -> Self {
+        token.0
     }
 }
 

@@ -172,9 +172,15 @@ pub struct PolicyName {
 }
 
 impl PolicyName {
-    /// A policy's name (1 to 128 characters without controls) and how often it was changed.
+    /// A policy's name (1 to 128 characters without controls) and which version of it: when it was loaded,
+    /// in Unix seconds; 0 for one of the program's own.
     pub fn new(name: &str, generation: u64) -> Result<Self, EntryError> {
         Ok(Self { name: PolicyText::try_from(name.to_owned())?, generation })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name.0
     }
 }
 

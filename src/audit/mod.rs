@@ -33,7 +33,9 @@ mod text;
 mod tree;
 mod verify;
 
-pub use act::{Act, Extent, LockCause, PartPath, PolicyEffect, Protocol, Refusal, UnlockMethod, UserRole};
+pub use act::{
+    Act, AddressMark, Extent, LockCause, PartPath, PolicyEffect, Protocol, Refusal, UnlockMethod, UserRole,
+};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, VerifyingKey, split_notes};
 pub use entry::{Actor, Draft, Entry, EntryError, Origin, PolicyName, Reason, misleads};
 pub use error::AuditError;

@@ -63,6 +63,12 @@ pub enum Tenant {
         step_up: bool,
         #[command(flatten)]
         authorising: Authorising,
+        /// Lock after so many minutes without use; 0 for what the server says
+        #[arg(long, value_name = "MINUTES")]
+        unlock_minutes: Option<u32>,
+        /// Lock after so many minutes in any case; 0 for what the server says
+        #[arg(long, value_name = "MINUTES")]
+        unlock_longest_minutes: Option<u32>,
     },
     /// List all tenants
     List,
@@ -102,10 +108,24 @@ pub fn tenant(command: Tenant, common: &Common) -> Result<(), Failed> {
             })?;
             print(common.json, &made, |made| recovery(&made.recovery_code))
         }
-        Tenant::Settings { name, reason_required, step_up, authorising } => {
+        Tenant::Settings {
+            name,
+            reason_required,
+            step_up,
+            authorising,
+            unlock_minutes,
+            unlock_longest_minutes,
+        } => {
             let done: serde_json::Value = authorising.if_needed(&mut client, |client, authority| {
                 let tenant = name.clone();
-                Ok(client.call(Request::TenantSettings { tenant, reason_required, step_up, authority })?)
+                Ok(client.call(Request::TenantSettings {
+                    tenant,
+                    reason_required,
+                    step_up,
+                    authority,
+                    unlock_minutes,
+                    unlock_longest_minutes,
+                })?)
             })?;
             print(common.json, &done, |_| "Saved.".to_owned())
         }
@@ -137,7 +157,14 @@ pub fn tenant(command: Tenant, common: &Common) -> Result<(), Failed> {
                 |progress| bar.show(&progress),
                 |_| Ok(()),
             )?;
-            print(common.json, &done, |_| "Removed.".to_owned())
+            print(common.json, &done, |done| {
+                let told = |name: &str| done[name].as_str().unwrap_or_default().to_owned();
+                format!(
+                    "Removed. Its audit log stays until {}: `veilpost audit list {}`.",
+                    told("log_until"),
+                    told("id")
+                )
+            })
         }
     }
 }

@@ -191,15 +191,21 @@ pub struct Audit {
     /// `interval_minutes`: how often, if there are new entries. Default 60.
     #[serde(rename = "interval_minutes", deserialize_with = "parts::minutes")]
     pub interval: Duration,
+    /// `removed_tenant_days`: how long the log of a removed tenant stays. Default 365.
+    #[serde(rename = "removed_tenant_days", deserialize_with = "parts::days")]
+    pub removed_tenants: Duration,
 }
 
 /// `[unlock]`: opening the whole of a tenant's mail.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Unlock {
-    /// `minutes`: after which it locks by itself. Default 10.
+    /// `minutes`: so long after its last use it locks by itself. Default 10.
     #[serde(rename = "minutes", deserialize_with = "parts::minutes")]
     pub lasts: Duration,
+    /// `longest_minutes`: after which it locks however much it is used; tenants may ask for less. Default 60.
+    #[serde(rename = "longest_minutes", deserialize_with = "parts::minutes")]
+    pub longest: Duration,
     /// `require_reason`: whether a person must say why. Default false.
     pub require_reason: bool,
 }
@@ -274,7 +280,12 @@ impl Default for Limits {
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { checkpoint_file: None, syslog: false, interval: Duration::from_secs(3600) }
+        Self {
+            checkpoint_file: None,
+            syslog: false,
+            interval: Duration::from_secs(3600),
+            removed_tenants: Duration::from_secs(365 * 24 * 3600),
+        }
     }
 }
 
@@ -296,7 +307,7 @@ impl Default for Dashboard {
 
 impl Default for Unlock {
     fn default() -> Self {
-        Self { lasts: Duration::from_secs(600), require_reason: false }
+        Self { lasts: Duration::from_secs(600), longest: Duration::from_secs(3600), require_reason: false }
     }
 }
 

@@ -133,6 +133,10 @@ pub(super) fn minutes<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D:
     span(from, 60)
 }
 
+pub(super) fn days<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    span(from, 24 * 3600)
+}
+
 fn span<'de, D: Deserializer<'de>>(from: D, unit: u64) -> Result<Duration, D::Error> {
     match u32::deserialize(from)? {
         0 => Err(D::Error::custom("a time is at least 1")),

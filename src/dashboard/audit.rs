@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::House;
 use super::audit_mark::{Mark, Outcome, Running};
+use super::audit_names;
 use super::audit_walk::{self, Found, Sieve};
 use super::audit_words::{Matter, Names, Sentence};
 use super::frame::{Frame, Place, html};
@@ -25,11 +26,12 @@ use super::visitor::{Nothing, Posted, Visitor};
 use super::words::Moment;
 use crate::admin::api::{AuditReport, Request};
 use crate::admin::socket::Outlet;
-use crate::audit::{Act, AuditError, AuditStore, Checkpoint, Draft, Entry};
+use crate::audit::{Act, AddressMark, AuditError, AuditStore, Checkpoint, Draft, Entry};
 use crate::clock::Timestamp;
 use crate::names::{CredentialId, MessageId, TenantId, UserId};
 use crate::owner::OwnerError;
 use crate::owner::mail::find;
+use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::vault::{AuditRows, Vault};
 
@@ -76,11 +78,13 @@ struct Page {
     signed: Signed,
 }
 
-struct Row {
+pub(super) struct Row {
     number: u64,
     at: Option<Moment>,
     sentence: Sentence,
     linked: bool,
+    /// Sender and subject of its message.
+    pub(super) about: Option<String>,
     reason: Option<String>,
     matter: &'static str,
     trouble: bool,
@@ -148,6 +152,8 @@ pub async fn list(
         Some(Outcome::Intact(entries)) => Some(*entries),
         _ => None,
     };
+    let mut rows = rows(found.rows, &scope.names, verified, before.is_none());
+    audit_names::name(&house, &visitor, &mut rows).await?;
     let size = house.vault.audit.size(tenant).await.map_err(OwnerError::from)?;
     let page = Page {
         frame: Frame::of(&visitor, Place::Audit, "Audit"),
@@ -161,7 +167,7 @@ pub async fn list(
         full: found.full,
         newest: before.is_none(),
         wrong: scope.sieve.as_ref().err().cloned(),
-        rows: rows(found.rows, &scope.names, verified, before.is_none()),
+        rows,
         wanted,
         mark: MarkShown::new(&mark, size),
         signed: signed(&house, tenant).await?,
@@ -184,7 +190,8 @@ pub async fn entry(
         _ => None,
     });
     let message = read.as_ref().and_then(|entry| super::audit_words::message_of(&entry.draft.act));
-    let row = read.map(|entry| Row::new(number, Some(entry), &names));
+    let mut row = read.map(|entry| Row::new(number, Some(entry), &names));
+    audit_names::name(&house, &visitor, row.as_mut_slice()).await?;
     let title = format!("Audit entry {number}");
     let key = house.notary.verifying_key().to_string();
     let frame = Frame::of(&visitor, Place::Audit, &title);
@@ -385,12 +392,18 @@ impl Row {
         }
     }
 
+    /// The message that it is about, if that is the reader's own doing.
+    pub(super) fn own_message(&self) -> Option<MessageId> {
+        self.sentence.message.filter(|_| self.linked)
+    }
+
     fn plain(number: u64, sentence: Sentence) -> Self {
         Self {
             number,
             at: None,
             sentence,
             linked: false,
+            about: None,
             reason: None,
             matter: "",
             trouble: false,
@@ -471,6 +484,7 @@ fn names(vault: &Vault, me: UserRef, everybody: bool) -> Result<Names, Trouble> 
         users: users.iter().map(|(user, row)| (user.user, row.login.clone())).collect(),
         views: HashMap::new(),
         devices: HashMap::new(),
+        addresses: addresses(vault, me.tenant)?,
     };
     for (user, _) in users.iter().filter(|(user, _)| everybody || *user == me) {
         for (view, row) in registry::views(records, *user).map_err(OwnerError::from)? {
@@ -479,6 +493,15 @@ fn names(vault: &Vault, me: UserRef, everybody: bool) -> Result<Names, Trouble> 
         }
     }
     Ok(names)
+}
+
+/// The tenant's addresses by the tokens that entries have.
+fn addresses(vault: &Vault, tenant: TenantId) -> Result<HashMap<AddressMark, String>, Trouble> {
+    let rows = directory::list(&vault.records, tenant).map_err(OwnerError::from)?;
+    let token = |(key, row): (Vec<u8>, crate::tenant::rows::AddressListRow)| {
+        Some((AddressMark::of(key.as_slice().try_into().ok()?), row.address))
+    };
+    Ok(rows.into_iter().filter_map(token).collect())
 }
 
 /// Which of these people has a message, and its number there.
@@ -591,6 +614,7 @@ mod tests {
             users: [(UserId::from_bytes([2; 16]), "bob@firm.example".to_owned())].into(),
             views: HashMap::new(),
             devices: HashMap::new(),
+            addresses: HashMap::new(),
         };
         let wanted = Wanted { person: "bob@firm.example".into(), ..Wanted::default() };
         let sieve = wanted.sieve(false, &names).expect("it reads");
@@ -642,6 +666,7 @@ mod tests {
             users: HashMap::new(),
             views: HashMap::new(),
             devices: HashMap::new(),
+            addresses: HashMap::new(),
         };
         let found = || (0..4).rev().map(|number| (number, None)).collect::<Vec<_>>();
         let shown = |verified| {

@@ -151,7 +151,13 @@ mod tests {
     }
 
     fn names() -> Names {
-        Names { me: me(), users: HashMap::new(), views: HashMap::new(), devices: HashMap::new() }
+        Names {
+            me: me(),
+            users: HashMap::new(),
+            views: HashMap::new(),
+            devices: HashMap::new(),
+            addresses: HashMap::new(),
+        }
     }
 
     /// A log in which each thirtieth entry is mine; an hour passes at each.

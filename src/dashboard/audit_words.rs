@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::audit::{
-    Act, Actor, Draft, Extent, LockCause, Origin, PolicyEffect, Protocol, Refusal, UnlockMethod, UserRole,
+    Act, Actor, AddressMark, Draft, Extent, LockCause, Origin, PolicyEffect, Protocol, Refusal, UnlockMethod,
+    UserRole,
 };
 use crate::names::{CredentialId, MessageId, UserId, ViewId};
 
@@ -21,6 +22,8 @@ pub struct Names {
     pub views: HashMap<ViewId, (String, UserId)>,
     /// Devices that still exist, as their people call them.
     pub devices: HashMap<CredentialId, String>,
+    /// Addresses that the tenant still has.
+    pub addresses: HashMap<AddressMark, String>,
 }
 
 /// An entry as a sentence, with a message in its midst where there is one.
@@ -187,8 +190,8 @@ impl Concerned {
             | A::PhraseChanged { user }
             | A::UserRemoved { user }
             | A::MailHandedOver { user, .. }
-            | A::AddressAdded { user }
-            | A::AddressRemoved { user } => Self::User(*user),
+            | A::AddressAdded { user, .. }
+            | A::AddressRemoved { user, .. } => Self::User(*user),
             A::MessagePushed { view, .. }
             | A::ResealBegun { view, .. }
             | A::ResealEnded { view, .. }
@@ -197,7 +200,7 @@ impl Concerned {
             | A::CredentialRotated { view, .. }
             | A::ViewKeyRotated { view }
             | A::ViewCreated { view }
-            | A::ViewChanged { view }
+            | A::ViewChanged { view, .. }
             | A::ViewRemoved { view }
             | A::FeedCreated { view }
             | A::FeedRemoved { view } => Self::View(*view),
@@ -291,7 +294,7 @@ impl Names {
 
     /// An entry as a sentence, but for its reason.
     pub fn sentence(&self, draft: &Draft) -> Sentence {
-        let Did { what, message, rest } = self.did(&draft.actor, &draft.act);
+        let Did { what, message, rest } = self.did(draft);
         let start = format!("{} {what}", self.who(&draft.actor));
         let end = format!("{rest}{}.", from(draft.origin));
         match message {
@@ -350,6 +353,15 @@ impl Names {
         }
     }
 
+    /// An address by its token.
+    fn address(&self, token: Option<&AddressMark>) -> String {
+        match (token, token.and_then(|token| self.addresses.get(token))) {
+            (_, Some(address)) => format!("the address {address}"),
+            (Some(_), None) => "an address that is gone".to_owned(),
+            (None, None) => "an address".to_owned(),
+        }
+    }
+
     /// A device as the actor: with whose it is.
     fn device_of(&self, view: ViewId, credential: CredentialId) -> String {
         match (self.devices.get(&credential), self.views.get(&view)) {
@@ -367,9 +379,10 @@ impl Names {
     }
 
     /// What was done.
-    fn did(&self, actor: &Actor, act: &Act) -> Did {
+    fn did(&self, draft: &Draft) -> Did {
         use Act as A;
-        match act {
+        let (actor, under) = (&draft.actor, draft.policy.as_ref().map(|policy| policy.name()));
+        match &draft.act {
             A::ViewOpened { protocol } => plain(format!("connected {}", by_protocol(*protocol))),
             A::ViewClosed { fetched } => plain(format!("left, with {} fetched", messages(*fetched))),
             A::SignInRefused { protocol, cause } => {
@@ -455,12 +468,19 @@ impl Names {
             A::ViewKeyRotated { view } => plain(format!("replaced the key of {}", self.view(*view))),
             A::RootKeyRotated => plain("replaced the server's own key".to_owned()),
             A::PolicyLoaded => plain("read a policy".to_owned()),
-            A::PolicyChanged { effect } => plain(format!("changed a policy: {}", effect_of(*effect))),
+            A::PolicyChanged { effect } => {
+                let policy =
+                    under.map_or_else(|| "a policy".to_owned(), |name| format!("the policy “{name}”"));
+                plain(format!("changed {policy}: {}", effect_of(*effect)))
+            }
             A::PolicyRefused => {
                 plain("could not read a policy; mail for it waits until it is mended".to_owned())
             }
-            A::ViewCreated { view } => plain(format!("made {}", self.view(*view))),
-            A::ViewChanged { view } => plain(format!("changed what {} shows", self.view(*view))),
+            A::ViewCreated { view } => plain(format!("made {}{}", self.view(*view), with_policy(under))),
+            A::ViewChanged { view, effect } => {
+                let effect = effect.map(|effect| format!(": {}", effect_of(effect))).unwrap_or_default();
+                plain(format!("changed what {} shows{}{effect}", self.view(*view), with_policy(under)))
+            }
             A::ViewRemoved { view } => plain(format!("removed {} with its devices", self.view(*view))),
             A::FeedCreated { view } => plain(format!("had {} passed on elsewhere", self.view(*view))),
             A::FeedRemoved { view } => plain(format!("ended the passing on of {}", self.view(*view))),
@@ -487,11 +507,18 @@ impl Names {
                 plain(format!("ended {}", self.of(*user, actor, "signed-in session")))
             }
             A::Failed { of } => plain(format!("could not do what entry {of} says: it did not happen")),
-            A::TenantSettingsChanged { reason_required, step_up } => plain(format!(
-                "changed the rules: a reason is {} to unlock, and {}",
-                if *reason_required { "needed" } else { "not needed" },
-                if *step_up { "every message needs a code of its own" } else { "one code opens everything" },
-            )),
+            A::TenantSettingsChanged { reason_required, step_up, unlock_minutes, unlock_longest_minutes } => {
+                plain(format!(
+                    "changed the rules: a reason is {} to unlock, and {}{}",
+                    if *reason_required { "needed" } else { "not needed" },
+                    if *step_up {
+                        "every message needs a code of its own"
+                    } else {
+                        "one code opens everything"
+                    },
+                    lasting(*unlock_minutes, *unlock_longest_minutes),
+                ))
+            }
             A::SignInEnded => plain("ended a signed-in session from another one".to_owned()),
             A::UserRemoved { user } => plain(format!("removed {}", self.whom(*user))),
             A::MailHandedOver { user, heir, messages: count } => plain(format!(
@@ -500,12 +527,16 @@ impl Names {
                 self.whom(*user),
                 self.whom(*heir)
             )),
-            A::AddressAdded { user } => {
-                plain(format!("added an address to {}", self.of(*user, actor, "mailbox")))
-            }
-            A::AddressRemoved { user } => {
-                plain(format!("took an address from {}", self.of(*user, actor, "mailbox")))
-            }
+            A::AddressAdded { user, address } => plain(format!(
+                "added {} to {}",
+                self.address(address.as_ref()),
+                self.of(*user, actor, "mailbox")
+            )),
+            A::AddressRemoved { user, address } => plain(format!(
+                "took {} from {}",
+                self.address(address.as_ref()),
+                self.of(*user, actor, "mailbox")
+            )),
             A::TenantCreated => plain("founded this vault".to_owned()),
             A::TenantRemoved => plain("began to remove this vault".to_owned()),
             A::BackupMade => plain("wrote a backup, sealed as everything is".to_owned()),
@@ -629,6 +660,10 @@ fn part_of(extent: &Extent) -> String {
     }
 }
 
+fn with_policy(name: Option<&str>) -> String {
+    name.map(|name| format!(", with the policy “{name}”")).unwrap_or_default()
+}
+
 fn effect_of(effect: PolicyEffect) -> &'static str {
     match effect {
         PolicyEffect::Reveals => "it shows more than before",
@@ -659,6 +694,15 @@ fn minutes(seconds: u64) -> String {
         60..=119 => "one minute".to_owned(),
         seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
+}
+
+/// How long an unlock lasts from now on, where the tenant says so.
+fn lasting(idle: Option<u32>, longest: Option<u32>) -> String {
+    let said = |count: Option<u32>, words: &str| {
+        count.map(|count| format!(", an unlock ends after {} {words}", minutes(u64::from(count) * 60)))
+    };
+    let parts = [said(idle, "without use"), said(longest, "in any case")];
+    parts.into_iter().flatten().collect()
 }
 
 fn capital(text: &str) -> String {

@@ -30,7 +30,36 @@ fn names() -> Names {
         users: [(me(), "anna@firm.example".to_owned()), (bob(), "bob@firm.example".to_owned())].into(),
         views: [(view, ("masked".to_owned(), me())), (bobs, ("list".to_owned(), bob()))].into(),
         devices: [(credential, "phone".to_owned()), (tablet, "tablet".to_owned())].into(),
+        addresses: [(token(1), "sales@firm.example".to_owned())].into(),
     }
+}
+
+fn token(octet: u8) -> AddressMark {
+    AddressMark::of(&[octet; 32])
+}
+
+#[test]
+fn addresses_and_policies_are_named() {
+    let (view, _) = phone();
+    let added = |address| said(user(me()), Act::AddressAdded { user: me(), address });
+    assert!(added(Some(token(1))).contains("added the address sales@firm.example to your mailbox"));
+    assert!(added(Some(token(2))).contains("added an address that is gone to"));
+    assert!(added(None).contains("added an address to"));
+    let policy = crate::audit::PolicyName::new("careful", 3).expect("a name");
+    let under = |act| {
+        let Sentence { start, .. } = names().sentence(&draft(user(me()), act).under(policy.clone()));
+        start
+    };
+    let changed = under(Act::ViewChanged { view, effect: Some(PolicyEffect::Reveals) });
+    assert!(
+        changed.contains("your view “masked” shows, with the policy “careful”: it shows more than before"),
+        "{changed}"
+    );
+    assert!(
+        under(Act::PolicyChanged { effect: PolicyEffect::Hides })
+            .contains("the policy “careful”: it shows less")
+    );
+    assert!(under(Act::ViewCreated { view }).contains("made your view “masked”, with the policy “careful”"));
 }
 
 fn draft(actor: Actor, act: Act) -> Draft {
@@ -263,7 +292,7 @@ fn acts() -> Vec<Act> {
         A::PolicyChanged { effect: PolicyEffect::Neutral },
         A::PolicyRefused,
         A::ViewCreated { view },
-        A::ViewChanged { view },
+        A::ViewChanged { view, effect: Some(PolicyEffect::Hides) },
         A::ViewRemoved { view },
         A::FeedCreated { view },
         A::FeedRemoved { view },
@@ -279,8 +308,8 @@ fn acts() -> Vec<Act> {
         A::SignInEnded,
         A::UserRemoved { user },
         A::MailHandedOver { user, heir: user, messages: 3 },
-        A::AddressAdded { user },
-        A::AddressRemoved { user },
+        A::AddressAdded { user, address: Some(token(1)) },
+        A::AddressRemoved { user, address: None },
         A::TenantCreated,
         A::TenantRemoved,
         A::BackupMade,

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::visitor::Visitor;
 use super::words;
 use crate::clock::Timestamp;
+use crate::owner::sessions::Term;
 
 /// A part of the dashboard, in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,10 @@ pub enum Lock {
     Locked,
     /// The whole is open.
     Open {
-        /// Seconds until it locks by itself.
+        /// Seconds until it locks by itself, unless it is used.
         seconds: i64,
+        /// Seconds until it locks in any case.
+        longest: i64,
         /// The same, as minutes and seconds.
         clock: String,
     },
@@ -75,8 +78,8 @@ impl Frame {
 
     /// A page for a visitor.
     pub fn of(visitor: &Visitor, place: Place, title: &str) -> Self {
-        let lock = match visitor.open_until() {
-            Some(until) => Lock::open(until, visitor.now),
+        let lock = match visitor.visit.term.filter(|_| visitor.open_until().is_some()) {
+            Some(term) => Lock::open(term, visitor.now),
             None => Lock::Locked,
         };
         let person = Person {
@@ -125,9 +128,10 @@ impl Frame {
 }
 
 impl Lock {
-    fn open(until: Timestamp, now: Timestamp) -> Self {
-        let seconds = (until.unix() - now.unix()).max(0);
-        Self::Open { seconds, clock: format!("{}:{:02}", seconds / 60, seconds % 60) }
+    fn open(term: Term, now: Timestamp) -> Self {
+        let left = |until: Timestamp| (until.unix() - now.unix()).max(0);
+        let (seconds, longest) = (left(term.until), left(term.longest));
+        Self::Open { seconds, longest, clock: format!("{}:{:02}", seconds / 60, seconds % 60) }
     }
 }
 

@@ -151,7 +151,11 @@ pub async fn page(
     };
     let thread = neighbours(&house, unlocked, whole.row.message, uid).await?;
     let remote = wishes.remote(&headers);
-    let letter = letter(whole.octets, remote).await?;
+    let (letter, document) = read_aside(whole.octets, remote).await?;
+    // The frame is the next thing that the browser asks for.
+    if let Some(document) = document {
+        house.kept.put(&visitor.token, (uid, remote), &document);
+    }
     house.remember(&visitor, whole.recorded);
     let user = visitor.visit.user;
     if let Err(error) = owner_folders::mark(&house.vault, user, uid, true).await {
@@ -207,10 +211,24 @@ pub async fn frame(
     Query(wishes): Query<Wishes>,
     headers: HeaderMap,
 ) -> Result<Response, Trouble> {
-    let octets = again(&house, &visitor, uid).await?;
-    let remote = if wishes.remote(&headers) { Remote::Allowed } else { Remote::Blocked };
-    let document = aside(move || reading::read(&octets).html.map(|body| body.clean(remote).document)).await?;
-    let document = document.ok_or(Trouble::NotFound("page"))?;
+    // Alone in a tab no script of ours would take it from the screen when the mail is locked.
+    if headers.get("sec-fetch-dest").is_some_and(|dest| dest == "document") {
+        return Ok(Redirect::to(&format!("/mail/{uid}")).into_response());
+    }
+    let (wanted, remote) = match wishes.remote(&headers) {
+        true => (true, Remote::Allowed),
+        false => (false, Remote::Blocked),
+    };
+    let may = OwnerReader::new(&house.vault, &visitor.unlocked(&house)?)?.may_open(uid);
+    may.map_err(|error| code_first(error, uid))?;
+    let document = match house.kept.take(&visitor.token, (uid, wanted)) {
+        Some(document) => document,
+        None => {
+            let octets = again(&house, &visitor, uid).await?;
+            let clean = move || reading::read(&octets).html.map(|body| body.clean(remote).document);
+            aside(clean).await?.ok_or(Trouble::NotFound("page"))?
+        }
+    };
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, remote.content_security_policy()),
@@ -366,13 +384,42 @@ pub async fn throw<const AWAY: bool>(
     Ok(Redirect::to(if AWAY { "/mail?said=trashed" } else { "/mail?said=restored" }))
 }
 
-/// `POST /mail/{uid}/delete`: for good.
+#[derive(Template)]
+#[template(path = "delete.html")]
+struct DeletePage {
+    frame: Frame,
+    uid: u32,
+}
+
+/// What stands on the button of the page that asks.
+#[derive(Deserialize)]
+pub struct Sure {
+    #[serde(default)]
+    sure: String,
+}
+
+/// `GET /mail/{uid}/delete`: asks first. What the message says was on the page before, and is not opened
+/// once more for this.
+pub async fn ask_delete(
+    State(house): State<Arc<House>>,
+    visitor: Visitor,
+    Path(uid): Path<u32>,
+) -> Result<Response, Trouble> {
+    let unlocked = visitor.unlocked(&house)?;
+    OwnerReader::new(&house.vault, &unlocked)?.message(uid)?;
+    Ok(html(&DeletePage { frame: Frame::of(&visitor, Place::Mail, "Delete for good"), uid }))
+}
+
+/// `POST /mail/{uid}/delete`: for good, if the page that asks sent it; else it asks.
 pub async fn delete(
     State(house): State<Arc<House>>,
     Path(uid): Path<u32>,
-    Posted { visitor, .. }: Posted<Nothing>,
+    Posted { visitor, form: Sure { sure } }: Posted<Sure>,
 ) -> Result<Redirect, Trouble> {
     let unlocked = visitor.unlocked(&house)?;
+    if sure != "yes" {
+        return Ok(Redirect::to(&format!("/mail/{uid}/delete")));
+    }
     mail::delete(&house.vault, &unlocked, &uid.to_string()).await?;
     Ok(Redirect::to("/mail?folder=trash&said=deleted"))
 }
@@ -424,6 +471,8 @@ impl House {
 
     /// A new unlock begins with nothing of the one before: no entry (and, being new, no code).
     pub(super) fn forget(&self, session: &SessionId) {
+        self.kept.forget(session);
+        self.named.forget(session);
         self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(session);
     }
 
@@ -501,6 +550,11 @@ fn view_names(house: &House, visitor: &Visitor, current: ViewId) -> Result<Vec<V
 
 /// Reads a message where it holds up nobody: a large one takes a while.
 async fn letter(octets: Wiped, remote: bool) -> Result<Letter, Trouble> {
+    Ok(read_aside(octets, remote).await?.0)
+}
+
+/// The same, and the document of its frame if it has HTML.
+async fn read_aside(octets: Wiped, remote: bool) -> Result<(Letter, Option<String>), Trouble> {
     aside(move || letter_of(reading::read(&octets), remote)).await
 }
 
@@ -511,15 +565,18 @@ pub(super) async fn aside<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| OwnerError::Stopping.into())
 }
 
-fn letter_of(reading: Reading, remote: bool) -> Letter {
+fn letter_of(reading: Reading, remote: bool) -> (Letter, Option<String>) {
     let wanted = if remote { Remote::Allowed } else { Remote::Blocked };
-    let cleaned = reading.html.as_ref().map(|body| body.clean(wanted));
-    let text = match (&reading.text, &reading.html) {
-        (Some(text), _) => reading::text_to_html(text),
-        (None, Some(body)) => reading::text_to_html(&body.to_text()),
-        (None, None) => String::new(),
+    let (cleaned, text) = match (reading.html.as_ref(), reading.text) {
+        (Some(body), Some(text)) => (Some(body.clean(wanted)), text),
+        (Some(body), None) => {
+            let (cleaned, text) = body.clean_with_text(wanted);
+            (Some(cleaned), text)
+        }
+        (None, text) => (None, text.unwrap_or_default()),
     };
-    Letter {
+    let text = reading::text_to_html(&text);
+    let letter = Letter {
         from: people(&reading.from),
         to: people(&reading.to),
         cc: people(&reading.cc),
@@ -533,7 +590,8 @@ fn letter_of(reading: Reading, remote: bool) -> Letter {
         invites: reading.invites,
         header: reading.header,
         notes: reading.notes.iter().map(ToString::to_string).collect(),
-    }
+    };
+    (letter, cleaned.map(|cleaned| cleaned.document))
 }
 
 fn people(mailboxes: &[Mailbox]) -> Vec<Shown> {

@@ -14,6 +14,7 @@ mod asker;
 mod assets;
 mod audit;
 mod audit_mark;
+mod audit_names;
 mod audit_walk;
 mod audit_words;
 mod client;
@@ -26,6 +27,7 @@ mod folders;
 mod frame;
 mod gate;
 mod jobs;
+mod kept;
 mod mail;
 mod message;
 mod passkeys;
@@ -38,6 +40,7 @@ mod unlocking;
 mod views;
 mod views_new;
 mod visitor;
+mod watching;
 mod welcome;
 mod words;
 
@@ -89,6 +92,10 @@ pub struct House {
     jobs: Arc<jobs::Jobs>,
     /// The entry of the message that each session was shown last.
     shown: Mutex<HashMap<SessionId, Arc<Recorded>>>,
+    /// What the audit page has shown by name, in which session.
+    named: audit_names::Named,
+    /// What pages hand on to their frames.
+    kept: Arc<kept::Kept>,
     /// Tokens that were no good, by address.
     knocks: api::caller::Knocks,
     /// What came of verifying the audit logs.
@@ -114,6 +121,8 @@ impl House {
             indexes,
             jobs: Arc::default(),
             shown: Mutex::default(),
+            kept: Arc::default(),
+            named: audit_names::Named::default(),
             knocks: api::caller::Knocks::default(),
             marks: Arc::default(),
         })
@@ -132,6 +141,8 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/welcome/recovery", get(welcome::recovery).post(welcome::recovery_confirm))
         .route("/unlock", get(unlocking::page).post(unlocking::unlock))
         .route("/lock", post(unlocking::lock))
+        .route("/lock/state", get(watching::state))
+        .route("/lock/extend", post(watching::extend))
         .route("/unlock/passkey/begin", post(passkeys::begin_unlocking))
         .route("/unlock/passkey/finish", post(passkeys::unlock))
         .route("/account/passkeys", get(passkeys::page))
@@ -149,7 +160,7 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/mail/{uid}/print", get(message::print))
         .route("/mail/{uid}/trash", post(message::throw::<true>))
         .route("/mail/{uid}/restore", post(message::throw::<false>))
-        .route("/mail/{uid}/delete", post(message::delete))
+        .route("/mail/{uid}/delete", get(message::ask_delete).post(message::delete))
         .route("/mail/{uid}/move", post(folders::shift))
         .route("/mail/{uid}/seen", post(folders::mark::<true>))
         .route("/mail/{uid}/unseen", post(folders::mark::<false>))

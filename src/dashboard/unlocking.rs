@@ -15,7 +15,8 @@ use super::visitor::{Posted, Visitor};
 use super::{House, cookie};
 use crate::audit::LockCause;
 use crate::owner::logins::noted;
-use crate::owner::unlock::{Opened, record_ends, unlock_signed_in};
+use crate::owner::sessions::Lasts;
+use crate::owner::unlock::{Opened, lasts, record_ends, unlock_signed_in};
 use crate::owner::{OwnerError, failure, familiar, passkey};
 
 /// Where to go afterwards.
@@ -35,12 +36,20 @@ pub struct Code {
     to: String,
 }
 
+/// The button in the head of every page.
+#[derive(Deserialize)]
+pub struct Locking {
+    #[serde(default)]
+    to: String,
+}
+
 #[derive(Template)]
 #[template(path = "unlock.html")]
 struct Page {
     frame: Frame,
     to: String,
     minutes: u64,
+    longest: u64,
     reason: String,
     reason_required: bool,
     passkeys: bool,
@@ -83,7 +92,7 @@ pub(super) fn enter(
 ) -> Result<[(HeaderName, HeaderValue); 1], Trouble> {
     let origin = visitor.client.origin;
     house.forget(&visitor.visit.id);
-    house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.until, origin);
+    house.sessions.sign_ins.attach(&visitor.token, &opened.token, opened.longest, origin);
     house.notary.attend(visitor.visit.user.tenant);
     search::keep_up(house, house.sessions.resume(&opened.token, house.vault.clock.now())?);
     let known = familiar::remember(&house.vault, &visitor.known, visitor.visit.user, true);
@@ -93,10 +102,10 @@ pub(super) fn enter(
 /// `POST /lock`.
 pub async fn lock(
     State(house): State<Arc<House>>,
-    Posted { visitor, .. }: Posted<super::visitor::Nothing>,
+    Posted { visitor, form }: Posted<Locking>,
 ) -> Result<Response, Trouble> {
     house.forget(&visitor.visit.id);
-    if let Some((token, _)) = &visitor.visit.unlock {
+    if let Some(token) = &visitor.visit.unlock {
         house.sessions.sign_ins.detach(&visitor.visit.id);
         if let Some(ended) = house.sessions.close(token) {
             record_ends(&house.vault, vec![ended], LockCause::ByPerson).await?;
@@ -104,14 +113,25 @@ pub async fn lock(
             house.indexes.close_locked(&house.vault, &house.sessions);
         }
     }
-    Ok(Redirect::to("/mail?said=locked").into_response())
+    // What the browser kept for its back button goes too.
+    let headers = [("clear-site-data", "\"cache\"")];
+    Ok((headers, Redirect::to(&locked_page(&form.to))).into_response())
+}
+
+/// Where a locked page leads: to the unlock, and from there back to it.
+fn locked_page(to: &str) -> String {
+    format!("{}&said=locked", super::trouble::with_return("/unlock", local(to)))
 }
 
 fn form(house: &House, visitor: &Visitor, to: &str, reason: String, wrong: Option<String>) -> Page {
+    let settings = &house.vault.settings;
+    let all = Lasts { idle: settings.unlock_lasts, longest: settings.unlock_longest };
+    let lasts = lasts(&house.vault, visitor.visit.user.tenant).unwrap_or(all);
     Page {
         frame: Frame::of(visitor, Place::Mail, "Unlock"),
         to: local(to).to_owned(),
-        minutes: house.vault.settings.unlock_lasts.as_secs().div_ceil(60),
+        minutes: lasts.idle.as_secs().div_ceil(60),
+        longest: lasts.longest.as_secs().div_ceil(60),
         reason,
         reason_required: house.vault.settings.reason_required || visitor.tenant.reason_required,
         // Without an answer the person unlocks by code.

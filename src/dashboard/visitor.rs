@@ -59,19 +59,19 @@ pub struct Posted<T> {
 impl Visitor {
     /// When the whole locks by itself, while it is open.
     pub fn open_until(&self) -> Option<Timestamp> {
-        self.visit.unlock.as_ref().map(|(_, until)| *until).filter(|until| self.now < *until)
+        self.visit.term.map(|term| term.until).filter(|until| self.now < *until)
     }
 
     /// Opens the owner key, or leads to the page that does and back.
     pub fn unlocked(&self, house: &House) -> Result<Unlocked, Trouble> {
         let locked = || Trouble::Unlock(self.here.clone());
-        let (token, _) = self.visit.unlock.as_ref().ok_or_else(locked)?;
+        let token = self.visit.unlock.as_ref().ok_or_else(locked)?;
         house.sessions.resume(token, house.vault.clock.now()).map_err(|_| locked())
     }
 
     /// The unlock session as calls carry it.
     pub fn session(&self) -> Option<Secret> {
-        let (token, _) = self.visit.unlock.as_ref()?;
+        let token = self.visit.unlock.as_ref()?;
         self.open_until().map(|_| Secret::new(token.reveal().to_string()))
     }
 
@@ -148,9 +148,12 @@ impl FromRequestParts<Arc<House>> for Newcomer {
         let sign_in = || Trouble::SignIn(back.to_owned());
         let token = cookie::read(&parts.headers).ok_or_else(sign_in)?;
         let now = house.vault.clock.now();
-        let sign_ins = &house.sessions.sign_ins;
-        let mut visit =
-            sign_ins.resume(&token, &client.browser.print, client.origin, now).map_err(|_| sign_in())?;
+        let (sessions, print) = (&house.sessions, &client.browser.print);
+        let visit = match asks_by_itself(parts.uri.path()) {
+            true => sessions.look(&token, print, client.origin, now),
+            false => sessions.visit(&token, print, client.origin, now),
+        };
+        let mut visit = visit.map_err(|_| sign_in())?;
         visit.familiar = familiar::find(&house.vault, cookie::familiar(&parts.headers), visit.user);
         let row = registry::user(&house.vault.records, visit.user).map_err(crate::owner::OwnerError::from)?;
         let row = row.filter(|row| !row.disabled).ok_or_else(sign_in)?;
@@ -174,6 +177,11 @@ impl FromRequestParts<Arc<House>> for Visitor {
         let Newcomer(visitor) = Newcomer::from_request_parts(parts, house).await?;
         if visitor.row.pending.is_some() { Err(Trouble::Welcome) } else { Ok(visitor) }
     }
+}
+
+/// Whether scripts ask for it, with nobody there: that keeps nothing open.
+fn asks_by_itself(path: &str) -> bool {
+    path == "/lock/state" || path == "/audit/verified" || path.starts_with("/jobs/")
 }
 
 /// The field that every form has besides its own.

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::checked::{About, Caller, Checked, act};
 use super::stretch::new_key;
-use super::unlock::{binding, came_to_nothing, record_ends};
+use super::unlock::{binding, came_to_nothing, lasts_of, record_ends};
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
 use super::{addresses, passkey, tokens, view};
 use crate::audit::{Act, Draft, LockCause, UserRole, misleads};
@@ -375,26 +375,42 @@ fn somebody_remains(
     Err(OwnerError::Forbidden(why))
 }
 
-/// What a tenant asks of its people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a tenant is to ask of its people. Of the minutes, 0 is what the server says, and none what is so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Whether an unlock needs a reason.
     pub reason_required: bool,
     /// Whether every single message needs a code.
     pub step_up: bool,
+    /// After how many minutes without use an unlock ends.
+    pub unlock_minutes: Option<u32>,
+    /// After how many minutes it ends in any case.
+    pub unlock_longest_minutes: Option<u32>,
 }
 
 impl Settings {
-    /// Those of a tenant now.
-    pub fn of(row: &TenantRow) -> Self {
-        Self { reason_required: row.reason_required, step_up: row.step_up.unwrap_or(false) }
+    /// A tenant's row with these.
+    fn over(self, row: TenantRow) -> TenantRow {
+        let chosen = |wanted: Option<u32>, now: Option<u32>| {
+            wanted.map_or(now, |count| Some(count).filter(|count| *count != 0))
+        };
+        TenantRow {
+            reason_required: self.reason_required,
+            step_up: Some(self.step_up),
+            unlock_minutes: chosen(self.unlock_minutes, row.unlock_minutes),
+            unlock_longest_minutes: chosen(self.unlock_longest_minutes, row.unlock_longest_minutes),
+            ..row
+        }
     }
+}
 
-    /// Whether these ask for less than `before`: then they reveal more (law 7).
-    pub fn loosen(self, before: Self) -> bool {
-        let Self { reason_required, step_up } = self;
-        (before.reason_required && !reason_required) || (before.step_up && !step_up)
-    }
+/// Whether a tenant asks for less than `before`: then more is revealed (law 7).
+fn loosens(vault: &Vault, before: &TenantRow, after: &TenantRow) -> bool {
+    let (then, now) = (lasts_of(vault, Some(before)), lasts_of(vault, Some(after)));
+    (before.reason_required && !after.reason_required)
+        || (before.step_up.unwrap_or(false) && !after.step_up.unwrap_or(false))
+        || now.idle > then.idle
+        || now.longest > then.longest
 }
 
 /// Changes what a tenant asks of its people. Asking for less needs an unlock (law 7).
@@ -405,18 +421,32 @@ pub async fn set_settings(
     settings: Settings,
     by: By,
 ) -> Result<(), OwnerError> {
+    check_minutes(vault, settings)?;
     let done = act(vault, About::Tenant(tenant), Caller { by, unlocked }, |checked| {
         checked.administers()?;
-        let row = checked.tenant()?;
-        if settings.loosen(Settings::of(&row)) {
+        let before = checked.tenant()?;
+        let row = settings.over(before.clone());
+        if loosens(vault, &before, &row) {
             checked.attended()?;
         }
-        let Settings { reason_required, step_up } = settings;
-        let row = TenantRow { reason_required, step_up: Some(step_up), ..row };
         vault.records.system().put(checked.batch(), &[tenant.as_bytes()], &row);
-        Ok((vec![Act::TenantSettingsChanged { reason_required, step_up }], ()))
+        let Settings { reason_required, step_up, .. } = settings;
+        let (unlock_minutes, unlock_longest_minutes) = (row.unlock_minutes, row.unlock_longest_minutes);
+        let act =
+            Act::TenantSettingsChanged { reason_required, step_up, unlock_minutes, unlock_longest_minutes };
+        Ok((vec![act], ()))
     });
     Ok(done.await?.value)
+}
+
+fn check_minutes(vault: &Vault, settings: Settings) -> Result<(), OwnerError> {
+    let most = vault.settings.unlock_longest.as_secs() / 60;
+    let fits = |minutes: Option<u32>| minutes.is_none_or(|count| (0..=most).contains(&u64::from(count)));
+    if fits(settings.unlock_minutes) && fits(settings.unlock_longest_minutes) {
+        return Ok(());
+    }
+    let why = format!("1 to {most}, which the server allows at most");
+    Err(OwnerError::Invalid { what: "minutes of an unlock", why })
 }
 
 fn role_word(role: Role) -> UserRole {
@@ -450,6 +480,8 @@ fn put_tenant(vault: &Vault, batch: &mut Batch, tenant: TenantId, founding: &Fou
         reason_required: founding.reason_required,
         removing: false,
         step_up: None,
+        unlock_minutes: None,
+        unlock_longest_minutes: None,
     };
     let name_key = registry::tenant_name_key(records, &founding.name);
     records.system().insert(batch, &[&name_key], &TenantNameRow { tenant });

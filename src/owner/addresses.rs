@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::checked::{About, Caller, Checked, act};
 use super::{By, OwnerError, Unlocked};
-use crate::audit::Act;
+use crate::audit::{Act, AddressMark};
 use crate::names::{Address, TenantId};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::domains::{self, Reserved};
@@ -40,7 +40,7 @@ pub async fn add(
         }
         let owner = (user.tenant, user.user);
         directory::add(&vault.records, checked.batch(), destination, owner, alias_of);
-        Ok((vec![Act::AddressAdded { user: user.user }], ()))
+        Ok((vec![Act::AddressAdded { user: user.user, address: mark(vault, destination) }], ()))
     });
     Ok(done.await?.value)
 }
@@ -68,7 +68,7 @@ pub async fn remove(
             checked.attended()?;
         }
         directory::remove(&vault.records, checked.batch(), destination, tenant)?;
-        Ok((vec![Act::AddressRemoved { user: holder.user }], ()))
+        Ok((vec![Act::AddressRemoved { user: holder.user, address: mark(vault, destination) }], ()))
     });
     Ok(done.await?.value)
 }
@@ -115,6 +115,11 @@ fn may_have(vault: &Vault, own: Option<TenantId>, domain: &str) -> Result<(), Ow
         return Err(OwnerError::Forbidden(ALIKE));
     }
     Ok(())
+}
+
+/// What the log calls an address by.
+fn mark(vault: &Vault, destination: &Destination) -> Option<AddressMark> {
+    Some(AddressMark::of(&directory::key(&vault.records, destination)))
 }
 
 /// Whether a login is this address, in whatever form it was stored.

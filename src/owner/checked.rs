@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::unlock::came_to_nothing;
 use super::{By, OwnerError, Unlocked};
-use crate::audit::{Act, Actor, Draft, Recorded};
+use crate::audit::{Act, Actor, Draft, PolicyName, Recorded};
 use crate::names::{TenantId, ViewId};
 use crate::policy::Policy;
 use crate::records::{Scope, row_key};
@@ -84,14 +84,15 @@ pub(super) async fn act<'a, T>(
     mut check: impl FnMut(&mut Checked<'a, '_>) -> Result<(Vec<Act>, T), OwnerError>,
 ) -> Result<Done<T>, OwnerError> {
     let _turn = vault.turns.take(about.tenant(), about.looks_beyond()).await;
-    let (mut recorded, mut told) = (Vec::new(), Vec::new());
+    let (mut recorded, mut told) = (Vec::new(), (Vec::new(), None));
     let done = async {
         for _ in 0..MAX_ATTEMPTS {
             let mut checked = Checked::begin(vault, about, caller)?;
             let (acts, value) = check(&mut checked)?;
-            if acts != told {
-                recorded = record(vault, about.tenant(), caller.recorded(), &acts).await?;
-                told = acts;
+            let said = (acts, checked.policy.take());
+            if said != told {
+                recorded = record(vault, about.tenant(), caller.recorded(), &said).await?;
+                told = said;
             }
             // Whoever locked while the entry was being written has taken the permission back.
             checked.still_open()?;
@@ -111,8 +112,18 @@ pub(super) async fn act<'a, T>(
     }
 }
 
-async fn record(vault: &Vault, tenant: TenantId, by: By, acts: &[Act]) -> Result<Vec<Recorded>, OwnerError> {
-    let drafts = acts.iter().map(|act| Draft::new(by.actor, by.origin, act.clone())).collect();
+/// The first of the acts is the one under the policy, if there is any.
+async fn record(
+    vault: &Vault,
+    tenant: TenantId,
+    by: By,
+    (acts, policy): &(Vec<Act>, Option<PolicyName>),
+) -> Result<Vec<Recorded>, OwnerError> {
+    let draft = |act: &Act| Draft::new(by.actor, by.origin, act.clone());
+    let mut drafts: Vec<Draft> = acts.iter().map(draft).collect();
+    if let Some(first) = drafts.first_mut() {
+        first.policy.clone_from(policy);
+    }
     Ok(vault.audit.record_batch(tenant, drafts).await?)
 }
 
@@ -125,12 +136,14 @@ pub(super) struct Checked<'a, 'v> {
     asker: Option<(UserRef, UserRow)>,
     seen: BTreeMap<Vec<u8>, Expectation>,
     batch: Batch,
+    /// Under which policy the act is.
+    policy: Option<PolicyName>,
 }
 
 impl<'a, 'v> Checked<'a, 'v> {
     fn begin(vault: &'v Vault, about: About, caller: Caller<'a>) -> Result<Self, OwnerError> {
         let (seen, batch) = (BTreeMap::new(), Batch::new());
-        let mut checked = Self { vault, about, caller, asker: None, seen, batch };
+        let mut checked = Self { vault, about, caller, asker: None, seen, batch, policy: None };
         if about.looks_beyond() {
             checked.move_on(vault.records.system(), &EVERYBODY)?;
         }
@@ -203,6 +216,22 @@ impl<'a, 'v> Checked<'a, 'v> {
         let text = text.ok_or(PolicyCheck::Unavailable(PolicyUnavailable::Unknown))?;
         crate::policy::parse(&text, name)
             .map_err(|errors| PolicyCheck::Unavailable(PolicyUnavailable::Broken(errors.to_string())))
+    }
+
+    /// Has the log say that the act is under this policy, in the version that it has now.
+    pub fn under(&mut self, name: &str) -> Result<(), OwnerError> {
+        let (vault, tenant) = (self.vault, self.about.tenant());
+        let key = vault.policies.key(&vault.records, name);
+        let row: Option<PolicyRow> = self.get(&vault.records.tenant(tenant), &[tenant.as_bytes(), &key])?;
+        // One of the program's own was never loaded.
+        self.under_loading(name, row.map_or(0, |row| row.loaded));
+        Ok(())
+    }
+
+    /// The same for the version that is loaded at this Unix second.
+    pub fn under_loading(&mut self, name: &str, loaded: i64) {
+        // Names are checked before they are kept: one that does not fit is of an older version.
+        self.policy = PolicyName::new(name, u64::try_from(loaded).unwrap_or(0)).ok();
     }
 
     /// The person who asks; none for the administration socket.

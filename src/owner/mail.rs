@@ -104,6 +104,27 @@ impl<'a> OwnerReader<'a> {
         Ok(lines)
     }
 
+    /// Where a message is, if it is there.
+    pub async fn number_of(&self, message: MessageId) -> Result<Option<u32>, OwnerError> {
+        Ok(pages::number_of(self.vault, self.unlocked.user, message).await?)
+    }
+
+    /// Sender and subject of a message that a recorded list names, if it is there and whole.
+    pub async fn name(&mut self, uid: u32, recorded: &[Recorded]) -> Result<Option<Summary>, OwnerError> {
+        let (row, mut batch) = (self.row(uid)?, Batch::new());
+        let summary = match self.summary(&mut batch, uid, &row, recorded).await {
+            Err(OwnerError::Damaged(_) | OwnerError::NotFound(_)) => None,
+            summary => Some(summary?),
+        };
+        keep(self.vault, batch);
+        Ok(summary)
+    }
+
+    /// Refuses a message that waits for a code of its own, before anything of it is shown.
+    pub fn may_open(&self, uid: u32) -> Result<(), OwnerError> {
+        self.may_show(&self.row(uid)?)
+    }
+
     /// What a list shows of a message: as it was kept, else read from the message.
     async fn summary(
         &mut self,

@@ -16,12 +16,13 @@ use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, ArrivalsRow, AuditEntryRow, AuditHeadRow,
     CheckpointRow, CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow,
-    MailboxRow, MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, SeedRow, SoftlockRow,
-    StaleSizeRow, StandingRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow, ViewRow,
+    MailboxRow, MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, RemovedTenantRow, SeedRow,
+    SoftlockRow, StaleSizeRow, StandingRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow,
+    ViewRow,
 };
 use crate::vault::Vault;
 
-/// Removes a tenant with all it has. A removal that was interrupted is finished by calling it again.
+/// Removes a tenant with all it has but its audit log, and says until when that stays. A removal that was interrupted is finished by calling it again.
 pub async fn tenant(
     vault: &Vault,
     sessions: &Sessions,
@@ -29,7 +30,7 @@ pub async fn tenant(
     row: TenantRow,
     by: By,
     mut progress: impl FnMut(u64, u64),
-) -> Result<(), OwnerError> {
+) -> Result<RemovedTenantRow, OwnerError> {
     if !row.removing {
         let done = act(vault, About::Beyond(tenant), by.into(), |checked| {
             if !checked.operates() {
@@ -54,18 +55,42 @@ pub async fn tenant(
     vault.blobs.remove_seeds(Reader::Owner(tenant))?;
     let mut batch = Batch::new();
     batch.delete_prefix(row_key::<PolicyRow>(&[tenant.as_bytes()]));
-    batch.delete_prefix(row_key::<AuditEntryRow>(&[tenant.as_bytes()]));
     vault.arrivals.forget(tenant);
     batch.delete_prefix(row_key::<ArrivalsRow>(&[tenant.as_bytes()]));
     batch.delete_prefix(row_key::<SeedRow>(&[&Reader::Owner(tenant).to_bytes()]));
     batch.delete_prefix(row_key::<SummaryRow>(&[&Reader::Owner(tenant).to_bytes()]));
-    batch.delete(row_key::<AuditHeadRow>(&[tenant.as_bytes()]));
-    batch.delete(row_key::<CheckpointRow>(&[tenant.as_bytes()]));
     batch.delete(row_key::<TenantNameRow>(&[&registry::tenant_name_key(&vault.records, &row.name)]));
     batch.delete(row_key::<StandingRow>(&[tenant.as_bytes()]));
     batch.delete(row_key::<TenantRow>(&[tenant.as_bytes()]));
+    let removed = keep_log(vault, &mut batch, tenant, row.name);
     let _committed = vault.records.commit(batch).await?;
-    Ok(())
+    Ok(removed)
+}
+
+/// The log of what was done in a tenant outlives it, for those who look after the server: whoever removes
+/// a tenant must not remove by that what they did before.
+fn keep_log(vault: &Vault, batch: &mut Batch, tenant: TenantId, name: String) -> RemovedTenantRow {
+    let now = vault.clock.now();
+    let until = now.plus(vault.settings.removed_logs).unix();
+    let row = RemovedTenantRow { name, removed: now.unix(), until };
+    vault.records.system().put(batch, &[tenant.as_bytes()], &row);
+    row
+}
+
+/// Deletes the logs of removed tenants whose time is over; how many.
+pub async fn forget_logs(vault: &Vault) -> Result<usize, OwnerError> {
+    let now = vault.clock.now().unix();
+    let removed = registry::removed_tenants(&vault.records)?;
+    let over: Vec<_> = removed.into_iter().filter(|(_, row)| row.until <= now).collect();
+    for (tenant, _) in &over {
+        let mut batch = Batch::new();
+        batch.delete_prefix(row_key::<AuditEntryRow>(&[tenant.as_bytes()]));
+        batch.delete(row_key::<AuditHeadRow>(&[tenant.as_bytes()]));
+        batch.delete(row_key::<CheckpointRow>(&[tenant.as_bytes()]));
+        batch.delete(row_key::<RemovedTenantRow>(&[tenant.as_bytes()]));
+        let _committed = vault.records.commit(batch).await?;
+    }
+    Ok(over.len())
 }
 
 /// One batch: every keyslot, credential, public half and address goes; the tenant is marked.

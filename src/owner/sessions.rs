@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 use super::passkey::Ceremonies;
-use super::sign_ins::SignIns;
+use super::sign_ins::{SignIns, Visit};
 use super::{OwnerError, OwnerKey, Unlocked};
 use crate::audit::Origin;
 use crate::clock::Timestamp;
@@ -38,6 +39,21 @@ impl Token {
         Zeroizing::new(BASE64URL_NOPAD.encode(&octets))
     }
 
+    /// The session's name; not secret.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Seals something that only the caller of this session may open again.
+    pub fn seal(&self, purpose: &[u8], octets: &[u8]) -> Vec<u8> {
+        self.half.seal(purpose, octets)
+    }
+
+    /// Opens what [`Token::seal`] sealed.
+    pub fn open(&self, purpose: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.half.open(purpose, sealed).ok().map(|octets| Zeroizing::new(octets.to_vec()))
+    }
+
     /// Reads [`Token::reveal`].
     pub fn parse(text: &str) -> Option<Self> {
         let octets = Zeroizing::new(BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok()?);
@@ -54,6 +70,9 @@ struct Held {
     span: Range<Timestamp>,
     /// It ended, and waits for the log to say so: no clock that is set anew brings it back.
     over: bool,
+    /// It ends so long after its last use, too.
+    idle: Duration,
+    used: Timestamp,
     origin: Origin,
     revealed: u64,
     codes: Arc<Codes>,
@@ -71,10 +90,30 @@ pub struct Ended {
     pub revealed: u64,
 }
 
+/// How long a session lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lasts {
+    /// From its last use.
+    pub idle: Duration,
+    /// From its beginning, however much it is used.
+    pub longest: Duration,
+}
+
+/// When a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Unless it is used before.
+    pub until: Timestamp,
+    /// In any case.
+    pub longest: Timestamp,
+}
+
 /// The live sessions.
 #[derive(Default)]
 pub struct Sessions {
     unlocks: Mutex<Table>,
+    /// Grows whenever a session begins or ends.
+    changes: tokio::sync::watch::Sender<u64>,
     /// Who is signed in to the dashboard.
     pub sign_ins: SignIns,
     /// Challenges to passkeys that wait for their answer.
@@ -102,35 +141,84 @@ impl Latest {
 }
 
 impl Sessions {
-    /// Opens a session that lasts for `span`.
+    /// Opens a session that begins now.
     pub(super) fn open(
         &self,
         user: UserRef,
         key: &OwnerKey,
-        span: Range<Timestamp>,
+        now: Timestamp,
+        lasts: Lasts,
         origin: Origin,
     ) -> Result<Token, OwnerError> {
         let token = Token::generate();
         let wrapped = token.half.seal(&token.id, key.0.reveal().as_bytes());
-        let mut table = self.at(span.start);
+        let mut table = self.at(now);
         if table.sessions.len() >= MAX_SESSIONS {
-            return Err(OwnerError::SoftLocked(std::time::Duration::from_secs(60)));
+            return Err(OwnerError::SoftLocked(Duration::from_secs(60)));
         }
-        table.sessions.insert(
-            token.id,
-            Held { user, wrapped, span, over: false, origin, revealed: 0, codes: Arc::default() },
-        );
+        let (span, idle, codes) = (now..now.plus(lasts.longest), lasts.idle, Arc::default());
+        let held = Held { user, wrapped, span, over: false, idle, used: now, origin, revealed: 0, codes };
+        table.sessions.insert(token.id, held);
+        drop(table);
+        self.tell();
         Ok(token)
     }
 
-    /// Opens the owner key of a live session.
+    /// Wakes whoever waits for a session to begin or end.
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Resumes a signed-in session and the unlock in it, which this uses.
+    pub fn visit(
+        &self,
+        token: &Token,
+        browser: &[u8; 32],
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Visit, OwnerError> {
+        let visit = self.sign_ins.resume(token, browser, origin, now)?;
+        if let Some(unlock) = &visit.unlock
+            && let Some(held) = self.at(now).sessions.get_mut(&unlock.id)
+            && !held.over
+        {
+            held.touch(now);
+        }
+        Ok(self.with_term(visit, now))
+    }
+
+    /// The same without using anything: a page that asks by itself is no person.
+    pub fn look(
+        &self,
+        token: &Token,
+        browser: &[u8; 32],
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Visit, OwnerError> {
+        Ok(self.with_term(self.sign_ins.look(token, browser, origin, now)?, now))
+    }
+
+    /// An unlock that has ended, by whoever ended it, is none.
+    fn with_term(&self, mut visit: Visit, now: Timestamp) -> Visit {
+        visit.term = visit.unlock.as_ref().and_then(|token| self.term(token, now));
+        visit.unlock.take_if(|_| visit.term.is_none());
+        visit
+    }
+
+    /// When a live session ends.
+    pub fn term(&self, token: &Token, now: Timestamp) -> Option<Term> {
+        self.at(now).sessions.get(&token.id).filter(|held| !held.over).map(Held::term)
+    }
+
+    /// Opens the owner key of a live session, which this uses.
     pub fn resume(&self, token: &Token, now: Timestamp) -> Result<Unlocked, OwnerError> {
-        let table = self.at(now);
-        let live = |session: &&Held| !session.over;
-        let session = table.sessions.get(&token.id).filter(live).ok_or(OwnerError::SessionEnded)?;
+        let mut table = self.at(now);
+        let live = |session: &&mut Held| !session.over;
+        let session = table.sessions.get_mut(&token.id).filter(live).ok_or(OwnerError::SessionEnded)?;
         let text = token.half.open(&token.id, &session.wrapped).map_err(|_| OwnerError::SessionEnded)?;
         let text = std::str::from_utf8(&text).map_err(|_| OwnerError::SessionEnded)?;
         let key = OwnerKey(Identity::parse(text)?);
+        session.touch(now);
         let codes = Arc::downgrade(&session.codes);
         Ok(Unlocked { user: session.user, key, session: Some(token.id), origin: session.origin, codes })
     }
@@ -158,37 +246,53 @@ impl Sessions {
 
     /// Ends a session; only its token can.
     pub fn close(&self, token: &Token) -> Option<Ended> {
-        let held = &mut self.held().sessions;
-        token.half.open(&token.id, &held.get(&token.id)?.wrapped).ok()?;
-        held.remove(&token.id).map(Held::ended)
+        let mut table = self.held();
+        token.half.open(&token.id, &table.sessions.get(&token.id)?.wrapped).ok()?;
+        let ended = table.sessions.remove(&token.id).map(Held::ended);
+        drop(table);
+        self.sign_ins.forget_unlocks(&[token.id]);
+        self.tell();
+        ended
     }
 
     /// Ends a signed-in session of this user, and the unlock that was opened in it. None if the user
     /// has no such session; no token is needed, since it only takes away.
     pub fn close_sign_in(&self, user: UserRef, id: &SessionId) -> Option<Option<Ended>> {
         let closed = self.sign_ins.close(user, id)?;
-        let held = &mut self.held().sessions;
+        let mut table = self.held();
+        let held = &mut table.sessions;
         let unlock = closed.unlock.filter(|id| held.get(id).is_some_and(|session| session.user == user));
-        Some(unlock.and_then(|id| held.remove(&id)).map(Held::ended))
+        let ended = unlock.and_then(|id| held.remove(&id)).map(Held::ended);
+        drop(table);
+        self.tell();
+        Some(ended)
     }
 
     /// Ends the sessions whose time is over at `now`.
     pub fn expire(&self, now: Timestamp) -> Vec<Ended> {
-        self.at(now)
-            .sessions
-            .extract_if(|_, session| session.over)
-            .map(|(_, session)| session.ended())
-            .collect()
+        drop(self.at(now));
+        self.end(|session| session.over)
     }
 
     /// Ends every session of a user, signed-in ones too: their password, phone or rights have changed.
     pub fn close_all_of(&self, user: UserRef) -> Vec<Ended> {
         self.sign_ins.close_all_of(user);
-        self.held()
-            .sessions
-            .extract_if(|_, session| session.user == user)
-            .map(|(_, session)| session.ended())
-            .collect()
+        let ended = self.end(|session| session.user == user);
+        self.tell();
+        ended
+    }
+
+    fn end(&self, over: impl Fn(&Held) -> bool) -> Vec<Ended> {
+        let ended: Vec<_> = self.held().sessions.extract_if(|_, session| over(session)).collect();
+        if !ended.is_empty() {
+            self.sign_ins.forget_unlocks(&ended.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+            self.tell();
+        }
+        ended.into_iter().map(|(_, session)| session.ended()).collect()
+    }
+
+    fn tell(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// How many unlock sessions are open.
@@ -201,7 +305,7 @@ impl Sessions {
         let mut table = self.held();
         let back = table.latest.went_back(now);
         for session in table.sessions.values_mut() {
-            session.over |= back || !session.span.contains(&now);
+            session.over |= back || !session.is_within(now);
         }
         table
     }
@@ -213,6 +317,18 @@ impl Sessions {
 }
 
 impl Held {
+    fn is_within(&self, now: Timestamp) -> bool {
+        self.span.contains(&now) && now < self.used.plus(self.idle)
+    }
+
+    fn touch(&mut self, now: Timestamp) {
+        self.used = self.used.max(now);
+    }
+
+    fn term(&self) -> Term {
+        Term { until: self.used.plus(self.idle).min(self.span.end), longest: self.span.end }
+    }
+
     fn ended(self) -> Ended {
         Ended { user: self.user, revealed: self.revealed }
     }
@@ -221,7 +337,7 @@ impl Held {
 /// More live sessions than people at one server; a bound for memory.
 const MAX_SESSIONS: usize = 10_000;
 /// Seconds back that are no setting of the clock: NTP steps by less, and a second is as it is cut.
-const CORRECTED: std::time::Duration = std::time::Duration::from_secs(2);
+const CORRECTED: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -232,11 +348,16 @@ mod tests {
     const LATER: Timestamp = Timestamp::from_unix(1_800_000_600);
 
     fn session() -> (Sessions, Token, String) {
+        lasting(600, 600)
+    }
+
+    fn lasting(idle: u64, longest: u64) -> (Sessions, Token, String) {
         let sessions = Sessions::default();
         let key = OwnerKey(Identity::generate());
         let text = key.0.reveal().to_string();
         let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
-        let token = sessions.open(user, &key, NOW..LATER, Origin::UnixSocket).expect("there is room");
+        let lasts = Lasts { idle: Duration::from_secs(idle), longest: Duration::from_secs(longest) };
+        let token = sessions.open(user, &key, NOW, lasts, Origin::UnixSocket).expect("there is room");
         (sessions, token, text)
     }
 
@@ -251,6 +372,41 @@ mod tests {
         assert_eq!(sessions.expire(LATER).len(), 1);
         assert!(matches!(sessions.resume(&token, NOW), Err(OwnerError::SessionEnded)));
         assert!(!sessions.is_open(&unlocked, NOW));
+    }
+
+    #[test]
+    fn a_session_runs_from_its_last_use_and_no_longer_than_its_longest() {
+        let (sessions, token, _) = lasting(600, 900);
+        let at = |seconds: i64| Timestamp::from_unix(NOW.unix() + seconds);
+        let ends = |now| sessions.term(&token, now).map(|term| (term.until, term.longest));
+        assert_eq!(ends(NOW), Some((LATER, at(900))));
+        assert_eq!(ends(at(500)), Some((LATER, at(900))), "a look is no use");
+        sessions.resume(&token, at(500)).expect("live");
+        assert_eq!(ends(at(599)), Some((at(900), at(900))), "not beyond the longest");
+        assert!(sessions.resume(&token, at(899)).is_ok() && sessions.resume(&token, at(900)).is_err());
+        let (sessions, token, _) = lasting(600, 900);
+        assert!(sessions.resume(&token, at(600)).is_err(), "nobody used it");
+        assert_eq!(sessions.term(&token, at(600)), None);
+    }
+
+    #[test]
+    fn whoever_waits_learns_of_every_end() {
+        let told = |changes: &mut tokio::sync::watch::Receiver<u64>| {
+            let told = changes.has_changed().expect("it lives");
+            changes.mark_unchanged();
+            told
+        };
+        let (sessions, token, _) = session();
+        let mut changes = sessions.changes();
+        assert!(sessions.resume(&token, NOW).is_ok() && !told(&mut changes));
+        assert!(sessions.expire(NOW).is_empty() && !told(&mut changes));
+        assert!(sessions.close(&token).is_some() && told(&mut changes));
+        let (sessions, token, _) = session();
+        let (mut changes, user) = (sessions.changes(), sessions.resume(&token, NOW).expect("live").user());
+        assert!(sessions.close_all_of(user).len() == 1 && told(&mut changes));
+        let (sessions, _token, _) = session();
+        let mut changes = sessions.changes();
+        assert!(sessions.expire(LATER).len() == 1 && told(&mut changes));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::OwnerError;
 use super::familiar::Familiar;
-use super::sessions::{Latest, SessionId, Token};
+use super::sessions::{Latest, SessionId, Term, Token};
 use super::sign_in::SignedIn;
 use super::stretch::Stretched;
 use crate::audit::{Origin, Recorded};
@@ -76,8 +76,10 @@ pub struct Visit {
     pub recorded: Arc<Recorded>,
     /// What every form of this session carries.
     pub csrf: String,
-    /// The unlock session, and when it ends.
-    pub unlock: Option<(Token, Timestamp)>,
+    /// The unlock session.
+    pub unlock: Option<Token>,
+    /// When that ends; none while everything is sealed.
+    pub term: Option<Term>,
     /// What the browser is known for besides the session; whoever reads its cookies sets it.
     pub familiar: Option<Familiar>,
     wrapped: Zeroizing<Vec<u8>>,
@@ -154,16 +156,30 @@ impl SignIns {
         origin: Origin,
         now: Timestamp,
     ) -> Result<Visit, OwnerError> {
+        let visit = self.look(token, browser, origin, now)?;
+        if let Some(held) = self.held().sessions.get_mut(&token.id) {
+            held.seen = held.seen.max(now);
+        }
+        Ok(visit)
+    }
+
+    /// The same, and the session is as long unused as before.
+    pub fn look(
+        &self,
+        token: &Token,
+        browser: &[u8; 32],
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Visit, OwnerError> {
         let mut table = self.at(now);
         let fits = |held: &&mut Held| held.browser.print == *browser;
         let held = table.sessions.get_mut(&token.id).filter(fits).ok_or(OwnerError::SessionEnded)?;
         let opened = token.half.open(&token.id, &held.wrapped).map_err(|_| OwnerError::SessionEnded)?;
-        held.seen = now;
         held.unlock.take_if(|unlock| now >= unlock.until || now < held.since);
         let unlock = held.unlock.as_ref().filter(|unlock| unlock.origin == origin);
         let unlock = unlock.and_then(|unlock| {
             let text = token.half.open(UNLOCK, &unlock.token).ok()?;
-            Some((Token::parse(std::str::from_utf8(&text).ok()?)?, unlock.until))
+            Token::parse(std::str::from_utf8(&text).ok()?)
         });
         Ok(Visit {
             id: token.id,
@@ -172,6 +188,7 @@ impl SignIns {
             recorded: held.recorded.clone(),
             csrf: held.csrf.clone(),
             unlock,
+            term: None,
             familiar: None,
             wrapped: Zeroizing::new(opened.to_vec()),
         })
@@ -182,6 +199,13 @@ impl SignIns {
         let wrapped = token.half.seal(UNLOCK, unlock.reveal().as_bytes());
         if let Some(held) = self.held().sessions.get_mut(&token.id) {
             held.unlock = Some(HeldUnlock { id: unlock.id, token: wrapped, until, origin });
+        }
+    }
+
+    /// Forgets unlocks that have ended, in whichever session they were.
+    pub(super) fn forget_unlocks(&self, ended: &[SessionId]) {
+        for held in self.held().sessions.values_mut() {
+            held.unlock.take_if(|unlock| ended.contains(&unlock.id));
         }
     }
 

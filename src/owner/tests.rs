@@ -491,6 +491,8 @@ fn open(folder: &std::path::Path, ledger: Arc<Watched>) -> Vault {
             public_url: Some("https://vault.example".to_owned()),
             indexes: folder.join("search"),
             unlock_lasts: Duration::from_secs(600),
+            unlock_longest: Duration::from_secs(3600),
+            removed_logs: Duration::from_secs(86_400),
             reason_required: false,
         },
     }

@@ -4,7 +4,7 @@
 //! is burned before the share is released, the audit entry is durable before the session exists.
 
 use super::familiar::Familiar;
-use super::sessions::{Ended, Sessions, Token};
+use super::sessions::{Ended, Lasts, Sessions, Token};
 use super::sign_ins::Visit;
 use super::stretch::{Stretched, network, try_password};
 use super::view::dashboard_binding;
@@ -22,6 +22,7 @@ use crate::tenant::rows::{SoftlockRow, TenantRow, UserRow};
 use crate::tenant::softlock;
 use crate::vault::Vault;
 use crate::vault::hashing::{Place, Share};
+use std::time::Duration;
 
 /// What a person brings.
 pub struct Attempt {
@@ -43,8 +44,10 @@ pub struct Attempt {
 pub struct Opened {
     /// What the caller carries.
     pub token: Token,
-    /// When it ends by itself.
+    /// When it ends by itself, unless it is used.
     pub until: crate::clock::Timestamp,
+    /// When it ends in any case.
+    pub longest: crate::clock::Timestamp,
     /// The audit entry of the unlock.
     pub recorded: Recorded,
 }
@@ -168,18 +171,20 @@ pub(super) async fn admit(
         Err(denied) => return Err(deny(vault, user, door, by, denied).await),
     };
     clear_attempts(vault, user, door).await?;
-    let lasts = vault.settings.unlock_lasts;
-    let mut draft = Draft::new(by.actor, origin, Act::UnlockBegun { method, seconds: lasts.as_secs() });
+    let lasts = lasts(vault, user.tenant)?;
+    // Using it longer is no act of its own: the entry names the end that no use goes beyond.
+    let seconds = lasts.longest.as_secs();
+    let mut draft = Draft::new(by.actor, origin, Act::UnlockBegun { method, seconds });
     if let Some(reason) = reason {
         draft = draft.because(reason);
     }
     let recorded = vault.audit.record(user.tenant, draft).await?;
     let now = vault.clock.now();
-    let until = now.plus(lasts);
-    match sessions.open(user, &key, now..until, origin) {
+    match sessions.open(user, &key, now, lasts, origin) {
         Ok(token) => {
             vault.metrics.unlock(Outcome::ok);
-            Ok(Opened { token, until, recorded })
+            let (until, longest) = (now.plus(lasts.idle), now.plus(lasts.longest));
+            Ok(Opened { token, until, longest, recorded })
         }
         Err(error) => Err(came_to_nothing(vault, by, &recorded, error).await),
     }
@@ -215,6 +220,21 @@ pub(super) async fn came_to_nothing(
         tracing::error!(%error, %unwritten, "an act failed, and the audit log does not say so");
     }
     error
+}
+
+/// How long an unlock lasts in a tenant: as it says, within what the server says.
+pub fn lasts(vault: &Vault, tenant: TenantId) -> Result<Lasts, OwnerError> {
+    let row: Option<TenantRow> = vault.records.system().get(&[tenant.as_bytes()])?;
+    Ok(lasts_of(vault, row.as_ref()))
+}
+
+/// The same by the tenant's row.
+pub(super) fn lasts_of(vault: &Vault, row: Option<&TenantRow>) -> Lasts {
+    let minutes = |minutes: Option<u32>| minutes.map(|count| Duration::from_secs(u64::from(count) * 60));
+    let (idle, longest) = row.map_or((None, None), |row| (row.unlock_minutes, row.unlock_longest_minutes));
+    let settings = &vault.settings;
+    let longest = minutes(longest).unwrap_or(settings.unlock_longest).min(settings.unlock_longest);
+    Lasts { idle: minutes(idle).unwrap_or(settings.unlock_lasts).min(longest), longest }
 }
 
 /// Records a refusal; what the caller is told is `error`, or that not even that could be recorded.

@@ -45,6 +45,7 @@ pub async fn create(
     let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
         checked.unlocked()?;
         checked.policy(policy)?;
+        checked.under(policy)?;
         let login = checked.user(user)?.login;
         if registry::view_named(&vault.records, user, name)?.is_some() {
             return Err(OwnerError::Exists("view"));
@@ -198,7 +199,8 @@ pub async fn set_policy(
         checked.acts_for(user)?;
         let row = checked.view(user, view)?;
         let (old, new) = (checked.policy(&row.policy)?, checked.policy(policy)?);
-        allow_change(checked, &old, &new)?;
+        let effect = Some(allow_change(checked, &old, &new)?);
+        checked.under(policy)?;
         if old.shows_the_same(&new) {
             // Clients keep what they have: nothing of it is different.
             rename_policy(vault, checked.batch(), user, view, policy)?;
@@ -207,7 +209,7 @@ pub async fn set_policy(
                 row.policy = policy.to_owned()
             })?;
         }
-        Ok((vec![Act::ViewChanged { view }], ()))
+        Ok((vec![Act::ViewChanged { view, effect }], ()))
     });
     Ok(done.await?.value)
 }
@@ -223,6 +225,7 @@ pub async fn load_policy(
     check_name("policy name", name)?;
     let new = crate::policy::parse(text, name)
         .map_err(|errors| OwnerError::Invalid { what: "policy", why: errors.to_string() })?;
+    let loaded = vault.clock.now().unix();
     let done = act(vault, About::Tenant(tenant), Caller { by, unlocked }, |checked| {
         checked.administers()?;
         let users = users_of_policy(vault, tenant, name)?;
@@ -235,8 +238,8 @@ pub async fn load_policy(
             Err(PolicyCheck::Unavailable(_)) => checked.unlocked().map(|_| PolicyEffect::Reveals)?,
             Err(PolicyCheck::Failed(error)) => return Err(error),
         };
-        let row =
-            PolicyRow { name: name.to_owned(), text: text.to_owned(), loaded: vault.clock.now().unix() };
+        checked.under_loading(name, loaded);
+        let row = PolicyRow { name: name.to_owned(), text: text.to_owned(), loaded };
         let parts: [&[u8]; 2] = [tenant.as_bytes(), &vault.policies.key(&vault.records, name)];
         vault.records.tenant(tenant).put(checked.batch(), &parts, &row);
         // Comments, a description and the like show nothing: no client has to fetch anew for them.

@@ -171,6 +171,8 @@ fn open_vault(
             public_url: config.dashboard.url(&config.hostname, dashboard_port),
             indexes: folder.path().join("search"),
             unlock_lasts: config.unlock.lasts,
+            unlock_longest: config.unlock.longest,
+            removed_logs: config.audit.removed_tenants,
             reason_required: config.unlock.require_reason,
         },
     })

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Server;
 use crate::audit::LockCause;
 use crate::config::Config;
+use crate::owner::remove::forget_logs;
 use crate::owner::unlock::record_ends;
 use crate::shutdown::Lifecycle;
 use crate::store::sweep::Pace;
@@ -33,6 +34,9 @@ pub fn start(config: &Config, server: &Arc<Server>, life: &Lifecycle) {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(SWEEP_EVERY) => {}
+            }
+            if let Err(error) = forget_logs(&sweeping.vault).await {
+                tracing::error!(%error, "logs of removed tenants stay longer");
             }
             tokio::select! {
                 () = stop.cancelled() => return,

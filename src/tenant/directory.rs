@@ -180,6 +180,11 @@ pub fn domains(records: &Records, tenant: TenantId) -> Result<BTreeSet<String>, 
     Ok(list(records, tenant)?.iter().map(|(_, row)| domain_of(&row.address).to_owned()).collect())
 }
 
+/// What the ledger knows an address by.
+pub fn key(records: &Records, destination: &Destination) -> [u8; 32] {
+    destination.lookups(records).swap_remove(0)
+}
+
 /// The addresses of a tenant, sorted, each with the key of its [`AddressRow`].
 pub fn list(records: &Records, tenant: TenantId) -> Result<Vec<(Vec<u8>, AddressListRow)>, RecordError> {
     let mut rows: Vec<(Vec<u8>, AddressListRow)> = records.tenant(tenant).list(&[tenant.as_bytes()])?;

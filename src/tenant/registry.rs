@@ -1,7 +1,7 @@
 //! Finds tenants, users, views and credentials by the names that people give them.
 
 use super::directory::{self, Destination};
-use super::rows::{CredentialListRow, TenantNameRow, TenantRow, UserRow, ViewRow};
+use super::rows::{CredentialListRow, RemovedTenantRow, TenantNameRow, TenantRow, UserRow, ViewRow};
 use crate::names::{CredentialId, TenantId, UserId, ViewId};
 use crate::records::{RecordError, Records};
 
@@ -31,6 +31,17 @@ pub fn tenants(records: &Records) -> Result<Vec<(TenantId, TenantRow)>, RecordEr
         .collect();
     tenants.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
     Ok(tenants)
+}
+
+/// Tenants that are gone but for their audit logs, newest first.
+pub fn removed_tenants(records: &Records) -> Result<Vec<(TenantId, RemovedTenantRow)>, RecordError> {
+    let rows = records.system().list::<RemovedTenantRow>(&[])?;
+    let mut removed: Vec<_> = rows
+        .into_iter()
+        .filter_map(|(key, row)| Some((TenantId::from_bytes(identifier(&key)?), row)))
+        .collect();
+    removed.sort_by_key(|(_, row)| std::cmp::Reverse(row.removed));
+    Ok(removed)
 }
 
 /// The user who signs in as `login`, an address that is exactly theirs.

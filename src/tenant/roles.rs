@@ -147,6 +147,8 @@ mod tests {
                 reason_required: false,
                 removing: false,
                 step_up: None,
+                unlock_minutes: None,
+                unlock_longest_minutes: None,
             };
             self.commit(|batch| self.records.system().put(batch, &[tenant.as_bytes()], &row)).await;
             tenant

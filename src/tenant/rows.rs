@@ -34,7 +34,7 @@ rows! {
     b'M' => MessageRow, b'F' => PlaceRow, b'f' => FolderRow, b'K' => MailboxRow, b'H' => HiddenRow,
     b'S' => SeedRow, b'z' => StaleSizeRow, b's' => SummaryRow, b'i' => ListingRow,
     b'L' => AuditEntryRow, b'n' => AuditHeadRow, b'k' => CheckpointRow,
-    b'X' => ApiTokenRow, b'x' => ApiTokenListRow,
+    b'X' => ApiTokenRow, b'x' => ApiTokenListRow, b'r' => RemovedTenantRow,
     b'g' => AttemptsRow, b'o' => UsedCodesRow,
     b'v' => StandingRow,
 }
@@ -57,6 +57,26 @@ pub struct TenantRow {
     /// Whether every single message needs a fresh code, even while the whole is open; none is no.
     #[n(4)]
     pub step_up: Option<bool>,
+    /// After how many minutes without use an unlock ends; none is what the server says.
+    #[n(5)]
+    pub unlock_minutes: Option<u32>,
+    /// After how many minutes it ends in any case; none is what the server says.
+    #[n(6)]
+    pub unlock_longest_minutes: Option<u32>,
+}
+
+/// A tenant that is gone but for its audit log, under its identifier.
+#[derive(Clone, Encode, Decode)]
+pub struct RemovedTenantRow {
+    /// The name that it had.
+    #[n(0)]
+    pub name: String,
+    /// When it was removed, Unix seconds.
+    #[n(1)]
+    pub removed: i64,
+    /// When its log goes too, Unix seconds.
+    #[n(2)]
+    pub until: i64,
 }
 
 /// How often what a tenant is has changed (users, roles, views, policies, settings, addresses), under the

@@ -85,8 +85,12 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Where search indexes lie, a folder for each mailbox.
     pub indexes: std::path::PathBuf,
-    /// How long an unlock lasts.
+    /// How long an unlock lasts from its last use.
     pub unlock_lasts: Duration,
+    /// How long it lasts at most.
+    pub unlock_longest: Duration,
+    /// How long the audit log of a tenant outlives it.
+    pub removed_logs: Duration,
     /// Whether every tenant's unlock needs a reason.
     pub reason_required: bool,
 }

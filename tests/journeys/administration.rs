@@ -179,12 +179,18 @@ fn tenants_are_apart_may_ask_for_reasons_and_leave_nothing_behind() {
     server.done(&["tenant", "remove", "firm", "--yes"]);
     open.command("RETR 1").expect_err("the session is over");
     server.run(&["mail", "list"]).expect_err("the unlock session is over");
+    // What was done in it is still there to be read and checked, by its name and after a restart.
+    let said = server.done(&["audit", "list", "firm"]).to_string();
+    assert!(said.contains("unlock_begun") && said.contains("tenant_removed"), "{said}");
+    assert_eq!(server.done(&["audit", "verify", "firm"])["intact"], true);
+    assert!(!said.contains("to the firm"), "no content");
     for _ in 0..2 {
         Pop3::open(&server, &all).err().expect("nothing opens");
         assert!(Smtp::connect(&server).command("MAIL FROM:<>").starts_with("250"));
         assert_eq!(replies(&server, &["ann@firm.example", "alice@demo.example"]), ["550", "250"]);
         assert_eq!(server.done(&["tenant", "list"]).as_array().map(Vec::len), Some(1));
         assert_eq!(containers(&server), before - 1, "only its container is gone");
+        assert_eq!(server.done(&["audit", "list", "firm"]).to_string(), said, "nothing is added to it");
         assert_eq!(Pop3::login(&server, &server.device("laptop")).count(), 6);
         server.restart();
     }

@@ -11,21 +11,38 @@ fn what_was_opened_stands_there_in_plain_words() {
     let Some(browser) = Browser::of_demo(&server, "anna") else { return };
     browser.unlock(&server.code(), "the tax office asks");
     server.unlock();
+    let names = |page: &Page| page.shows("You opened “");
     let read = server.done(&["mail", "read", "1"]);
     Pop3::login(&server, &server.device("phone")).retr(1);
 
     let page = browser.get("/audit");
     for said in [
         "You signed in with the password, from 127.0.0.1.",
-        "You unlocked the mail with password and code for at most 10 minutes, from 127.0.0.1.",
+        "You unlocked the mail with password and code for at most 60 minutes, from 127.0.0.1.",
         "Because: “the tax office asks”",
-        "You opened a message, at the server's command line.",
         "connected by POP3, from 127.0.0.1.",
-        "fetched a message, as its view shows it, from 127.0.0.1.",
+        ", as its view shows it, from 127.0.0.1.",
         "Not verified since the server started.",
     ] {
         assert!(page.shows(said), "{said}\n{}", page.text());
     }
+
+    // Unlocked, messages have their names, and showing them is one entry, however often.
+    let lists = || {
+        crate::promise::entries(&server)
+            .iter()
+            .filter(|entry| entry["act"]["kind"] == "messages_listed" && entry["actor"]["kind"] == "user")
+            .count()
+    };
+    let before = lists();
+    assert!(before == 1 && names(&page) && page.shows(" from "), "{}", page.text());
+    assert!(names(&browser.get("/audit")) && lists() == before);
+    let stored = format!("{:?}", crate::promise::entries(&server));
+    let subject = read["subject"].as_str().unwrap_or("Settlement");
+    assert!(!stored.contains(subject), "the log holds no subject");
+    browser.post("/audit", "/lock", &[]);
+    let page = browser.get("/audit");
+    assert!(page.shows("You opened a message, at the server's command line."), "{}", page.text());
 
     let mail = browser.get("/audit?kind=mail");
     assert!(mail.shows("You opened a message") && !mail.shows("connected by POP3"), "{}", mail.text());

@@ -206,6 +206,113 @@ fn pictures_from_outside_are_loaded_for_our_own_link_only() {
     assert_eq!(browser.post("/sign-in", &fields).header("location"), "/mail/7");
 }
 
+#[test]
+fn a_lock_reaches_every_tab_at_once_and_leads_back() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    let state = || browser.get("/lock/state").body;
+    assert_eq!(state(), r#"{"state":"locked","seconds":0,"longest":0}"#);
+    // What the tab believes is wrong: it is told at once.
+    assert_eq!(browser.get("/lock/state?state=open").body, state());
+    let waits = |ends: &dyn Fn()| {
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| browser.get("/lock/state?state=open"));
+            ends();
+            waiting.join().expect("an answer")
+        })
+    };
+    browser.unlock(&server.code(), "");
+    let open: Value = serde_json::from_str(&state()).expect("JSON");
+    let of = |name: &str| open[name].as_i64().expect("a number");
+    assert!(open["state"] == "open" && (590..=600).contains(&of("seconds")), "{open}");
+    assert!((3590..=3600).contains(&of("longest")), "{open}");
+    let locked = waits(&|| {
+        let sent = browser.post("/mail", "/lock", &[("to", "/mail/1")]);
+        assert_eq!(sent.to, "/unlock?to=%2Fmail%2F1&said=locked", "and back to the message");
+    });
+    assert!(locked.body.contains("locked"), "{}", locked.body);
+    assert!(browser.get("/unlock?to=/mail/1&said=locked").shows("Locked. Everything is sealed again."));
+
+    // By whoever looks after the vault, at the command line: nobody is signed in any more.
+    browser.unlock(&server.code(), "");
+    let shut = waits(&|| drop(server.done(&["user", "disable", server.fact("user")])));
+    assert_eq!((shut.status, shut.to.split('?').next()), (303, Some("/sign-in")));
+}
+
+#[test]
+fn an_unlock_is_extended_by_a_click_and_a_tenant_asks_for_less() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    let sent = browser.post("/unlock", "/lock/extend", &[("to", "/mail/1")]);
+    assert_eq!(sent.to, "/unlock?to=%2Fmail%2F1", "what is locked is not extended");
+    let settings = |idle: &str, longest: &str| {
+        let asks = ["tenant", "settings", "demo", "--reason-required", "false", "--step-up", "false"];
+        let minutes = ["--unlock-minutes", idle, "--unlock-longest-minutes", longest];
+        server.run(&[&asks[..], &minutes[..]].concat())
+    };
+    settings("61", "0").expect_err("more than the server allows");
+    settings("2", "5").expect("less");
+    assert!(browser.get("/unlock").shows("not used it for 2 minutes, at most 5 minutes in all"));
+    browser.unlock(&server.code(), "");
+    let open: Value = serde_json::from_str(&browser.get("/lock/state").body).expect("JSON");
+    let of = |name: &str| open[name].as_i64().expect("a number");
+    assert!((110..=120).contains(&of("seconds")) && (290..=300).contains(&of("longest")), "{open}");
+    assert_eq!(browser.post("/mail", "/lock/extend", &[("to", "/mail/1")]).to, "/mail/1");
+    assert_eq!(of_kind(&server, "unlock_begun").last().expect("an entry")["seconds"], 300);
+    let changed = of_kind(&server, "tenant_settings_changed");
+    assert_eq!(changed.last().expect("an entry")["unlock_longest_minutes"], 5);
+    assert!(browser.get("/audit").shows("an unlock ends after 2 minutes without use"));
+    // More than now takes the unlock in the pages, too.
+    browser.post("/mail", "/lock", &[]);
+    let more = [("unlock_minutes", "10"), ("unlock_longest_minutes", "60")];
+    assert!(browser.post("/admin/settings", "/admin/settings", &more).to.starts_with("/unlock"));
+}
+
+#[test]
+fn nothing_is_deleted_for_good_before_somebody_is_sure() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    assert!(browser.get("/mail/1/delete").to.starts_with("/unlock"));
+    browser.unlock(&server.code(), "");
+    browser.post("/mail/1", "/mail/1/trash", &[]);
+    assert!(browser.get("/mail/1").body.contains("href=\"/mail/1/delete\""), "a link, not a form");
+    assert_eq!(browser.post("/mail/1", "/mail/1/delete", &[]).to, "/mail/1/delete");
+    let asked = browser.get("/mail/1/delete");
+    assert!(asked.shows("Delete this message for good?") && asked.shows("Keep it"), "{}", asked.text());
+    assert_eq!(browser.get("/mail/1").status, 200);
+    let sent = browser.post("/mail/1/delete", "/mail/1/delete", &[("sure", "yes")]);
+    assert_eq!(sent.to, "/mail?folder=trash&said=deleted");
+    assert_eq!(browser.get("/mail/1").status, 404);
+    assert_eq!(browser.get("/mail/1/delete").status, 404);
+}
+
+#[test]
+fn a_plain_text_keeps_its_blanks_and_a_frame_is_handed_on_once() {
+    let server = Server::demo();
+    let Some(browser) = Browser::of_demo(&server, "alice") else { return };
+    let table = "  Item     Price\n\n\n    Tea\t 1.50\n";
+    deliver(
+        &server,
+        server.fact("address"),
+        &letter("post@firm.example", "Table").replace("Good morning.\n", table),
+    );
+    deliver(&server, server.fact("address"), HTML);
+    browser.unlock(&server.code(), "");
+    let page = browser.get("/mail/7");
+    assert!(
+        page.body.contains("<pre dir=\"auto\">\n  Item     Price\n\n\n    Tea\t 1.50</pre>"),
+        "{}",
+        page.body
+    );
+    assert_eq!(browser.get("/mail/8").status, 200);
+    let (first, second) = (browser.get("/mail/8/html"), browser.get("/mail/8/html"));
+    assert!(first.status == 200 && first.body.contains("<p>Hello</p>"), "{}", first.body);
+    assert_eq!(first.body, second.body, "handed on, and made again");
+    browser.get("/mail/8");
+    browser.post("/mail", "/lock", &[]);
+    assert!(browser.get("/mail/8/html").to.starts_with("/unlock"), "gone with the lock");
+}
+
 /// From now on the dashboard's view leaves out the demo's newsletter.
 fn hide_the_gazette(server: &Server) {
     let shipped = veilpost::policy::shipped().iter().find(|(name, _)| *name == "headers-only");

@@ -240,13 +240,22 @@ fn a_code_for_every_message_holds_at_the_door() {
     assert_eq!(kinds(&world, "message_revealed").len(), 2);
     assert_eq!(kinds(&world, "stepped_up").len(), 1);
     // Asking for less takes an unlock, from the socket too.
-    let less = Request::TenantSettings {
+    let asking = |step_up, unlock_minutes, unlock_longest_minutes| Request::TenantSettings {
         tenant: "demo".to_owned(),
         reason_required: false,
-        step_up: false,
+        step_up,
         authority: None,
+        unlock_minutes,
+        unlock_longest_minutes,
     };
-    assert_eq!(code(&call(&socket, less)), Some(FailureCode::UnlockNeeded));
+    assert_eq!(code(&call(&socket, asking(false, None, None))), Some(FailureCode::UnlockNeeded));
+    // So does a longer unlock; a shorter one does not.
+    assert!(call(&socket, asking(true, Some(3), Some(9))).is_ok());
+    for (idle, longest) in [(Some(4), None), (Some(0), None), (None, Some(10)), (Some(3), Some(0))] {
+        let longer = call(&socket, asking(true, idle, longest));
+        assert_eq!(code(&longer), Some(FailureCode::UnlockNeeded), "{idle:?} {longest:?}");
+    }
+    assert!(call(&socket, asking(true, Some(2), None)).is_ok());
     assert!(world.run(&[&settings[..], &["false"]].concat()).status.success(), "in the open session");
     assert!(world.run(&["mail", "read", "2"]).status.success());
     server.is_well();

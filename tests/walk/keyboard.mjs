@@ -18,7 +18,7 @@ export async function keyboard(stage, page) {
     assert.ok(outlined && shown, `the focus on ${name} cannot be seen`);
     names.push(name);
   }
-  const order = ["To the content", "Veilpost", "Lock now", "Mail", "Search", "Views", "Audit"];
+  const order = ["To the content", "Veilpost", "Extend", "Lock now", "Mail", "Search", "Views", "Audit"];
   assert.deepEqual(names.slice(0, order.length), order);
   // Down to a message, and into it.
   for (let press = 0; press < 8 && !(await onMessage(page)); press += 1) await page.keyboard.press("Tab");

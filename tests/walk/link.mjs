@@ -24,9 +24,23 @@ export async function link(stage, page, authenticator) {
 
 /** While somebody is signed in, the link asks for the code alone. */
 export async function again(stage, page, authenticator, url) {
-  await lock(page);
+  await everywhere(page);
   await page.goto(url);
   await unlock(page, authenticator);
   await page.getByText("85,000 euros").waitFor();
   stage.quiet(page, "the link once more");
+}
+
+/** A lock takes the message from another tab's screen at once, and leads back to it. */
+async function everywhere(page) {
+  const other = await page.context().newPage();
+  await other.goto("/mail");
+  await other.locator(".messages a").first().click();
+  await other.locator("article.letter").waitFor();
+  const place = new URL(other.url()).pathname;
+  await lock(page);
+  await other.waitForURL(/\/unlock\?to=/);
+  assert.equal(new URL(other.url()).searchParams.get("to"), place);
+  assert.equal(await other.locator("article.letter").count(), 0);
+  await other.close();
 }

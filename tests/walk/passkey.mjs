@@ -106,6 +106,6 @@ async function remove(page, base) {
 }
 
 async function lock(page) {
-  await page.locator(".lock.is-open button").click();
+  await page.getByRole("button", { name: "Lock now" }).click();
   await page.locator(".lock.is-locked").waitFor();
 }

@@ -14,6 +14,7 @@ use crate::admin::api::{Authority, Failure, Request, Role, Secret, TenantCreated
 use crate::keyring::AppPassword;
 use crate::names::{Address, TenantId};
 use crate::owner::OwnerError;
+use crate::owner::account::Settings;
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::domains;
 use crate::tenant::rows::TenantRow;
@@ -118,11 +119,19 @@ pub async fn set_settings(
     house: &House,
     asker: &Asker,
     tenant: Option<&str>,
-    (reason_required, step_up): (bool, bool),
+    settings: Settings,
     authority: Option<Authority>,
 ) -> Result<(), Trouble> {
     let (_, row) = asker.tenant(house, tenant)?;
-    let request = Request::TenantSettings { tenant: row.name, reason_required, step_up, authority };
+    let Settings { reason_required, step_up, unlock_minutes, unlock_longest_minutes } = settings;
+    let request = Request::TenantSettings {
+        tenant: row.name,
+        reason_required,
+        step_up,
+        authority,
+        unlock_minutes,
+        unlock_longest_minutes,
+    };
     done(house, asker, request).await
 }
 

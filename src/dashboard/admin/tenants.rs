@@ -17,6 +17,7 @@ use super::super::words::Moment;
 use super::users::{MadePage, site};
 use super::{Desk, Of, back, deeds, frame, mendable, unlock_first};
 use crate::admin::api::{Request, TenantItem};
+use crate::owner::account;
 
 #[derive(Template)]
 #[template(path = "admin-settings.html")]
@@ -26,6 +27,10 @@ struct SettingsPage {
     reason_required: bool,
     everywhere: bool,
     step_up: bool,
+    minutes: String,
+    longest: String,
+    /// What the server says.
+    server: (u64, u64),
 }
 
 #[derive(Template)]
@@ -63,6 +68,9 @@ pub struct Settings {
     tenant: String,
     reason_required: Option<String>,
     step_up: Option<String>,
+    /// Minutes; empty for what the server says.
+    unlock_minutes: Option<String>,
+    unlock_longest_minutes: Option<String>,
 }
 
 /// A new tenant.
@@ -88,12 +96,17 @@ pub async fn settings(
     Query(of): Query<Of>,
 ) -> Result<Response, Trouble> {
     let (desk, _, row) = Desk::of(&house, &visitor, "settings", &of.tenant)?;
+    let settings = &house.vault.settings;
+    let shown = |minutes: Option<u32>| minutes.map(|count| count.to_string()).unwrap_or_default();
     Ok(html(&SettingsPage {
         frame: frame(&visitor, "Settings"),
         desk,
         reason_required: row.reason_required,
         everywhere: house.vault.settings.reason_required,
         step_up: row.step_up.unwrap_or(false),
+        minutes: shown(row.unlock_minutes),
+        longest: shown(row.unlock_longest_minutes),
+        server: (settings.unlock_lasts.as_secs() / 60, settings.unlock_longest.as_secs() / 60),
     }))
 }
 
@@ -102,11 +115,24 @@ pub async fn set_settings(
     State(house): State<Arc<House>>,
     Posted { visitor, form }: Posted<Settings>,
 ) -> Result<Response, Trouble> {
-    let chosen = (form.reason_required.is_some(), form.step_up.is_some());
+    let chosen = account::Settings {
+        reason_required: form.reason_required.is_some(),
+        step_up: form.step_up.is_some(),
+        unlock_minutes: minutes(form.unlock_minutes.as_deref())?,
+        unlock_longest_minutes: minutes(form.unlock_longest_minutes.as_deref())?,
+    };
     let authority = visitor.optional_authority();
     let saved = deeds::set_settings(&house, &visitor.asker(), Some(&form.tenant), chosen, authority).await;
     saved.map_err(|trouble| unlock_first(trouble, "/admin/settings"))?;
     Ok(back(&visitor, "settings", &form.tenant, "saved").into_response())
+}
+
+/// Minutes of a field; left empty they are what the server says.
+fn minutes(field: Option<&str>) -> Result<Option<u32>, Trouble> {
+    let wrong = |_| Trouble::invalid("minutes are a whole number");
+    field
+        .map(|text| if text.trim().is_empty() { Ok(0) } else { text.trim().parse().map_err(wrong) })
+        .transpose()
 }
 
 /// `GET /admin/tenants`.

@@ -18,6 +18,7 @@ use crate::admin::api::{
     AddressItem, MailTraced, Request, Role, Secret, Status, Storage, TenantItem, UserItem,
 };
 use crate::autoconfig::{dns_notes, dns_records};
+use crate::owner::account;
 
 /// Of which tenant.
 #[derive(Deserialize, JsonSchema)]
@@ -118,6 +119,12 @@ pub struct TenantChange {
     reason_required: bool,
     /// Whether every single message needs a code.
     step_up: bool,
+    /// After how many minutes without use an unlock ends: 0 for what the server says, nothing for what is so.
+    #[serde(default)]
+    unlock_minutes: Option<u32>,
+    /// After how many minutes it ends in any case, in the same way.
+    #[serde(default)]
+    unlock_longest_minutes: Option<u32>,
 }
 
 /// A policy to be loaded.
@@ -247,9 +254,14 @@ pub async fn change_tenant(
     State(house): Room,
     Extension(caller): Who,
     Named(tenant): Named<String>,
-    Sent(TenantChange { reason_required, step_up }): Sent<TenantChange>,
+    Sent(change): Sent<TenantChange>,
 ) -> Result<StatusCode, Problem> {
-    let chosen = (reason_required, step_up);
+    let chosen = account::Settings {
+        reason_required: change.reason_required,
+        step_up: change.step_up,
+        unlock_minutes: change.unlock_minutes,
+        unlock_longest_minutes: change.unlock_longest_minutes,
+    };
     deeds::set_settings(&house, &caller.asker, Some(&tenant), chosen, caller.authority().ok()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@ use crate::admin::socket::Outlet;
 use crate::keyring::{EscrowRecipient, Passphrase};
 use crate::names::Address;
 use crate::owner::account::{Enrolled, Enrolment, Founding, NewUser, Settings};
+use crate::owner::unlock::lasts;
 use crate::owner::{By, OwnerError, Unlocked, account, addresses, enrol, leave, remove};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
@@ -45,7 +46,10 @@ pub async fn tenant_create(
 
 pub fn tenant_list(server: &Server) -> Answered {
     let item = |(id, row): (_, crate::tenant::rows::TenantRow)| {
+        let lasts = lasts(&server.vault, id)?;
         Ok(TenantItem {
+            unlock_minutes: lasts.idle.as_secs() / 60,
+            unlock_longest_minutes: lasts.longest.as_secs() / 60,
             users: registry::users(&server.vault.records, id)?.len() as u64,
             id: id.to_string(),
             name: row.name,
@@ -75,8 +79,12 @@ pub async fn tenant_settings(
 pub async fn tenant_remove(server: &Server, name: &str, by: By, outlet: &Outlet) -> Answered {
     let (tenant, row) = tenant_named(server, name)?;
     let progress = |done, total| outlet.progress(done, total, "messages removed");
-    remove::tenant(&server.vault, &server.sessions, tenant, row, by, progress).await?;
-    done()
+    let removed = remove::tenant(&server.vault, &server.sessions, tenant, row, by, progress).await?;
+    // The last word on its log, which stays: a cut from now on shows.
+    if let Err(error) = server.notary.checkpoint(tenant).await {
+        tracing::error!(%tenant, %error, "no audit checkpoint of a removed tenant");
+    }
+    Ok(serde_json::json!({ "id": tenant.to_string(), "log_until": time(removed.until) }))
 }
 
 pub async fn user_create(

@@ -3,14 +3,16 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Answered, Server, answer, tenant_named};
+use super::{Answered, Server, answer};
 use crate::admin::api::{AuditReport, Failure, FailureCode, UnreadableCheckpoint};
 use crate::admin::socket::Outlet;
 use crate::audit::{self, AuditError};
+use crate::names::TenantId;
 use crate::owner::OwnerError;
+use crate::tenant::registry;
 
 pub async fn list(server: &Server, tenant: &str, from: u64, limit: Option<u64>, outlet: &Outlet) -> Answered {
-    let (tenant, _) = tenant_named(server, tenant)?;
+    let tenant = log_named(server, tenant)?;
     let (mut next, mut left, mut told) = (from, limit.unwrap_or(u64::MAX), 0_u64);
     while left > 0 {
         let page = usize::try_from(left).unwrap_or(PAGE).min(PAGE);
@@ -27,7 +29,7 @@ pub async fn list(server: &Server, tenant: &str, from: u64, limit: Option<u64>, 
 }
 
 pub async fn verify(server: &Server, tenant: &str, checkpoints: &[String]) -> Answered {
-    let (tenant, _) = tenant_named(server, tenant)?;
+    let tenant = log_named(server, tenant)?;
     let key = server.notary.verifying_key();
     let (kept, places) = cut(checkpoints);
     // Judged as it was found, before anything new is signed.
@@ -70,18 +72,30 @@ fn cut(texts: &[String]) -> (Vec<String>, Vec<(usize, usize)>) {
 }
 
 pub async fn checkpoint(server: &Server, tenant: &str) -> Answered {
-    let (tenant, _) = tenant_named(server, tenant)?;
+    let tenant = log_named(server, tenant)?;
     let checkpoint = server.notary.checkpoint(tenant).await.map_err(OwnerError::from)?;
     Ok(serde_json::json!({ "checkpoint": checkpoint.note(), "entries": checkpoint.size() }))
 }
 
 pub async fn receipt(server: &Server, tenant: &str, entry: u64) -> Answered {
-    let (tenant, _) = tenant_named(server, tenant)?;
+    let tenant = log_named(server, tenant)?;
     match server.notary.receipt_of(tenant, entry).await {
         Ok(receipt) => Ok(serde_json::Value::String(receipt.to_string())),
         Err(AuditError::Damaged) => Err(OwnerError::NotFound("audit entry").into()),
         Err(error) => Err(OwnerError::from(error).into()),
     }
+}
+
+/// Whose log is meant: that of a tenant that there is, else of one that was removed, by the name that it had
+/// (of several the one removed last) or by its identifier.
+fn log_named(server: &Server, name: &str) -> Result<TenantId, OwnerError> {
+    let records = &server.vault.records;
+    if let Some((tenant, _)) = registry::tenant_named(records, name)? {
+        return Ok(tenant);
+    }
+    let removed = registry::removed_tenants(records)?;
+    let meant = removed.iter().find(|(tenant, row)| row.name == name || tenant.to_string() == name);
+    meant.map(|(tenant, _)| *tenant).ok_or(OwnerError::NotFound("tenant"))
 }
 
 fn unreadable(_: audit::EntryError) -> Failure {

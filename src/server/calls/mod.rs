@@ -67,8 +67,15 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         R::TenantRecovery { session } => account::tenant_recovery(server, &session).await,
         R::TenantList {} => account::tenant_list(server),
         R::TenantRemove { tenant } => account::tenant_remove(server, &tenant, by, outlet).await,
-        R::TenantSettings { tenant, reason_required, step_up, authority } => {
-            let settings = Settings { reason_required, step_up };
+        R::TenantSettings {
+            tenant,
+            reason_required,
+            step_up,
+            authority,
+            unlock_minutes,
+            unlock_longest_minutes,
+        } => {
+            let settings = Settings { reason_required, step_up, unlock_minutes, unlock_longest_minutes };
             account::tenant_settings(server, &tenant, settings, authority.as_ref(), by).await
         }
         R::UserCreate { tenant, address, password, role, enrol_at_sign_in, authority } => {

@@ -191,6 +191,8 @@ fn vault(folder: &std::path::Path, ledger: Arc<Flaky>, root: &Arc<RootKey>) -> V
             public_url: None,
             indexes: folder.join("search"),
             unlock_lasts: Duration::from_secs(600),
+            unlock_longest: Duration::from_secs(3600),
+            removed_logs: Duration::from_secs(86_400),
             reason_required: false,
         },
     }

@@ -133,7 +133,7 @@ fn locking_stops_a_reseal_at_the_next_message() {
     browser.post("/views", "/lock", &[]);
     assert_eq!(
         ended(&browser),
-        "It stopped, because your mail was locked. Unlock, and begin it again: nothing is lost."
+        "It stopped, because your mail was locked. Unlock, and begin it again: it goes on where it stopped."
     );
     assert!(browser.get("/views").shows("It stopped, because your mail was locked."));
     // Whatever was sealed again by then is served, and so is the rest.

@@ -32,7 +32,7 @@ export async function firstSignIn(stage, page) {
   await page.getByRole("alert").getByText("The two passwords differ.").waitFor();
   stage.quiet(page, "two passwords", /422/);
   await choosePassword(page, stage.facts.newcomer.own, stage.facts.newcomer.own);
-  await page.getByText("Your password is changed.").waitFor();
+  await page.getByText("Your password is changed").waitFor();
   await signIn(page, login, stage.facts.newcomer.own);
   await page.getByRole("heading", { name: "Where you left off" }).waitFor();
   await stage.look(page, "welcome-again");

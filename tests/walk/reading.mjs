@@ -24,7 +24,7 @@ export async function whole(stage, page, authenticator) {
   await stage.look(page, "unlock");
   await page.getByLabel("Code from your authenticator").fill("000000");
   await page.getByRole("main").getByRole("button", { name: "Unlock" }).click();
-  await page.getByRole("alert").getByText("wrong or was used before").waitFor();
+  await page.getByRole("alert").getByText("That code is wrong").waitFor();
   stage.quiet(page, "a wrong code", /403/);
   await unlock(page, authenticator, "To answer before the hearing");
   assert.equal(new URL(page.url()).pathname, here);

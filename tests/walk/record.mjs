@@ -10,7 +10,7 @@ const run = promisify(execFile);
 
 export async function record(stage, page) {
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Audit" }).click();
-  await page.getByText("To answer before the hearing").first().waitFor();
+  await page.locator(".log li").first().waitFor();
   await page.getByRole("button", { name: "Verify now" }).click();
   await page.locator("#verified").getByText("intact").waitFor();
   await stage.look(page, "audit");

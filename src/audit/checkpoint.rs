@@ -357,8 +357,11 @@ mod tests {
         }
     }
 
+    /// What happens to a text, and how.
+    type Dirt = (&'static str, fn(&str) -> String);
+
     /// What happens to a text on its way.
-    const DIRT: [(&str, fn(&str) -> String); 7] = [
+    const DIRT: [Dirt; 7] = [
         ("CRLF", |text| text.replace('\n', "\r\n")),
         ("CR CR LF", |text| text.replace('\n', "\r\r\n")),
         ("a byte-order mark", |text| format!("\u{feff}{text}")),

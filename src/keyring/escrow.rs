@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn a_post_quantum_escrow_opens() {
         let (escrow, owner) = (Identity::generate(), Identity::generate());
-        let line = format!("\u{feff}{}\r\n", escrow.recipient().to_string());
+        let line = format!("\u{feff}{}\r\n", escrow.recipient());
         let recipient: EscrowRecipient = line.parse().unwrap();
         let file = recipient.seal(TenantId::random(), &owner).unwrap();
         let text = age_file::open(&escrow, &file).unwrap();

@@ -112,7 +112,7 @@ pub async fn revoke(vault: &Vault, user: UserRef, id: CredentialId, by: By) -> R
         end(checked.batch(), user, id, &listed.ok_or(OwnerError::NotFound("token"))?);
         Ok((vec![Act::ApiTokenRevoked { user: user.user, token: id }], ()))
     });
-    Ok(done.await?.value)
+    done.await.map(|_done| ())
 }
 
 /// The entries about the end of all tokens of a user, for whom what made them has changed: password,

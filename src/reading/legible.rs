@@ -68,7 +68,9 @@ impl Walk {
             let tag = &html[start..];
             let length = tag_length(tag)?;
             match tag[1..length - 1].strip_prefix('/') {
-                Some(_) => drop(self.open.pop()?),
+                Some(_) => {
+                    self.open.pop()?;
+                }
                 None => self.enter(&tag[1..length - 1], start + 1)?,
             }
             at = start + length;

@@ -159,7 +159,7 @@ fn month_number(text: &str) -> Option<i8> {
 /// Whether a word begins like one of these, and goes on with letters alone.
 fn starts_with_any(word: &str, names: &[&str]) -> bool {
     let is_name = |name: &&str| word.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name));
-    word.bytes().all(|octet| octet.is_ascii_alphabetic()) && names.iter().any(|name| is_name(name))
+    word.bytes().all(|octet| octet.is_ascii_alphabetic()) && names.iter().any(is_name)
 }
 
 /// `+0100`, `-05:00`, `+1`.

@@ -141,8 +141,7 @@ impl ViewReader {
         let proof = self.proof(uid, row, recorded)?;
         let (reader, row) = (self.clone(), row.clone());
         let opening = tokio::task::spawn_blocking(move || reader.open_now(uid, &row, proof));
-        let opened = opening.await.map_err(|error| failed("a message was not opened", &error))?;
-        opened
+        opening.await.map_err(|error| failed("a message was not opened", &error))?
     }
 
     /// Says that the audit log has what lets `row` be opened: its own fetch, one that names it among

@@ -79,8 +79,8 @@ impl Answer {
 
     fn header(&self, name: &str) -> Option<&str> {
         let head = self.0.split("\r\n\r\n").next().unwrap_or_default();
-        let lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).last()
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.rfind(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     fn known(&self) -> Option<String> {

@@ -104,7 +104,7 @@ pub async fn remove(vault: &Vault, user: UserRef, id: CredentialId, by: By) -> R
         checked.batch().delete(row_key::<PasskeyRow>(&parts));
         Ok((acts, ()))
     });
-    Ok(done.await?.value)
+    done.await.map(|_done| ())
 }
 
 /// Adds to `batch`: the user's passkeys under a new password. The shares are drawn anew, so that the

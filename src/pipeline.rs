@@ -20,10 +20,11 @@ use crate::records::RecordError;
 use crate::seal::EnvelopeFacts;
 use crate::store::ledger::CommitError;
 use crate::tenant::registry::UserRef;
+use crate::tenant::rows::AddressRow;
 use crate::tenant::{directory, roles};
 use crate::vault::arrivals::{self, Sighting};
 use crate::vault::seal::{Arrival, SealingError, seal};
-use crate::vault::{PolicyUnavailable, Vault};
+use crate::vault::{PolicyUnavailable, Vault, usage};
 use crate::wire::smtp::{Dialect, Mailbox, ReversePath};
 
 /// Where reception's mail goes in.
@@ -32,29 +33,49 @@ pub struct Entrance(pub Arc<Vault>);
 impl Directory for Entrance {
     async fn resolve(&self, address: &Address) -> Result<Resolution, DirectoryError> {
         match roles::resolve(&self.0.records, address, &self.0.settings.hostname) {
-            Ok(Some(row)) => Ok(Resolution::Local(Place { tenant: row.tenant, user: row.user })),
+            Ok(Some(row)) => admitted(&self.0, &row).await.map_err(unreadable),
             Ok(None) => {
                 self.0.metrics.refused(Refusal::unknown_addressee);
                 Ok(Resolution::Unknown)
             }
-            Err(error) => {
-                tracing::error!(%error, "the directory cannot be read");
-                Err(DirectoryError)
-            }
+            Err(error) => Err(unreadable(error)),
         }
     }
+}
+
+/// Whose mailboxes they are. One that is full makes the message wait for all: nobody's copy is lost.
+async fn admitted(vault: &Vault, row: &AddressRow) -> Result<Resolution, RecordError> {
+    let place = |user| Place { tenant: row.tenant, user };
+    let (first, others) = (place(row.user), row.holders().skip(1).map(place).collect::<Vec<_>>());
+    for holder in std::iter::once(&first).chain(&others) {
+        let user = UserRef { tenant: holder.tenant, user: holder.user };
+        if usage::room(vault, user).await?.is_some_and(|room| !room.takes(0)) {
+            vault.metrics.refused(Refusal::storage);
+            return Ok(Resolution::Full);
+        }
+    }
+    Ok(if others.is_empty() { Resolution::Local(first) } else { Resolution::Shared(first, others) })
+}
+
+fn unreadable(error: RecordError) -> DirectoryError {
+    tracing::error!(%error, "the directory cannot be read");
+    DirectoryError
 }
 
 impl Intake for Entrance {
     async fn deliver(&self, received: Received) -> Vec<Outcome> {
         let began = Instant::now();
-        let one = |addressee| deliver_one(&self.0, &received, addressee);
-        let deliveries: Vec<_> = received.addressees.iter().map(one).collect();
+        let posts = posts(&received.addressees);
+        let one = |(addressee, user)| deliver_one(&self.0, &received, addressee, user);
+        let deliveries: Vec<_> = posts.iter().copied().map(one).collect();
         // A few of large ones, many of small ones: nobody else waits long for the thread.
         let at_once = (AT_ONCE / received.content.expose().len().max(1)).clamp(1, MOST_AT_ONCE);
-        let outcomes = stream::iter(deliveries).buffered(at_once).collect().await;
+        let outcomes: Vec<Outcome> = stream::iter(deliveries).buffered(at_once).collect().await;
         self.0.metrics.delivery_seconds.observe(began.elapsed().as_secs_f64());
-        outcomes
+        let of =
+            |user: &Place| posts.iter().position(|(_, other)| other == user).map(|place| outcomes[place]);
+        let whole = |addressee: &Addressee| worst(holders(addressee).filter_map(|user| of(&user)));
+        received.addressees.iter().map(whole).collect()
     }
 
     fn note(&self, notice: Notice<'_>) {
@@ -114,10 +135,40 @@ fn comparable(sender: &ReversePath) -> String {
     sender.address().map_or_else(|| sender.spelled().to_lowercase(), |address| address.reveal())
 }
 
-/// One addressee's delivery. Every error is told apart into "later" and "never" here and nowhere else.
-async fn deliver_one(vault: &Arc<Vault>, received: &Received, addressee: &Addressee) -> Outcome {
+/// Everybody who gets the message, once, with the addressee that names them first.
+fn posts(addressees: &[Addressee]) -> Vec<(&Addressee, Place)> {
+    let mut posts: Vec<(&Addressee, Place)> = Vec::new();
+    for addressee in addressees {
+        for user in holders(addressee) {
+            if posts.iter().all(|(_, other)| *other != user) {
+                posts.push((addressee, user));
+            }
+        }
+    }
+    posts
+}
+
+fn holders(addressee: &Addressee) -> impl Iterator<Item = Place> {
+    std::iter::once(addressee.target).chain(addressee.others.iter().copied())
+}
+
+/// What became of a message for an addressee that stands for several people: it is stored when all have it.
+/// Where one has to wait, those who have it get it again with the next attempt.
+fn worst(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let rank = |outcome: &Outcome| match outcome {
+        Outcome::Stored(_) => 0,
+        Outcome::Rejected(_) => 1,
+        Outcome::Deferred => 2,
+    };
+    let outcomes: Vec<Outcome> = outcomes.collect();
+    // `rev` makes the first of equals win.
+    outcomes.into_iter().rev().max_by_key(rank).unwrap_or(Outcome::Deferred)
+}
+
+/// One mailbox's delivery. Every error is told apart into "later" and "never" here and nowhere else.
+async fn deliver_one(vault: &Arc<Vault>, received: &Received, addressee: &Addressee, user: Place) -> Outcome {
     let message = MessageId::random();
-    match store(vault, received, addressee, message).await {
+    match store(vault, received, (addressee, user), message).await {
         Ok(()) => {
             vault.metrics.received(meter(received));
             Outcome::Stored(message)
@@ -125,7 +176,7 @@ async fn deliver_one(vault: &Arc<Vault>, received: &Received, addressee: &Addres
         Err(error) => {
             tracing::warn!(%message, tenant = %addressee.target.tenant, %error, "a message was not stored");
             vault.metrics.refused(refusal(&error));
-            outcome(vault, addressee, &error)
+            outcome(vault, (addressee, user), &error)
         }
     }
 }
@@ -133,10 +184,14 @@ async fn deliver_one(vault: &Arc<Vault>, received: &Received, addressee: &Addres
 async fn store(
     vault: &Arc<Vault>,
     received: &Received,
-    addressee: &Addressee,
+    (addressee, user): (&Addressee, Place),
     message: MessageId,
 ) -> Result<(), SealingError> {
-    let user = UserRef { tenant: addressee.target.tenant, user: addressee.target.user };
+    let user = UserRef { tenant: user.tenant, user: user.user };
+    if usage::room(vault, user).await?.is_some_and(|room| !room.takes(received.content.expose().len() as u64))
+    {
+        return Err(SealingError::NoRoom);
+    }
     let _turn = turn(vault, user, received.content.expose().len()).await;
     let trace = trace_header(received, addressee, &vault.settings.hostname, message);
     let arrival = Arrival {
@@ -172,14 +227,16 @@ async fn turn(vault: &Vault, user: UserRef, octets: usize) -> Option<Lease> {
     }
 }
 
-fn outcome(vault: &Vault, addressee: &Addressee, error: &SealingError) -> Outcome {
+fn outcome(vault: &Vault, (addressee, user): (&Addressee, Place), error: &SealingError) -> Outcome {
     match error {
         // Nobody reads this mailbox any more: it was removed between RCPT and here. Somebody else may have
         // taken over the address.
         SealingError::ReaderGone | SealingError::Records(RecordError::Closed) => {
             match directory::resolve(&vault.records, addressee.mailbox.address()) {
                 Ok(None) => Outcome::Rejected(Reason::Unknown),
-                Ok(Some(row)) if row.user == addressee.target.user => Outcome::Rejected(Reason::Unknown),
+                Ok(Some(row)) if row.holders().any(|holder| holder == user.user) => {
+                    Outcome::Rejected(Reason::Unknown)
+                }
                 Ok(Some(_)) | Err(_) => Outcome::Deferred,
             }
         }

@@ -279,6 +279,15 @@ pub enum Request {
         #[serde(default)]
         authority: Option<Authority>,
     },
+    /// Says how much mail a user's mailbox takes.
+    #[serde(rename = "user.quota")]
+    UserQuota {
+        /// The user's login.
+        user: String,
+        /// Octets; none: as many as there is room for.
+        #[serde(default)]
+        quota: Option<u64>,
+    },
     /// Removes a user: their mail goes to another user of the tenant, which needs an unlock, or is destroyed.
     #[serde(rename = "user.remove")]
     UserRemove {
@@ -306,6 +315,22 @@ pub enum Request {
         /// Who allows it, where a person adds it, or it takes mail from another mailbox.
         #[serde(default)]
         authority: Option<Authority>,
+    },
+    /// Lets an address be for one more user of its tenant.
+    #[serde(rename = "address.share")]
+    AddressShare {
+        /// The address, or `@domain`.
+        address: String,
+        /// The user's login.
+        user: String,
+    },
+    /// Lets an address that several people have be for one of them no more.
+    #[serde(rename = "address.unshare")]
+    AddressUnshare {
+        /// The address, or `@domain`.
+        address: String,
+        /// The user's login.
+        user: String,
     },
     /// The addresses of a tenant.
     #[serde(rename = "address.list")]
@@ -640,6 +665,15 @@ pub struct UserItem {
     /// When they last signed in to the dashboard (RFC 3339), if ever.
     #[serde(default)]
     pub last_sign_in: Option<String>,
+    /// Whether they are being removed.
+    #[serde(default)]
+    pub leaving: bool,
+    /// How many octets their mailbox takes; none is as many as there is room for.
+    #[serde(default)]
+    pub quota: Option<u64>,
+    /// How many octets it holds, where it has a limit.
+    #[serde(default)]
+    pub used: Option<u64>,
 }
 
 /// An address in a list.
@@ -655,6 +689,9 @@ pub struct AddressItem {
     /// does until the address is added.
     #[serde(default)]
     pub standing: bool,
+    /// The logins of others whose mailboxes take the mail too.
+    #[serde(default)]
+    pub shared_with: Vec<String>,
 }
 
 /// The answer to `view.create`, `credential.create` and `credential.rotate`.

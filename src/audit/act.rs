@@ -382,6 +382,27 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         address: Option<AddressMark>,
     },
+    /// How much mail a user's mailbox takes was changed.
+    QuotaChanged {
+        /// Whose mailbox.
+        #[serde(with = "text")]
+        user: UserId,
+        /// Octets; none is as many as there is room for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        octets: Option<u64>,
+    },
+    /// An address of a user is for another one as well.
+    AddressShared {
+        /// Who gets its mail too.
+        #[serde(with = "text")]
+        user: UserId,
+    },
+    /// An address that was for several people is for one of them no more.
+    AddressUnshared {
+        /// Who gets its mail no more.
+        #[serde(with = "text")]
+        user: UserId,
+    },
     /// The mail of a user who is removed is about to be sealed for another user.
     MailHandedOver {
         /// Whose it was.

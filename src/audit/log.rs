@@ -161,6 +161,9 @@ impl Reach {
             | Act::SignInEndedFor { .. }
             | Act::TenantSettingsChanged { .. }
             | Act::UserRemoved { .. }
+            | Act::QuotaChanged { .. }
+            | Act::AddressShared { .. }
+            | Act::AddressUnshared { .. }
             | Act::AddressAdded { .. }
             | Act::AddressRemoved { .. }
             | Act::TenantCreated

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use indicatif::HumanBytes;
 
 use super::Common;
 use super::terminal::{Failed, Style, ask_new_password, confirm, print, qr, styled, table};
@@ -243,6 +244,17 @@ pub enum User {
         #[command(flatten)]
         authorising: Authorising,
     },
+    /// Say how much mail a user's mailbox takes; mail that does not fit waits at its sender
+    #[command(
+        after_help = "Examples:\n  veilpost user quota bob@firm.example 5G\n  veilpost user quota bob@firm.example none"
+    )]
+    Quota {
+        /// The user's login
+        login: String,
+        /// Octets, with K, M, G or T for powers of 1024, or `none`
+        #[arg(value_parser = parse_quota)]
+        quota: Quota,
+    },
     /// Remove a user for good; their mail and addresses go to somebody else, or the mail is destroyed
     #[command(
         after_help = "Examples:\n  veilpost user remove bob@firm.example --hand-over-to ann@firm.example --as ann@firm.example\n  veilpost user remove bob@firm.example --destroy\n\nHanding over seals every message for the views of the one who gets it, in a folder `From bob@firm.example`. If it is interrupted, run it again."
@@ -296,6 +308,7 @@ pub fn user(command: User, common: &Common) -> Result<(), Failed> {
             print(common.json, &users, |users| {
                 let row = |item: &UserItem| {
                     let state = match (item.disabled, item.invited) {
+                        _ if item.leaving => "being removed",
                         (true, _) => "disabled",
                         (false, true) => "invited",
                         (false, false) => "active",
@@ -305,11 +318,17 @@ pub fn user(command: User, common: &Common) -> Result<(), Failed> {
                         item.tenant.clone(),
                         role_word(item.role).to_owned(),
                         state.to_owned(),
+                        item.quota.map_or_else(
+                            || "-".to_owned(),
+                            |quota| {
+                                format!("{} of {}", HumanBytes(item.used.unwrap_or(0)), HumanBytes(quota))
+                            },
+                        ),
                         item.created.clone(),
                     ]
                 };
                 table(
-                    ["LOGIN", "TENANT", "ROLE", "STATE", "CREATED"],
+                    ["LOGIN", "TENANT", "ROLE", "STATE", "ROOM", "CREATED"],
                     &users.iter().map(row).collect::<Vec<_>>(),
                     "No users.",
                 )
@@ -341,10 +360,41 @@ pub fn user(command: User, common: &Common) -> Result<(), Failed> {
             })?;
             print(common.json, &done, |_| "Enabled.".to_owned())
         }
+        User::Quota { login, quota: Quota(quota) } => {
+            let done: serde_json::Value = client.call(Request::UserQuota { user: login, quota })?;
+            print(common.json, &done, |_| match quota {
+                Some(octets) => format!("The mailbox takes {} of mail.", HumanBytes(octets)),
+                None => "The mailbox takes as much as there is room for.".to_owned(),
+            })
+        }
         User::Remove { login, hand_over_to, destroy: _, yes, authorising } => {
             remove(&mut client, common, (login, hand_over_to), yes, &authorising)
         }
     }
+}
+
+/// How much mail a mailbox takes; none is as much as there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota(Option<u64>);
+
+fn parse_quota(text: &str) -> Result<Quota, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Quota(None));
+    }
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let scale = match text[digits.len()..].to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        _ => return Err("the unit is K, M, G or T".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "a number with K, M, G or T, or `none`".to_owned())?;
+    number
+        .checked_mul(1024_u64.pow(scale))
+        .map(|octets| Quota(Some(octets)))
+        .ok_or("it is too large".to_owned())
 }
 
 fn remove(
@@ -409,6 +459,23 @@ pub enum Address {
         /// Only of this tenant
         tenant: Option<String>,
     },
+    /// Let an address be for one more person of the tenant: each gets the mail, sealed for their own views
+    #[command(after_help = "Example:\n  veilpost address share office@firm.example --with bob@firm.example")]
+    Share {
+        /// The address, or @domain
+        address: String,
+        /// The login of who gets the mail too
+        #[arg(long, value_name = "LOGIN")]
+        with: String,
+    },
+    /// Let a shared address be for somebody no more; mail that came stays
+    Unshare {
+        /// The address, or @domain
+        address: String,
+        /// The login of who gets the mail no more
+        #[arg(long, value_name = "LOGIN")]
+        with: String,
+    },
     /// Take no more mail for an address; mail that came stays
     Remove {
         /// The address, or @domain
@@ -429,13 +496,25 @@ pub fn address(command: Address, common: &Common) -> Result<(), Failed> {
             })?;
             print(common.json, &done, |_| "Added.".to_owned())
         }
+        Address::Share { address, with } => {
+            let request = Request::AddressShare { address, user: with };
+            let done: serde_json::Value = client.call(request)?;
+            print(common.json, &done, |_| "Shared.".to_owned())
+        }
+        Address::Unshare { address, with } => {
+            let request = Request::AddressUnshare { address, user: with };
+            let done: serde_json::Value = client.call(request)?;
+            print(common.json, &done, |_| "Taken from them.".to_owned())
+        }
         Address::List { tenant } => {
             let addresses: Vec<AddressItem> = client.call(Request::AddressList { tenant })?;
             print(common.json, &addresses, |addresses| {
                 let row = |item: &AddressItem| {
                     let note = if item.standing { "(by the standards)" } else { "" };
                     let alias = item.alias_of.clone().unwrap_or_else(|| note.to_owned());
-                    [item.address.clone(), item.user.clone(), alias]
+                    let users = std::iter::once(&item.user).chain(&item.shared_with);
+                    let users: Vec<&str> = users.map(String::as_str).collect();
+                    [item.address.clone(), users.join(", "), alias]
                 };
                 table(
                     ["ADDRESS", "USER", "ALIAS OF"],
@@ -497,3 +576,21 @@ fn role_word(role: Role) -> &'static str {
 
 /// Where a script puts the password of a new user.
 const NEW_PASSWORD: &str = "VEILPOST_NEW_PASSWORD";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_are_read_with_their_units() {
+        for (text, octets) in
+            [("0", 0), ("10K", 10 << 10), ("5g", 5 << 30), ("2MiB", 2 << 20), ("1TB", 1 << 40)]
+        {
+            assert_eq!(parse_quota(text), Ok(Quota(Some(octets))), "{text}");
+        }
+        assert_eq!(parse_quota("None"), Ok(Quota(None)));
+        for text in ["", "many", "-1", "5X", "1.5G", "99999999999T", "G"] {
+            parse_quota(text).expect_err(text);
+        }
+    }
+}

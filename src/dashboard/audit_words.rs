@@ -161,6 +161,9 @@ impl Matter {
             | A::PhraseChanged { .. }
             | A::UserRemoved { .. }
             | A::MailHandedOver { .. }
+            | A::QuotaChanged { .. }
+            | A::AddressShared { .. }
+            | A::AddressUnshared { .. }
             | A::AddressAdded { .. }
             | A::AddressRemoved { .. }
             | A::TenantCreated
@@ -190,6 +193,9 @@ impl Concerned {
             | A::PhraseChanged { user }
             | A::UserRemoved { user }
             | A::MailHandedOver { user, .. }
+            | A::QuotaChanged { user, .. }
+            | A::AddressShared { user }
+            | A::AddressUnshared { user }
             | A::AddressAdded { user, .. }
             | A::AddressRemoved { user, .. } => Self::User(*user),
             A::MessagePushed { view, .. }
@@ -521,6 +527,16 @@ impl Names {
             }
             A::SignInEnded => plain("ended a signed-in session from another one".to_owned()),
             A::UserRemoved { user } => plain(format!("removed {}", self.whom(*user))),
+            A::QuotaChanged { user, octets: Some(octets) } => plain(format!(
+                "let {} hold at most {}",
+                self.of(*user, actor, "mailbox"),
+                super::words::size(*octets)
+            )),
+            A::QuotaChanged { user, octets: None } => {
+                plain(format!("took the limit from {}", self.of(*user, actor, "mailbox")))
+            }
+            A::AddressShared { user } => plain(format!("let an address be for {} as well", self.whom(*user))),
+            A::AddressUnshared { user } => plain(format!("took a shared address from {}", self.whom(*user))),
             A::MailHandedOver { user, heir, messages: count } => plain(format!(
                 "handed {} of {} over to {}",
                 messages(*count),

@@ -123,6 +123,7 @@ const NOTICES: &[(&str, &str)] = &[
     ("welcome", "You are all set."),
     ("revoked", "Revoked. It is worth nothing from now on."),
     ("session-ended", "That session is ended. Whoever had it is signed out."),
+    ("leaving", "Shut out. What they had is being seen to; this page says what came of it."),
     ("removing", "The tenant is being removed. Its keys go first, so nothing opens its mail any more."),
     ("passkey-added", "Your passkey is added. From now on it unlocks your mail."),
     ("passkey-removed", "The passkey is removed. It opens nothing any more."),

@@ -308,6 +308,19 @@ pub async fn set_disabled(
     record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await
 }
 
+/// Says how many octets of mail a user's mailbox takes. Needs no unlock: it opens no mail.
+pub async fn set_quota(vault: &Vault, user: UserRef, quota: Option<u64>, by: By) -> Result<(), OwnerError> {
+    let done = act(vault, About::Tenant(user.tenant), Caller { by, unlocked: None }, |checked| {
+        checked.administers()?;
+        let mut row = checked.user(user)?;
+        may_change(checked, &row)?;
+        row.quota = quota;
+        checked.put_user(user, &row);
+        Ok((vec![Act::QuotaChanged { user: user.user, octets: quota }], ()))
+    });
+    Ok(done.await?.value)
+}
+
 /// Gives a user a role. A role opens no mail, yet whoever has a higher one can do more: a person who
 /// raises somebody needs an unlock (law 7). The administration socket does not, since whoever has it runs
 /// the server.
@@ -520,6 +533,7 @@ async fn put_user(
         pending: Some(first.pending).filter(|steps| *steps != 0),
         phrase: None,
         leaving: None,
+        quota: None,
     };
     let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
     vault.records.tenant(user.tenant).insert(batch, &parts, &row);

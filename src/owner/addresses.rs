@@ -14,6 +14,7 @@ use crate::tenant::directory::{self, Destination};
 use crate::tenant::domains::{self, Reserved};
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::AddressRow;
+use crate::tenant::sharing::{self, SharingError};
 use crate::vault::Vault;
 
 /// Takes mail for `destination` into a user's mailbox.
@@ -71,6 +72,44 @@ pub async fn remove(
         Ok((vec![Act::AddressRemoved { user: holder.user, address: mark(vault, destination) }], ()))
     });
     done.await.map(|_done| ())
+}
+
+/// Lets `destination` be for one more user of its tenant, or for one fewer. Whoever gets mail that they did
+/// not get needs a person's unlock; at the socket it needs none, as for a new address.
+pub async fn share(
+    vault: &Vault,
+    unlocked: Option<&Unlocked>,
+    destination: &Destination,
+    user: UserRef,
+    shared: bool,
+    by: By,
+) -> Result<(), OwnerError> {
+    let done = act(vault, About::Tenant(user.tenant), Caller { by, unlocked }, |checked| {
+        checked.administers()?;
+        let row = checked.user(user)?;
+        let holder = (user.tenant, user.user);
+        if !shared {
+            sharing::unshare(&vault.records, checked.batch(), destination, holder, &row.login)
+                .map_err(not_shared)?;
+            return Ok((vec![Act::AddressUnshared { user: user.user }], ()));
+        }
+        if checked.asker().is_some() {
+            checked.attended()?;
+        }
+        sharing::share(&vault.records, checked.batch(), destination, holder).map_err(not_shared)?;
+        Ok((vec![Act::AddressShared { user: user.user }], ()))
+    });
+    Ok(done.await?.value)
+}
+
+fn not_shared(error: SharingError) -> OwnerError {
+    match error {
+        SharingError::NoAddress | SharingError::NotShared => OwnerError::NotFound("address of theirs"),
+        SharingError::OtherTenant => OwnerError::OtherTenant,
+        SharingError::Shared => OwnerError::Exists("holder of the address"),
+        SharingError::Records(error) => error.into(),
+        error => OwnerError::Invalid { what: "sharing", why: error.to_string() },
+    }
 }
 
 /// Refuses an address that somebody has, and one in a domain that is not the tenant's to take.

@@ -217,7 +217,7 @@ pub(super) fn sealing(error: SealingError) -> OwnerError {
         SealingError::Keyring(error) => error.into(),
         SealingError::Policy(error) => error.into(),
         SealingError::ReaderGone => OwnerError::NotFound("view"),
-        SealingError::Seal(_) | SealingError::Ended => OwnerError::Stopping,
+        SealingError::Seal(_) | SealingError::Ended | SealingError::NoRoom => OwnerError::Stopping,
     }
 }
 

@@ -47,6 +47,9 @@ pub(super) enum Refusal {
     /// The addressee takes no mail for now, or our directory is unavailable.
     #[error("the addressee cannot be served for now")]
     DeferredAddressee,
+    /// The addressee's mailbox has no room now.
+    #[error("the addressee's mailbox is full")]
+    FullMailbox,
     /// The transaction has as many addressees as it may.
     #[error("too many addressees")]
     TooManyAddressees,
@@ -72,6 +75,8 @@ impl Refusal {
             Self::Memory => Reply::new(452, (4, 3, 1), "Too much mail at once, try again"),
             Self::UnknownAddressee => Reply::new(550, (5, 1, 1), "No such addressee here"),
             Self::DeferredAddressee => Reply::new(451, (4, 3, 0), "Temporarily unavailable, try again"),
+            // Not for good: what waits at the sender comes when there is room (RFC 3463 §3.3).
+            Self::FullMailbox => Reply::new(452, (4, 2, 2), "Mailbox full, try again"),
             Self::TooManyAddressees => Reply::new(452, (4, 5, 3), "Too many addressees"), // RFC 5321 §4.5.3.1.10
             Self::OtherTenant => Reply::new(452, (4, 5, 3), "Send to this addressee separately"),
         }
@@ -79,7 +84,14 @@ impl Refusal {
 
     /// Whether it counts against the peer.
     pub fn is_peers_fault(self) -> bool {
-        !matches!(self, Self::Memory | Self::DeferredAddressee | Self::TooManyAddressees | Self::OtherTenant)
+        !matches!(
+            self,
+            Self::Memory
+                | Self::FullMailbox
+                | Self::DeferredAddressee
+                | Self::TooManyAddressees
+                | Self::OtherTenant
+        )
     }
 }
 

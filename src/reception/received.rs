@@ -35,6 +35,8 @@ pub struct Addressee {
     pub mailbox: Mailbox,
     /// Whose mailbox that is.
     pub target: UserRef,
+    /// Whose it is besides, all of one tenant.
+    pub others: Vec<UserRef>,
 }
 
 /// A mailbox.
@@ -47,10 +49,14 @@ pub struct UserRef {
 }
 
 /// What the directory says of an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// It is a mailbox here.
     Local(UserRef),
+    /// It is for several: the first of them, and the others.
+    Shared(UserRef, Vec<UserRef>),
+    /// It is a mailbox that has no room now.
+    Full,
     /// It is not.
     Unknown,
     /// It is, but takes no mail for now, as when its tenant's policy does not load.

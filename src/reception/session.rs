@@ -295,7 +295,13 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
             None => Resolution::Unknown,
         };
         let refusal = match (resolution, mailbox) {
-            (Resolution::Local(target), Some(mailbox)) => return Ok(Addressee { mailbox, target }),
+            (Resolution::Local(target), Some(mailbox)) => {
+                return Ok(Addressee { mailbox, target, others: Vec::new() });
+            }
+            (Resolution::Shared(target, others), Some(mailbox)) => {
+                return Ok(Addressee { mailbox, target, others });
+            }
+            (Resolution::Full, mailbox) => (Refusal::FullMailbox, mailbox),
             (Resolution::Deferred, mailbox) => (Refusal::DeferredAddressee, mailbox),
             (_, mailbox) => (Refusal::UnknownAddressee, mailbox),
         };

@@ -104,7 +104,8 @@ impl Addressed {
         if role == Role::Mx && addressee.target.tenant != tenant {
             return Err(Refusal::OtherTenant);
         }
-        let known = self.addressees.iter().position(|known| known.target == addressee.target);
+        let same = |known: &Addressee| known.target == addressee.target && addressee.others.is_empty();
+        let known = self.addressees.iter().position(same);
         self.accepted.push(known.unwrap_or(self.addressees.len()));
         if known.is_none() {
             self.addressees.push(addressee);

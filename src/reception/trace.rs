@@ -77,7 +77,7 @@ mod tests {
     fn addressee() -> Addressee {
         let target = UserRef { tenant: TenantId::random(), user: UserId::random() };
         let mailbox = Mailbox::parse("Ann@vault.example").expect("an address");
-        Addressee { mailbox, target }
+        Addressee { mailbox, target, others: Vec::new() }
     }
 
     fn received(reverse_path: Option<&str>) -> Received {

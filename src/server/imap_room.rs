@@ -22,11 +22,13 @@ use crate::names::MessageId;
 use crate::records::row_key;
 use crate::seal::EnvelopeFacts;
 use crate::store::ledger::Subscription;
+use crate::tenant::registry;
 use crate::tenant::rows::{CredentialRow, MessageRow, UserRow, ViewRow};
 use crate::vault::bulk::{self, Octets, Opening, Prepared, Want};
 use crate::vault::mailboxes::{self, BoxError, Deletion, RollState, Size};
 use crate::vault::masked::MaskError;
 use crate::vault::seal::{Arrival, SealingError, seal};
+use crate::vault::usage::Room;
 use crate::wipe::Wiped;
 use crate::wire::sasl::Credentials;
 
@@ -255,6 +257,7 @@ impl Account for OpenAccount {
     async fn append(&mut self, folder: FolderId, upload: Upload) -> Result<Placed, AccountError> {
         self.still_valid()?;
         let (vault, user) = (self.session.vault.clone(), self.session.shelf().user);
+        self.require_room(upload.octets.len() as u64).await?;
         let received = upload.received.map_or_else(|| vault.clock.now(), Timestamp::from_unix);
         let envelope = EnvelopeFacts {
             reverse_path: String::new(),
@@ -294,6 +297,19 @@ impl Account for OpenAccount {
         // The opening of the view stands for it in the audit log: what leaves is which messages match.
         let Session { reader, opening, .. } = &self.session;
         Ok(bulk::scan(reader, entries, want, opening, Arc::new(look)).await)
+    }
+}
+
+impl OpenAccount {
+    /// Refuses an upload that does not fit. What it is weighed against is what the view shows, and not what the
+    /// mailbox holds: that would tell how large hidden mail is (law 2).
+    async fn require_room(&self, octets: u64) -> Result<(), AccountError> {
+        let Session { vault, reader, .. } = &self.session;
+        let user =
+            registry::user(&vault.records, reader.shelf().user).map_err(|_| AccountError::Unavailable)?;
+        let Some(quota) = user.and_then(|user| user.quota) else { return Ok(()) };
+        let used = mailboxes::shown(vault, reader.shelf()).await.map_err(boxed)?;
+        if (Room { quota, used }).takes(octets) { Ok(()) } else { Err(AccountError::OverQuota) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::rows::{AddressListRow, AddressRow, DomainRow, Row};
 use crate::names::{Address, NameError, TenantId, UserId, parse_domain};
-use crate::records::{RecordError, Records, row_key};
+use crate::records::{RecordError, Records, Versioned, row_key};
 use crate::store::ledger::{Batch, Expectation};
 
 /// What mail can be addressed to.
@@ -77,7 +77,7 @@ pub fn add(
     for older in &keys[1..] {
         batch.require_absent(crate::records::row_key::<AddressRow>(&[older]));
     }
-    records.system().insert(batch, &[&keys[0]], &AddressRow { tenant, user });
+    records.system().insert(batch, &[&keys[0]], &AddressRow { tenant, user, others: None });
     let listed =
         AddressListRow { address: destination.reveal(), user, alias_of: alias_of.map(Address::reveal) };
     records.tenant(tenant).put(batch, &[tenant.as_bytes(), &keys[0]], &listed);
@@ -87,6 +87,40 @@ pub fn add(
 /// Who has `destination` itself, whatever tags and catch-alls say.
 pub fn holder(records: &Records, destination: &Destination) -> Result<Option<AddressRow>, RecordError> {
     first(records, destination.lookups(records))
+}
+
+/// The row of `destination` itself with its key.
+pub(super) fn versioned(
+    records: &Records,
+    destination: &Destination,
+) -> Result<Option<(Vec<u8>, Versioned<AddressRow>)>, RecordError> {
+    for key in destination.lookups(records) {
+        if let Some(read) = records.system().get_versioned(&[&key])? {
+            return Ok(Some((key.to_vec(), read)));
+        }
+    }
+    Ok(None)
+}
+
+/// Adds to `batch`: the address under `key` is listed as its first holder's.
+pub(super) fn relist(
+    records: &Records,
+    batch: &mut Batch,
+    key: &[u8],
+    row: &AddressRow,
+) -> Result<(), RecordError> {
+    let scope = records.tenant(row.tenant);
+    let parts: [&[u8]; 2] = [row.tenant.as_bytes(), key];
+    if let Some(listed) = scope.get::<AddressListRow>(&parts)? {
+        scope.put(batch, &parts, &AddressListRow { user: row.user, ..listed });
+    }
+    Ok(())
+}
+
+/// The users besides the first whose mailboxes take mail to the address under `key`.
+pub fn others(records: &Records, key: &[u8]) -> Result<Vec<UserId>, RecordError> {
+    let row: Option<AddressRow> = records.system().get(&[key])?;
+    Ok(row.iter().flat_map(AddressRow::holders).skip(1).collect())
 }
 
 /// Adds to `batch`: nobody takes mail to `destination` any more.
@@ -119,27 +153,31 @@ pub fn leave(
     (tenant, user): (TenantId, UserId),
     heir: Option<UserId>,
 ) -> Result<(), RecordError> {
-    let (going, staying): (Vec<_>, Vec<_>) =
-        list(records, tenant)?.into_iter().partition(|(_, row)| row.user == user);
-    let left = |domain: &str| staying.iter().any(|(_, row)| domain_of(&row.address) == domain);
-    for (_, gone) in going.iter().filter(|(_, row)| heir.is_none() && !left(domain_of(&row.address))) {
-        forget_domain(records, batch, domain_of(&gone.address), tenant);
-    }
-    for (key, listed) in going {
+    let mut gone = BTreeSet::new();
+    let mut staying = BTreeSet::new();
+    for (key, listed) in list(records, tenant)? {
         let Some(read) = records.system().get_versioned::<AddressRow>(&[&key])? else { continue };
-        match heir {
-            Some(heir) => {
-                records.system().replace(batch, &[&key], read.sealed, &AddressRow { tenant, user: heir });
-                let listed = AddressListRow { user: heir, ..listed };
-                records.tenant(tenant).put(batch, &[tenant.as_bytes(), &key], &listed);
+        let domain = domain_of(&listed.address).to_owned();
+        if !read.row.holders().any(|holder| holder == user) {
+            staying.insert(domain);
+            continue;
+        }
+        let rest = read.row.holders().filter_map(|holder| if holder == user { heir } else { Some(holder) });
+        match read.row.held_by(rest) {
+            Some(row) => {
+                staying.insert(domain);
+                relist(records, batch, &key, &row)?;
+                records.system().replace(batch, &[&key], read.sealed, &row);
             }
             None => {
+                gone.insert(domain);
                 batch.require(row_key::<AddressRow>(&[&key]), Expectation::Equals(read.sealed));
                 batch.delete(row_key::<AddressRow>(&[&key]));
                 batch.delete(row_key::<AddressListRow>(&[tenant.as_bytes(), &key]));
             }
         }
     }
+    gone.difference(&staying).for_each(|domain| forget_domain(records, batch, domain, tenant));
     Ok(())
 }
 

@@ -7,4 +7,5 @@ pub mod domains;
 pub mod registry;
 pub mod roles;
 pub mod rows;
+pub mod sharing;
 pub mod softlock;

@@ -24,7 +24,7 @@ pub fn resolve(
         return Ok(None);
     }
     let found = reader(records, address.domain(), hostname)?;
-    Ok(found.map(|(UserRef { tenant, user }, _)| AddressRow { tenant, user }))
+    Ok(found.map(|(UserRef { tenant, user }, _)| AddressRow { tenant, user, others: None }))
 }
 
 /// The addresses of a tenant's domains that reach somebody without having been given to them, and whom.
@@ -168,6 +168,7 @@ mod tests {
                 pending: None,
                 phrase: None,
                 leaving: None,
+                quota: None,
             };
             let parts: [&[u8]; 2] = [tenant.as_bytes(), user.as_bytes()];
             self.commit(|batch| {
@@ -264,7 +265,7 @@ mod tests {
         let key = world.records.root().lookup("address", typed.as_bytes());
         world
             .commit(|batch| {
-                world.records.system().put(batch, &[&key], &AddressRow { tenant: a, user });
+                world.records.system().put(batch, &[&key], &AddressRow { tenant: a, user, others: None });
                 let listed =
                     super::super::rows::AddressListRow { address: typed.into(), user, alias_of: None };
                 world.records.tenant(a).put(batch, &[a.as_bytes(), &key], &listed);

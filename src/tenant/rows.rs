@@ -4,11 +4,13 @@
 //! sealed by `records` before the ledger sees them. Fields are numbered and never renumbered.
 
 mod addresses;
+mod leaving;
 
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-pub use addresses::{AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow};
+pub use addresses::{AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow, Sharer};
+pub use leaving::{Heir, Leaving};
 
 use crate::names::{ContainerName, CredentialId, EpochId, MessageId, Reader, TenantId, UserId, ViewId};
 
@@ -137,6 +139,9 @@ pub struct UserRow {
     /// Set while the user is being removed: their keys are gone, their mail may still be there.
     #[n(20)]
     pub leaving: Option<Leaving>,
+    /// How many octets of mail the mailbox takes; none is as many as there is room for.
+    #[n(21)]
+    pub quota: Option<u64>,
 }
 
 impl UserRow {
@@ -149,26 +154,6 @@ impl UserRow {
     pub fn awaits(&self, step: u8) -> bool {
         self.pending.unwrap_or(0) & step != 0
     }
-}
-
-/// What becomes of the mail of a user who is being removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Leaving {
-    /// Whose mailbox takes it; none: it is destroyed.
-    #[n(0)]
-    pub heir: Option<Heir>,
-}
-
-/// Where the mail of a user who is being removed goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Heir {
-    /// The user who gets it.
-    #[n(0)]
-    #[cbor(with = "id")]
-    pub user: UserId,
-    /// The folder of theirs that takes it.
-    #[n(1)]
-    pub folder: u32,
 }
 
 /// Parts of the first sign-in that can be still to be done.

@@ -17,6 +17,7 @@ pub mod seeds;
 pub mod summary;
 pub mod sweep;
 mod turns;
+pub mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -82,6 +82,9 @@ pub enum SealingError {
     /// The blob store failed.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// The mailbox has no room for the message.
+    #[error("the mailbox has no room for it")]
+    NoRoom,
     /// Sealing ended early: the server is shutting down, or a message was too much for it.
     #[error("sealing ended early")]
     Ended,

@@ -1,7 +1,9 @@
-//! People come and go: somebody leaves, and their mail goes to another or is destroyed.
+//! People come and go: somebody leaves, and their mail goes to another or is destroyed; two share an address; a
+//! mailbox is full.
 
 use serde_json::Value;
 
+use crate::pop3::Pop3;
 use crate::promise::entries;
 use crate::smtp::{Smtp, deliver};
 use crate::support::Server;
@@ -74,6 +76,65 @@ fn somebody_is_always_left_to_look_after_a_tenant() {
     assert_eq!(names(&server), [BOB]);
 }
 
+#[test]
+fn an_address_is_for_two_people_until_it_is_not() {
+    let mut server = Server::demo();
+    let alice = server.fact("user").to_owned();
+    let bob = user(&server, BOB);
+    server.done(&["address", "add", "office@demo.example", "--user", &alice]);
+    server.done(&["address", "share", "office@demo.example", "--with", BOB]);
+    assert_eq!(server.refused(&["address", "share", "office@demo.example", "--with", BOB]), "exists");
+    let listed = server.done(&["address", "list", "demo"]);
+    let office =
+        listed.as_array().expect("a list").iter().find(|item| item["address"] == "office@demo.example");
+    assert_eq!(office.expect("office")["shared_with"], serde_json::json!([BOB]));
+    deliver(&server, "office+tag@demo.example", "Subject: for both\n\nhello\n");
+    server.restart();
+    assert_eq!(Pop3::login(&server, &server.device("laptop")).count(), 7);
+    assert_eq!(subjects_of(&server, &bob), ["for both"]);
+
+    server.done(&["address", "unshare", "office@demo.example", "--with", BOB]);
+    deliver(&server, "office@demo.example", "Subject: for one\n\nhello\n");
+    assert_eq!(Pop3::login(&server, &server.device("laptop")).count(), 8);
+    assert_eq!(server.refused(&["address", "unshare", "office@demo.example", "--with", BOB]), "not-found");
+}
+
+#[test]
+fn who_leaves_leaves_shared_addresses_to_the_others() {
+    let server = Server::demo();
+    let alice = server.fact("user").to_owned();
+    user(&server, BOB);
+    server.done(&["address", "add", "office@demo.example", "--user", BOB]);
+    server.done(&["address", "share", "office@demo.example", "--with", &alice]);
+    server.done(&["user", "remove", BOB, "--destroy", "--yes"]);
+    deliver(&server, "office@demo.example", "Subject: still here\n\nhello\n");
+    assert_eq!(Pop3::login(&server, &server.device("laptop")).count(), 7);
+    assert!(rcpt(&server, BOB).starts_with("550"));
+}
+
+#[test]
+fn a_full_mailbox_defers_mail_until_there_is_room() {
+    let mut server = Server::demo();
+    let alice = server.fact("user").to_owned();
+    user(&server, BOB);
+    deliver(&server, BOB, &format!("Subject: large\n\n{}", "a line of some text\n".repeat(1000)));
+    server.done(&["user", "quota", BOB, "10K"]);
+    assert!(rcpt(&server, BOB).starts_with("452 4.2.2"), "{}", rcpt(&server, BOB));
+    assert!(rcpt(&server, &alice).starts_with("250"), "somebody else's mailbox has room");
+    let row = users(&server).into_iter().find(|row| row["login"] == BOB).expect("bob");
+    assert_eq!(row["quota"], 10 * 1024);
+    assert!(row["used"].as_u64().expect("octets") > 20_000);
+    server.restart();
+    assert!(rcpt(&server, BOB).starts_with("452 4.2.2"), "it holds after a restart");
+    server.done(&["user", "quota", BOB, "1M"]);
+    assert!(rcpt(&server, BOB).starts_with("250"));
+    let large = format!("Subject: too large\n\n{}", "a line of some text\n".repeat(60_000));
+    assert!(data(&server, BOB, &large).starts_with("451"), "what does not fit waits");
+    server.done(&["user", "quota", BOB, "none"]);
+    assert!(rcpt(&server, BOB).starts_with("250"));
+    assert_eq!(server.refused(&["user", "quota", BOB, "many"]), "usage");
+}
+
 /// Makes a member of the demo's tenant; the seed of their authenticator.
 fn user(server: &Server, address: &str) -> String {
     let create = ["user", "create", "demo", "--address", address, "--recovery"];
@@ -97,6 +158,22 @@ fn subjects(server: &Server) -> Vec<String> {
         .iter()
         .map(|row| row["subject"].as_str().expect("one").to_owned())
         .collect()
+}
+
+fn subjects_of(server: &Server, seed: &str) -> Vec<String> {
+    let code = server.code_of(seed);
+    let unlock = ["unlock", BOB, "--code", &code];
+    server.run_with(&unlock, &[("VEILPOST_PASSWORD", NEW)]).expect("bob");
+    subjects(server)
+}
+
+/// The reply to a whole message.
+fn data(server: &Server, address: &str, message: &str) -> String {
+    let mut session = Smtp::connect(server);
+    session.command("MAIL FROM:<sender@elsewhere.example>");
+    session.command(&format!("RCPT TO:<{address}>"));
+    session.command("DATA");
+    session.command(&format!("{}\r\n.", message.replace('\n', "\r\n")))
 }
 
 /// The reply to RCPT.

@@ -150,5 +150,7 @@ fn shown_row(item: AddressItem) -> Row {
         (false, None) => "address",
     };
     let fixed = item.standing || item.address == item.user;
-    Row { kind, to: item.alias_of.unwrap_or(item.user), fixed, address: item.address }
+    let holders = || std::iter::once(item.user.as_str()).chain(item.shared_with.iter().map(String::as_str));
+    let to = item.alias_of.clone().unwrap_or_else(|| holders().collect::<Vec<_>>().join(", "));
+    Row { kind, to, fixed, address: item.address }
 }

@@ -17,7 +17,8 @@ use crate::owner::OwnerError;
 use crate::owner::account::Settings;
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::domains;
-use crate::tenant::rows::TenantRow;
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{self, TenantRow, UserRow};
 
 /// A new user, and what to pass on to them.
 pub struct Added {
@@ -80,6 +81,45 @@ pub async fn set_disabled(
 ) -> Result<(), Trouble> {
     let (_, row) = asker.person(house, login)?;
     done(house, asker, Request::UserDisable { user: row.login, disabled, authority }).await
+}
+
+/// Says how much mail a user may have.
+pub async fn set_quota(house: &House, asker: &Asker, login: &str, quota: Option<u64>) -> Result<(), Trouble> {
+    let (_, row) = asker.person(house, login)?;
+    done(house, asker, Request::UserQuota { user: row.login, quota }).await
+}
+
+/// What removes a user, if the asker may: never themselves. The office sees to it that somebody remains.
+pub fn removal(
+    house: &House,
+    asker: &Asker,
+    login: &str,
+    heir: Option<String>,
+    authority: Option<Authority>,
+) -> Result<Request, Trouble> {
+    let (user, row) = leaver(house, asker, login)?;
+    if row.role() == rows::Role::Operator && !asker.operates() {
+        return Err(Trouble::Forbidden);
+    }
+    if user == asker.user {
+        return Err(Trouble::invalid("somebody else has to remove you"));
+    }
+    let heir = heir.map(|heir| asker.person(house, &heir).map(|(_, row)| row.login)).transpose()?;
+    Ok(Request::UserRemove { user: row.login, heir, authority })
+}
+
+/// A user by their login, also while they are being removed and have no address any more.
+fn leaver(house: &House, asker: &Asker, login: &str) -> Result<(UserRef, UserRow), Trouble> {
+    for (tenant, _) in registry::tenants(&house.vault.records).map_err(OwnerError::from)? {
+        if asker.looks_after(tenant) {
+            let users = registry::users(&house.vault.records, tenant).map_err(OwnerError::from)?;
+            let found = users.into_iter().find(|(_, row)| row.login == login);
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+    }
+    asker.person(house, login)
 }
 
 /// Takes mail for one more address.

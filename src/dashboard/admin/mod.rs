@@ -5,6 +5,7 @@
 
 mod addresses;
 pub mod deeds;
+mod departure;
 mod domains;
 mod overview;
 mod sessions;
@@ -38,6 +39,9 @@ pub fn router(house: &Arc<House>) -> Router<Arc<House>> {
         .route("/admin/users/role", post(users::role))
         .route("/admin/users/disable", post(users::disable))
         .route("/admin/users/enable", post(users::enable))
+        .route("/admin/users/one", get(departure::page))
+        .route("/admin/users/quota", post(departure::quota))
+        .route("/admin/users/remove", post(departure::remove))
         .route("/admin/addresses", get(addresses::page).post(addresses::add))
         .route("/admin/addresses/remove", get(addresses::ask).post(addresses::remove))
         .route("/admin/domains", get(domains::page))

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::super::House;
 use super::super::frame::{Frame, html};
+use super::super::jobs::{Kind, Progress};
 use super::super::trouble::Trouble;
 use super::super::visitor::{Posted, Visitor};
 use super::super::words::Moment;
@@ -26,6 +27,8 @@ struct Page {
     address: String,
     role: &'static str,
     wrong: Option<String>,
+    /// A user whose removal the visitor began.
+    removal: Option<Progress>,
 }
 
 struct Row {
@@ -175,11 +178,13 @@ async fn shown(
         address,
         role: word(role),
         wrong,
+        removal: house.jobs.state(visitor.visit.user, Kind::Removal),
     })
 }
 
 fn shown_row(user: UserItem, own: &str) -> Row {
     let (state, mood) = match (user.disabled, user.invited) {
+        _ if user.leaving => ("being removed", "bad"),
         (true, _) => ("shut out", "bad"),
         (false, true) => ("invited", "warn"),
         (false, false) => ("active", "good"),
@@ -190,7 +195,7 @@ fn shown_row(user: UserItem, own: &str) -> Row {
         operates: user.role == Role::Operator,
         state,
         mood,
-        disabled: user.disabled,
+        disabled: user.disabled && !user.leaving,
         created: Moment::new(time(&user.created)),
         seen: user.last_sign_in.map(|at| Moment::new(time(&at))),
         own: user.login == own,

@@ -18,7 +18,7 @@ use crate::admin::api::{
     AddressItem, MailTraced, Request, Role, Secret, Status, Storage, TenantItem, UserItem,
 };
 use crate::autoconfig::{dns_notes, dns_records};
-use crate::owner::account;
+use crate::owner::{OwnerError, account};
 
 /// Of which tenant.
 #[derive(Deserialize, JsonSchema)]
@@ -64,6 +64,19 @@ pub struct UserChange {
     role: Option<Role>,
     /// Shut out, or let in.
     disabled: Option<bool>,
+    /// How many octets of mail their mailbox takes; 0 is as many as there is room for.
+    quota: Option<u64>,
+}
+
+/// What becomes of the mail of a user who is removed.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserEnd {
+    /// The login of who gets the mail and the addresses. This takes an unlock.
+    hand_over_to: Option<String>,
+    /// Destroy the mail.
+    #[serde(default)]
+    destroy: bool,
 }
 
 /// An address to be taken. It needs a user or an address that it stands for.
@@ -169,10 +182,13 @@ pub async fn change_user(
     State(house): Room,
     Extension(caller): Who,
     Named(login): Named<String>,
-    Sent(UserChange { role, disabled }): Sent<UserChange>,
+    Sent(UserChange { role, disabled, quota }): Sent<UserChange>,
 ) -> Result<StatusCode, Problem> {
-    if role.is_none() && disabled.is_none() {
-        return Err(Problem::invalid("Say what changes: role or disabled."));
+    if role.is_none() && disabled.is_none() && quota.is_none() {
+        return Err(Problem::invalid("Say what changes: role, disabled or quota."));
+    }
+    if let Some(quota) = quota {
+        deeds::set_quota(&house, &caller.asker, &login, Some(quota).filter(|quota| *quota != 0)).await?;
     }
     if let Some(role) = role {
         deeds::set_role(&house, &caller.asker, &login, role, caller.authority().ok()).await?;
@@ -180,6 +196,25 @@ pub async fn change_user(
     if let Some(disabled) = disabled {
         deeds::set_disabled(&house, &caller.asker, &login, disabled, caller.authority().ok()).await?;
     }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Answers when all is done: a client that hangs up ends nothing.
+pub async fn remove_user(
+    State(house): Room,
+    Extension(caller): Who,
+    Named(login): Named<String>,
+    Asked(UserEnd { hand_over_to, destroy }): Asked<UserEnd>,
+) -> Result<StatusCode, Problem> {
+    if hand_over_to.is_some() == destroy {
+        return Err(Problem::invalid("Say what becomes of the mail: hand_over_to or destroy=true."));
+    }
+    let authority = hand_over_to.is_some().then(|| caller.authority()).transpose()?;
+    let request = deeds::removal(&house, &caller.asker, &login, hand_over_to, authority)?;
+    let by = caller.asker.by();
+    // Whoever hangs up does not stop it half-way.
+    let done = tokio::spawn(house.ask_long(by, request, |_, _| ())).await;
+    done.map_err(|_| OwnerError::Stopping)??;
     Ok(StatusCode::NO_CONTENT)
 }
 

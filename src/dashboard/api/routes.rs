@@ -317,11 +317,22 @@ pub static ROUTES: &[Route] = &[
         method: Method::PATCH,
         path: "/users/{login}",
         id: "changeUser",
-        says: "Give a user another role, shut them out, or let them in again",
+        says: "Give a user another role or quota, shut them out, or let them in again",
         scope: Some(Scope::UsersWrite),
         opening: Opening::IfItReveals,
         body: Some(of::<deeds::UserChange>),
         serve: || patch(deeds::change_user),
+        ..PLAIN
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/users/{login}",
+        id: "removeUser",
+        says: "Remove a user; their mail goes to another user or is destroyed",
+        scope: Some(Scope::UsersWrite),
+        opening: Opening::IfItReveals,
+        query: Some(of::<deeds::UserEnd>),
+        serve: || delete(deeds::remove_user),
         ..PLAIN
     },
     Route {

@@ -198,6 +198,7 @@ fn account(error: AccountError) -> Conduct {
             No(Some(Code::HasChildren), "there are folders below this one, remove them first")
         }
         AccountError::Limit => No(Some(Code::Limit), "a limit of the mailbox is reached"),
+        AccountError::OverQuota => No(Some(Code::OverQuota), "there is no room for the message"),
         AccountError::Damaged => {
             No(Some(Code::ServerBug), "a message is damaged, the vault's owner has been told")
         }

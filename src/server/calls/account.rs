@@ -16,6 +16,7 @@ use crate::owner::{By, OwnerError, Unlocked, account, addresses, enrol, leave, r
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::{roles, rows};
+use crate::vault::usage;
 
 pub async fn tenant_create(
     server: &Server,
@@ -110,13 +111,20 @@ pub async fn user_create(
     answer(&shown(account::add_user(&server.vault, &unlocked, new, by).await?, enrolment))
 }
 
-pub fn user_list(server: &Server, tenant: Option<&str>) -> Answered {
+pub async fn user_list(server: &Server, tenant: Option<&str>) -> Answered {
     let mut items = Vec::new();
     for (tenant, tenant_row) in tenants(server, tenant)? {
         let scope = server.vault.records.tenant(tenant);
         for (user, row) in registry::users(&server.vault.records, tenant)? {
             let signed_in: Option<rows::LastUsedRow> = scope.get(&[user.user.as_bytes()])?;
+            let used = match row.quota {
+                Some(_) => Some(usage::used(&server.vault, user).await?),
+                None => None,
+            };
             items.push(UserItem {
+                leaving: row.leaving.is_some(),
+                quota: row.quota,
+                used,
                 last_sign_in: signed_in.map(|signed_in| time(signed_in.at)),
                 role: shown_role(row.role()),
                 invited: row.awaits(rows::pending::AUTHENTICATOR),
@@ -163,6 +171,12 @@ pub async fn user_disable(
     let (user, _) = user_named(server, login)?;
     let unlocked = authorised(server, authority, user, by).await?;
     account::set_disabled(&server.vault, &server.sessions, unlocked.as_ref(), user, disabled, by).await?;
+    done()
+}
+
+pub async fn user_quota(server: &Server, login: &str, quota: Option<u64>, by: By) -> Answered {
+    let (user, _) = user_named(server, login)?;
+    account::set_quota(&server.vault, user, quota, by).await?;
     done()
 }
 
@@ -233,13 +247,30 @@ pub async fn address_add(
     done()
 }
 
+pub async fn address_share(server: &Server, address: &str, login: &str, shared: bool, by: By) -> Answered {
+    let (destination, (user, _)) = (parse_destination(address)?, user_named(server, login)?);
+    addresses::share(&server.vault, None, &destination, user, shared, by).await?;
+    done()
+}
+
 pub fn address_list(server: &Server, tenant: Option<&str>) -> Answered {
     let mut items = Vec::new();
     for (tenant, _) in tenants(server, tenant)? {
-        for (_, row) in directory::list(&server.vault.records, tenant)? {
-            let user = registry::user(&server.vault.records, UserRef { tenant, user: row.user })?;
-            let user = user.map_or_else(String::new, |user| user.login);
-            items.push(AddressItem { address: row.address, user, alias_of: row.alias_of, standing: false });
+        let login = |user| {
+            let row = registry::user(&server.vault.records, UserRef { tenant, user })?;
+            Ok::<_, OwnerError>(row.map_or_else(String::new, |row| row.login))
+        };
+        for (key, row) in directory::list(&server.vault.records, tenant)? {
+            let others = directory::others(&server.vault.records, &key)?;
+            let shared_with = others.into_iter().map(login).collect::<Result<_, _>>()?;
+            let user = login(row.user)?;
+            items.push(AddressItem {
+                address: row.address,
+                user,
+                alias_of: row.alias_of,
+                shared_with,
+                standing: false,
+            });
         }
         for (address, row) in roles::standing(&server.vault.records, tenant, &server.vault.settings.hostname)?
         {
@@ -247,6 +278,7 @@ pub fn address_list(server: &Server, tenant: Option<&str>) -> Answered {
                 address: address.reveal(),
                 user: row.login,
                 alias_of: None,
+                shared_with: Vec::new(),
                 standing: true,
             });
         }

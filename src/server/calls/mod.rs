@@ -85,7 +85,7 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         R::UserRole { user, role, authority } => {
             account::user_role(server, &user, role, authority.as_ref(), by).await
         }
-        R::UserList { tenant } => account::user_list(server, tenant.as_deref()),
+        R::UserList { tenant } => account::user_list(server, tenant.as_deref()).await,
         R::UserPassword { user, password, authority } => {
             account::user_password(server, &user, &password, &authority, by).await
         }
@@ -93,12 +93,17 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         R::UserDisable { user, disabled, authority } => {
             account::user_disable(server, &user, disabled, authority.as_ref(), by).await
         }
+        R::UserQuota { user, quota } => account::user_quota(server, &user, quota, by).await,
         R::UserRemove { user, heir, authority } => {
             account::user_remove(server, &user, heir.as_deref(), authority.as_ref(), by, outlet).await
         }
         R::AddressAdd { address, user, alias_of, authority } => {
             let target = (user.as_deref(), alias_of.as_deref());
             account::address_add(server, &address, target, authority.as_ref(), by).await
+        }
+        R::AddressShare { address, user } => account::address_share(server, &address, &user, true, by).await,
+        R::AddressUnshare { address, user } => {
+            account::address_share(server, &address, &user, false, by).await
         }
         R::AddressList { tenant } => account::address_list(server, tenant.as_deref()),
         R::MailTrace { address, tenant } => trace::mail(server, &address, tenant.as_deref(), by).await,

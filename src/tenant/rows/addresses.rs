@@ -16,6 +16,26 @@ pub struct AddressRow {
     #[n(1)]
     #[cbor(with = "id")]
     pub user: UserId,
+    /// Others of the tenant whose mailboxes take it too; none is nobody.
+    #[n(20)]
+    pub others: Option<Vec<Sharer>>,
+}
+
+/// Somebody who shares an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Sharer {
+    /// The user.
+    #[n(0)]
+    #[cbor(with = "id")]
+    pub user: UserId,
+}
+
+impl AddressRow {
+    /// Everybody whose mailbox takes the mail, the first holder first.
+    pub fn holders(&self) -> impl Iterator<Item = UserId> {
+        let others = self.others.iter().flatten().map(|sharer| sharer.user);
+        std::iter::once(self.user).chain(others)
+    }
 }
 
 /// An address in the list of a tenant's addresses, under tenant and keyed hash.

@@ -347,6 +347,7 @@ impl Turn {
         scope.put(&mut batch, &parts, &held.place(&self.look(|picture| picture.keywords.clone())?));
         let committed = slot.commit(&self.records, batch, vec![Effect::Put(number, held)]).await?;
         stored.release(committed);
+        vault.mailboxes.usage.arrived(user.user, row.octets);
         Ok(number)
     }
 }
@@ -651,6 +652,7 @@ impl Turn {
         let effects = rows.iter().map(|(number, _)| Effect::Remove(*number)).collect();
         let _committed = slot.commit(&self.records, batch, effects).await?;
         rows.iter().for_each(|(_, row)| doubt(vault, user, row));
+        vault.mailboxes.usage.forget(user.user);
         let gone = stream::iter(rows)
             .map(|(_, row)| async move { vault.blobs.delete(&BlobName::of_container(row.container)).await });
         gone.buffer_unordered(COPIES_AT_ONCE).try_collect::<()>().await?;

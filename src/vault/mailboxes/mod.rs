@@ -37,6 +37,7 @@ use self::door::{Mailbox, Turn};
 use self::picture::Picture;
 use super::Vault;
 use super::masked::Shelf;
+use super::usage::Usage;
 use crate::audit::AuditError;
 use crate::mailbox::{FolderId, FolderNameError, Roll};
 use crate::names::UserId;
@@ -48,7 +49,11 @@ use crate::tenant::rows::{MailboxRow, MessageRow, ViewRow};
 
 /// The mailboxes of all users.
 #[derive(Default)]
-pub struct Mailboxes(Mutex<HashMap<UserId, Arc<Mailbox>>>);
+pub struct Mailboxes {
+    held: Mutex<HashMap<UserId, Arc<Mailbox>>>,
+    /// What they hold, where that has a limit.
+    pub usage: Usage,
+}
 
 impl Mailboxes {
     /// Puts a message into the user's INBOX and makes its row durable; gives its number, which is its UID.
@@ -59,7 +64,10 @@ impl Mailboxes {
         user: UserRef,
         row: MessageRow,
     ) -> Result<(u32, Committed), RecordError> {
-        self.of(user).arrive(records, row).await
+        let octets = row.octets;
+        let arrived = self.of(user).arrive(records, row).await?;
+        self.usage.arrived(user.user, octets);
+        Ok(arrived)
     }
 
     /// Lets nothing more arrive for a user who is being removed.
@@ -75,6 +83,7 @@ impl Mailboxes {
     /// Forgets a user who is removed.
     pub fn forget(&self, user: UserRef) {
         self.held().remove(&user.user);
+        self.usage.forget(user.user);
     }
 
     /// Lets go of the pictures that nobody has looked at for a while.
@@ -113,7 +122,7 @@ impl Mailboxes {
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, Arc<Mailbox>>> {
         // Nothing panics while the lock is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -211,6 +220,15 @@ pub fn sized(vault: &Vault, shelf: &Shelf, sizes: &[(u32, Size)]) {
 /// Tells, by another number, that something in the user's mailbox may have changed.
 pub fn watch(vault: &Vault, user: UserRef) -> watch::Receiver<u64> {
     vault.mailboxes.of(user).watch()
+}
+
+/// The octets that a view shows in all folders together, as it was sealed: a function of the view alone.
+pub async fn shown(vault: &Vault, shelf: &Shelf) -> Result<u64, BoxError> {
+    let view = shelf.view;
+    pages::look(vault, shelf.user, |picture| {
+        picture.messages.values().filter_map(|held| held.view(view)).map(|entry| entry.octets).sum()
+    })
+    .await
 }
 
 /// UIDVALIDITY of a view's folders: another one for every rendering (law 6), never 0.

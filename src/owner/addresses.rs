@@ -99,7 +99,7 @@ pub async fn share(
         sharing::share(&vault.records, checked.batch(), destination, holder).map_err(not_shared)?;
         Ok((vec![Act::AddressShared { user: user.user }], ()))
     });
-    Ok(done.await?.value)
+    done.await.map(|_done| ())
 }
 
 fn not_shared(error: SharingError) -> OwnerError {

@@ -89,11 +89,11 @@ pub fn holder(records: &Records, destination: &Destination) -> Result<Option<Add
     first(records, destination.lookups(records))
 }
 
+/// The row of an address with its key.
+type Held = (Vec<u8>, Versioned<AddressRow>);
+
 /// The row of `destination` itself with its key.
-pub(super) fn versioned(
-    records: &Records,
-    destination: &Destination,
-) -> Result<Option<(Vec<u8>, Versioned<AddressRow>)>, RecordError> {
+pub(super) fn versioned(records: &Records, destination: &Destination) -> Result<Option<Held>, RecordError> {
     for key in destination.lookups(records) {
         if let Some(read) = records.system().get_versioned(&[&key])? {
             return Ok(Some((key.to_vec(), read)));

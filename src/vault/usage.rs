@@ -1,7 +1,7 @@
 //! What a mailbox holds, in octets of whole messages, for users whose mailbox has a limit.
 //!
 //! Counted once from the rows, then followed: what arrives is added, and whatever is removed makes it count
-//! again. Nothing is stored, so a wrong count does not outlive [`FRESH`].
+//! again. Nothing is stored, so a wrong count does not outlive `FRESH`.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

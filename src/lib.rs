@@ -25,6 +25,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod policy;
 pub mod private_file;
+pub mod readable;
 pub mod reading;
 pub mod reception;
 pub mod records;

@@ -24,7 +24,7 @@ pub use parts::{Endpoint, LogFormat, LogLevel};
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("{}: {source}; `veilpost init` writes a first one, --config names another place", path.display())]
+    #[error("{}: {source}; {}", path.display(), remedy(source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -87,10 +87,41 @@ impl Config {
     }
 }
 
+/// A first file helps where there is none, and nowhere else.
+fn remedy(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => "`veilpost init` writes a first one, --config names another place",
+        std::io::ErrorKind::PermissionDenied => {
+            "root and the server's user may read it: put `sudo -u veilpost` in front"
+        }
+        std::io::ErrorKind::InvalidData => "it is no text in UTF-8",
+        _ => "--config names another place",
+    }
+}
+
 fn in_line(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
     let start = error.span().map_or(0, |span| span.start);
     let line = 1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count();
-    ConfigError::Line { path: path.to_owned(), line, message: error.message().replace('\n', " ") }
+    let said = crate::readable::sentence(error.message());
+    let message = match setting(text, start) {
+        Some(name) if !said.contains('`') => format!("{name}: {said}"),
+        _ => said,
+    };
+    ConfigError::Line { path: path.to_owned(), line, message }
+}
+
+/// The setting that a place in the text belongs to, with its section, as in `[smtp] listen`.
+fn setting(text: &str, at: usize) -> Option<String> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    let key = |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned());
+    // A list may run over lines: the key stands on one before.
+    let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+    let before = &text[..start];
+    let key = key(&text[start..end]).or_else(|| before.lines().rev().find_map(key))?;
+    let section =
+        before.lines().rev().map(str::trim).find(|line| line.starts_with('[') && line.ends_with(']'));
+    let named = !key.is_empty() && key.len() < 40 && !key.contains(['"', '[', '#']);
+    named.then(|| section.map_or(key.clone(), |section| format!("{section} {key}")))
 }
 
 /// The name of the configuration file.
@@ -131,12 +162,15 @@ mod tests {
     #[test]
     fn errors_name_the_line_and_the_remedy() {
         let unknown = refusal("hostname = 'a.example'\n\n[smtp]\nlisen = []\n");
-        assert!(unknown.contains("veilpost.toml, line 4: unknown field `lisen`"), "{unknown}");
+        assert!(
+            unknown.contains("veilpost.toml, line 4: unknown key `lisen`; did you mean `listen`?"),
+            "{unknown}"
+        );
         assert!(unknown.contains("`listen`"), "{unknown}");
         let address = refusal("hostname = 'a.example'\n[smtp]\nlisten = ['0.0.0.0']\n");
         assert!(address.contains("line 3") && address.contains("\"0.0.0.0:25\""), "{address}");
         let missing = refusal("data_dir = 'x'");
-        assert!(missing.contains("missing field `hostname`"), "{missing}");
+        assert!(missing.contains("`hostname` is missing here"), "{missing}");
         let broken = refusal("hostname = 'a.example'\n[smtp\n");
         assert!(broken.contains("line 2"), "{broken}");
     }
@@ -149,8 +183,18 @@ mod tests {
             ("hostname = 'a.example'\n[smtp]\nmax_message_size = '5 parsecs'", "as in \"50 MB\""),
             ("hostname = 'a.example'\n[smtp]\nmax_message_size = 100", "at least 64 KiB"),
             ("hostname = 'a.example'\n[limits]\ncommand_seconds = 0", "at least 1"),
-            ("hostname = 'a.example'\n[limits]\nconnections = 0", "nonzero"),
-            ("hostname = 'a.example'\n[unlock]\nminutes = 0", "at least 1"),
+            (
+                "hostname = 'a.example'\n[limits]\nconnections = 0",
+                "connections: write a whole number of at least 1",
+            ),
+            ("hostname = 'a.example'\n[unlock]\nminutes = 0", "[unlock] minutes: a time is at least 1"),
+            ("hostname = 5", "hostname: write a text in quotes here, not a number"),
+            (
+                "hostname = 'a.example'\n[smtp]\nlisten = '0.0.0.0:25'",
+                "[smtp] listen: write a list in brackets",
+            ),
+            ("hostname = 'a.example'\n[smpt]\nlisten = []", "did you mean `smtp`?"),
+            ("hostname = 'a.example'\nsmtp = 5", "write a table of settings"),
             ("hostname = 'a.example'\nkey_dir = 'data/keys'", "apart"),
             ("hostname = 'a.example'\n[tls]\ncertificate = 'x.pem'", "both"),
             (
@@ -162,7 +206,7 @@ mod tests {
             ("hostname = 'a.example'\n[tls.acme]\nterms_agreed=true\ndomains=['*.a.example']", "HTTP-01"),
             ("hostname = 'a.example'\n[tls.acme]\nterms_agreed=true\nlisten=[]", "listen"),
             ("hostname = 'a.example'\n[dashboard]\npublic_url = 'http://a.example'", "https://"),
-            ("hostname = 'a.example'\n[log]\nlevel = 'loud'", "`info`"),
+            ("hostname = 'a.example'\n[log]\nlevel = 'loud'", "known here: error, warn, info"),
             (
                 "hostname = 'a.example'\nsmtp.listen=[]\nimap.listen=[]\nimaps.listen=[]\npop3.listen=[]\npop3s.listen=[]",
                 "nothing to serve",

@@ -4,8 +4,8 @@
 //! from a policy; nor can a template make up a field that programs, not people, read (RFC 5322 §3.6).
 
 use super::model::Aspect;
-use super::parse::did_you_mean;
 use super::template::{is_address_field, is_field_name, split_aspect};
+use crate::readable::did_you_mean;
 
 /// Reads an entry of `headers.show`: the field's name in its usual spelling and how much of it.
 pub(super) fn parse_shown(text: &str) -> Result<(String, Aspect), String> {

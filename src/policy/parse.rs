@@ -14,6 +14,7 @@ use super::check;
 use super::error::{PolicyErrors, Problem};
 use super::model::Policy;
 use super::source::Document;
+use crate::readable;
 
 /// Bytes of a policy's text; ten times the longest one we ship would fit.
 pub const MAX_OCTETS: usize = 64 * 1024;
@@ -115,45 +116,21 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// serde's sentence in ours, with the word that may have been meant.
+/// serde's sentence in ours; what only a policy knows is said here.
 fn advice(message: &str) -> String {
-    if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        return match key {
-            "version" => "`version` is missing: begin with `version = 1`".to_owned(),
-            _ => format!("`{key}` is missing here: add it"),
-        };
+    if message == "missing field `version`" {
+        return "`version` is missing: begin with `version = 1`".to_owned();
     }
     if message.starts_with("wanted exactly 1 element") {
         return "write one value here, as in \"show\" or { excerpt = 5 }".to_owned();
     }
-    for (begin, noun) in [("unknown field `", "key"), ("unknown variant `", "value")] {
-        let Some((found, known)) =
-            message.strip_prefix(begin).and_then(|rest| rest.split_once("`, expected "))
-        else {
-            continue;
-        };
-        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        let meant =
-            did_you_mean(found, &known).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
-        return format!("unknown {noun} `{found}`{meant} (known here: {})", known.join(", "));
-    }
-    message.trim().to_owned()
-}
-
-/// The known word that is nearest, if it is near.
-pub(super) fn did_you_mean<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
-    // The distance takes quadratic time, and nothing as long is near a key.
-    let found = found.get(..MAX_MEANT).unwrap_or(found).to_lowercase();
-    let distance = |word: &&&str| strsim::damerau_levenshtein(&found, &word.to_lowercase());
-    known.iter().min_by_key(distance).filter(|word| distance(word) <= 1 + word.chars().count() / 4).copied()
+    readable::sentence(message)
 }
 
 /// What `toml` says of a table that should hold one choice.
 const EMPTY_CHOICE: &str = "wanted exactly 1 element, found 0";
 /// Problems in one report.
 const MAX_PROBLEMS: usize = 20;
-/// Bytes of a misspelt word that are compared.
-const MAX_MEANT: usize = 40;
 
 #[cfg(test)]
 #[path = "parse_tests.rs"]

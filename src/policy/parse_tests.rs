@@ -144,7 +144,7 @@ fn misspelt_keys_and_values_are_guessed() {
             "2:2 : unknown key `header`; did you mean `headers`?",
             "5:1 : unknown key `tetx`; did you mean `text`?",
             "6:8 : unknown value `as_text`; did you mean `as-text`?",
-            "9:8 : invalid type: string \"yes\", expected a boolean",
+            "9:8 : write true or false here, not a text",
         ],
     );
     says("[redact]\nbuiltin = [\"card\"]", &["did you mean `cards`?"]);
@@ -165,7 +165,7 @@ fn versions_are_checked() {
     let problems = |text: &str| parse(text, "test").unwrap_err().to_string();
     assert!(problems("").contains("begin with `version = 1`"));
     assert!(problems("version = 2").contains("line 1, column 11, version: this Veilpost reads version 1"));
-    assert!(problems("version = \"1\"").contains("invalid type"));
+    assert!(problems("version = \"1\"").contains("write a whole number here, not a text"));
 }
 
 #[test]

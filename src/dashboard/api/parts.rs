@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::problem::Problem;
+use crate::readable;
 
 /// The query of a request.
 pub struct Asked<T>(pub T);
@@ -53,9 +54,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
             .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid", "The body is too large."))?;
         let body = Zeroizing::new(body.to_vec());
         let read = serde_json::from_slice(&body).map_err(|error| {
-            // serde_json may quote a value: only the place is told.
-            let place = format!("line {}, column {}", error.line(), error.column());
-            Problem::invalid(format!("The body is not what this asks for ({place})."))
+            // serde_json may quote a value; the sentence does not.
+            let (line, column) = (error.line(), error.column());
+            let said = readable::sentence(&error.to_string());
+            Problem::invalid(format!(
+                "The body is not what this asks for: {said} (line {line}, column {column})."
+            ))
         })?;
         Ok(Self(read))
     }

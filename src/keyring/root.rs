@@ -43,8 +43,13 @@ impl RootKey {
     /// Reads a root key. The file must be a regular one of ours that nobody else can reach; one
     /// locked by a passphrase needs it. Errors say what to do.
     pub fn load(path: &Path, passphrase: Option<&Passphrase>) -> Result<Self, KeyringError> {
+        Self::load_of(path, passphrase, rustix::process::geteuid().as_raw())
+    }
+
+    /// The same for a file that belongs to the user `owner`, for root to look at.
+    pub fn load_of(path: &Path, passphrase: Option<&Passphrase>, owner: u32) -> Result<Self, KeyringError> {
         let file = File::open(path)?;
-        check_access(&file)?;
+        check_access(&file, owner)?;
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE));
         file.take(MAX_KEY_FILE as u64).read_to_end(&mut content)?;
         let plain = if content.starts_with(AGE_MAGIC) {
@@ -91,6 +96,13 @@ impl RootKey {
         RecordKey::from_bytes(&key)
     }
 
+    /// A text that tells this key from every other and opens nothing: it lies beside the data, so that a
+    /// wrong key is known before it writes anything.
+    pub fn check_value(&self) -> String {
+        let value = self.derive("veilpost/v1/root/check", &[]);
+        data_encoding::HEXLOWER.encode(&value[..16])
+    }
+
     /// The key of queued work.
     pub fn queue_key(&self) -> RecordKey {
         RecordKey::from_bytes(&self.derive("veilpost/v1/root/queue", &[]))
@@ -128,10 +140,10 @@ impl RootKey {
     }
 }
 
-/// Refuses a file that others than us own or can reach.
-fn check_access(file: &File) -> Result<(), KeyringError> {
+/// Refuses a file that others than `ours` own or can reach.
+fn check_access(file: &File, ours: u32) -> Result<(), KeyringError> {
     let facts = file.metadata()?;
-    let (mode, ours) = (facts.mode() & 0o7777, rustix::process::geteuid().as_raw());
+    let mode = facts.mode() & 0o7777;
     if !facts.is_file() {
         return Err(KeyringError::KeyFileForm);
     }
@@ -224,6 +236,11 @@ mod tests {
             assert!(matches!(wrong.open(b"name", &sealed), Err(KeyringError::Sealed)));
         }
         assert_ne!(key.audit_signing_seed().expose(), key.pseudonym_key(view).expose());
+        assert_ne!(key.check_value(), RootKey::generate().check_value());
+        assert_eq!(
+            key.check_value(),
+            RootKey::from_bytes(RootBytes::from_bytes(key.bytes.expose())).check_value()
+        );
         assert_ne!(key.pseudonym_key(ViewId::random()).expose(), key.pseudonym_key(view).expose());
     }
 }

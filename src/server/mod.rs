@@ -32,7 +32,7 @@ use crate::records::{RecordError, Records};
 use crate::seal::Epochs;
 use crate::shutdown::Lifecycle;
 use crate::store::blobs::{BlobError, Blobs};
-use crate::store::layout::{DataFolder, LayoutError};
+use crate::store::layout::{self, DataFolder, LayoutError};
 use crate::store::ledger::{LedgerError, Options, RedbLedger};
 use crate::store::sweep::InFlight;
 use crate::tenant::{directory, registry};
@@ -60,6 +60,17 @@ pub enum StartError {
     /// The blobs cannot be opened.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// The key in the key folder is not the one that the data is sealed under.
+    #[error(
+        "{} is not the root key that {} is sealed under: put back the copy of that key; nothing was changed",
+        .key.display(), .data.display()
+    )]
+    OtherRootKey {
+        /// The key's file.
+        key: PathBuf,
+        /// The data folder.
+        data: PathBuf,
+    },
     /// The rows do not open under this root key.
     #[error("{0}; is this the root key that the data was made with?")]
     Records(#[from] RecordError),
@@ -111,11 +122,14 @@ impl Server {
     ) -> Result<Arc<Self>, StartError> {
         let root = load_root(config, passphrase.as_ref())?;
         let folder = DataFolder::open(&config.data_dir)?;
+        let check = root.check_value();
+        refuse_other_root(config, &check)?;
         let key = CheckpointKey::from_seed("veilpost", root.audit_signing_seed().expose())?;
         let dashboard = listeners::bind_dashboard(config)?;
         let port = dashboard.first().and_then(Listener::local_addr).map(|address| address.port());
         let vault = Arc::new(open_vault(config, clock, &folder, root, port)?);
         check_root(&vault)?;
+        folder.note_root_check(&check).map_err(LayoutError::from)?;
         if let Err(error) = crate::owner::view::settle(&vault).await {
             tracing::error!(%error, "views whose older mail looks different now keep their UIDs");
         }
@@ -176,6 +190,21 @@ fn open_vault(
             reason_required: config.unlock.require_reason,
         },
     })
+}
+
+/// The check value of the root key that the data folder is sealed under: none before the first start of
+/// a version that notes it.
+pub fn noted_root_check(config: &Config) -> std::io::Result<Option<String>> {
+    layout::root_check(&config.data_dir)
+}
+
+/// Known at once, from the note beside the data; older data has none, and is asked in [`check_root`].
+fn refuse_other_root(config: &Config, check: &str) -> Result<(), StartError> {
+    let noted = noted_root_check(config).map_err(LayoutError::from)?;
+    if noted.is_none_or(|noted| noted == check) {
+        return Ok(());
+    }
+    Err(StartError::OtherRootKey { key: config.key_dir.join(ROOT_KEY), data: config.data_dir.clone() })
 }
 
 /// Reads every tenant's row: with a wrong root key none of them opens, and the server must not

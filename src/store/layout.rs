@@ -4,6 +4,7 @@
 //! <data>/format             what wrote this folder, and in which format; written before all else
 //! <data>/lock               locked (flock) while a server runs, with its process number; the kernel unlocks it
 //!                           after a crash
+//! <data>/root.check         tells the root key that the rows are sealed under from every other
 //! <data>/ledger             the ledger, one redb file
 //! <data>/blobs/messages/aa/ containers, in 1024 folders by the first two letters of their name
 //! ```
@@ -43,6 +44,20 @@ impl DataFolder {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Notes the check value of the root key that this folder is sealed under, durably, if none is noted.
+    pub fn note_root_check(&self, check: &str) -> io::Result<()> {
+        if root_check(&self.path)?.is_some() {
+            return Ok(());
+        }
+        let unfinished = self.path.join(format!("{ROOT_CHECK}.unfinished"));
+        let mut file =
+            File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        writeln!(file, "{ROOT_CHECK_LINE}{check}")?;
+        file.sync_all()?;
+        std::fs::rename(&unfinished, self.path.join(ROOT_CHECK))?;
+        sync_folder(&self.path)
     }
 
     /// Where the ledger is.
@@ -93,6 +108,16 @@ pub enum LayoutError {
     /// The operating system refused.
     #[error("the data folder cannot be used: {0}")]
     Io(#[from] io::Error),
+}
+
+/// The check value of the root key that the data folder at `path` is sealed under, if one is noted.
+/// Needs no lock, so a running server's folder may be asked.
+pub fn root_check(path: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(path.join(ROOT_CHECK)) {
+        Ok(text) => Ok(text.trim_end().strip_prefix(ROOT_CHECK_LINE).map(str::to_owned)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes the entries of `folder` durable.
@@ -185,6 +210,8 @@ const LOCK_FILE: &str = "lock";
 /// How long a start waits for the lock, and how often it asks.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
 const LOCK_ASK: Duration = Duration::from_millis(50);
+const ROOT_CHECK: &str = "root.check";
+const ROOT_CHECK_LINE: &str = "veilpost root key check, version 1: ";
 const LEDGER: &str = "ledger";
 const BLOBS: &str = "blobs";
 
@@ -242,6 +269,17 @@ mod tests {
         create_folder(&path).unwrap();
         std::fs::write(path.join("letters.txt"), "dear").unwrap();
         assert!(matches!(DataFolder::open(&path), Err(LayoutError::Foreign(_))));
+    }
+
+    #[test]
+    fn the_root_keys_check_value_is_noted_once() {
+        let (_folder, path) = place();
+        let folder = DataFolder::open(&path).unwrap();
+        assert_eq!(root_check(&path).unwrap(), None);
+        folder.note_root_check("0123").unwrap();
+        folder.note_root_check("4567").unwrap();
+        assert_eq!(root_check(&path).unwrap().as_deref(), Some("0123"));
+        assert_eq!(path.join("root.check").metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -94,8 +94,8 @@ pub fn dns_notes(services: &Services, domain: &str) -> Result<Vec<String>, NameE
              port {HTTPS} alone; only the SRV record can name another.",
             site.port
         ),
-        None => "Without [dashboard] public_url, with a host name, clients cannot fetch their settings: no \
-                 autoconfig, no autodiscover."
+        None => "[dashboard] is off, or known by a bare address alone, so clients cannot fetch their settings: no \
+                 autoconfig, no autodiscover. Give it listen, or a public_url with a host name."
             .to_owned(),
     });
     Ok(notes)
@@ -281,7 +281,29 @@ mod tests {
         let lines = lines(&samples::nothing(), "example.org");
         assert!(lines.len() == 6 && lines.iter().all(|line| line.ends_with("SRV 0 0 0 .")), "{lines:#?}");
         let notes = dns_notes(&samples::nothing(), "example.org").expect("a domain").join("\n");
-        assert!(notes.contains("[smtp] is off") && notes.contains("public_url"), "{notes}");
+        assert!(notes.contains("[smtp] is off") && notes.contains("[dashboard] is off"), "{notes}");
+    }
+
+    /// Without `public_url` the dashboard serves the documents at the hostname all the same.
+    #[test]
+    fn autoconfig_is_named_as_it_is_served() {
+        let of = |text: &str| {
+            let text = format!("hostname = 'mail.example.org'\n[dashboard]\n{text}");
+            let file = std::path::Path::new("/etc/veilpost/veilpost.toml");
+            Services::of(&crate::config::Config::parse(&text, file).expect("valid"))
+        };
+        let at_hostname = lines(&of(""), "example.org");
+        assert!(at_hostname.contains(&"autoconfig.example.org. CNAME mail.example.org.".to_owned()));
+        assert!(
+            at_hostname.contains(&"_autodiscover._tcp.example.org. SRV 0 0 443 mail.example.org.".to_owned())
+        );
+        let other_port = lines(&of("listen = ['0.0.0.0:8443']"), "example.org");
+        assert!(
+            other_port.contains(&"_autodiscover._tcp.example.org. SRV 0 0 8443 mail.example.org.".to_owned())
+        );
+        assert!(!other_port.join("\n").contains("CNAME"), "clients look at port 443 alone");
+        let off = lines(&of("listen = []"), "example.org");
+        assert!(!off.join("\n").contains("auto"), "nobody serves them");
     }
 
     #[test]

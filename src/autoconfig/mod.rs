@@ -58,7 +58,7 @@ impl Services {
         let port = |listen: &[SocketAddr]| listen.first().map(SocketAddr::port);
         Self {
             hostname: config.hostname.clone(),
-            dashboard: config.dashboard.public_url.clone(),
+            dashboard: dashboard(config),
             imaps: port(&config.imaps.listen),
             imap: port(&config.imap.listen),
             pop3s: port(&config.pop3s.listen),
@@ -100,6 +100,13 @@ impl Services {
             port.map(|port| Offer { protocol, security, port })
         })
     }
+}
+
+/// Where the documents are served: wherever the dashboard is, under its public name or the hostname.
+/// A port that the system is to choose leads nobody anywhere.
+fn dashboard(config: &Config) -> Option<String> {
+    let port = config.dashboard.listen.first().map(SocketAddr::port).filter(|port| *port != 0);
+    config.dashboard.url(&config.hostname, port)
 }
 
 /// A way in for a client.
@@ -187,7 +194,8 @@ mod tests {
         let expected = Services { imap: Some(1430), pop3s: Some(9950), pop3: None, ..samples::usual() };
         assert_eq!(Services::of(&config), expected);
         let unchanged = Config::defaults("mail.example.org", Path::new("")).expect("valid");
-        assert_eq!(Services { dashboard: None, ..samples::usual() }, Services::of(&unchanged));
+        let at_hostname = Some("https://mail.example.org".to_owned());
+        assert_eq!(Services { dashboard: at_hostname, ..samples::usual() }, Services::of(&unchanged));
     }
 
     #[test]

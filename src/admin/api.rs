@@ -494,6 +494,12 @@ pub enum Request {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// Whose an unlock session is, and until when.
+    #[serde(rename = "session")]
+    Session {
+        /// The session.
+        session: Secret,
+    },
     /// Ends an unlock session.
     #[serde(rename = "lock")]
     Lock {
@@ -726,6 +732,15 @@ pub struct Unlocked {
     pub until: String,
     /// The audit entry of the unlock.
     pub entry: u64,
+}
+
+/// The answer to `session`.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct SessionOpen {
+    /// Whose it is.
+    pub login: String,
+    /// When it ends by itself (RFC 3339).
+    pub until: String,
 }
 
 /// A message in a list.

@@ -14,7 +14,7 @@ use super::api::{Answer, Body, Call, Failure, Progress, Request};
 #[non_exhaustive]
 pub enum ClientError {
     /// Nothing answers on the socket.
-    #[error("no server answers on {}", .path.display())]
+    #[error("no server answers on {}: {source}", .path.display())]
     Unreachable {
         /// The socket.
         path: PathBuf,
@@ -35,6 +35,7 @@ pub enum ClientError {
 /// A connection to a running server.
 pub struct Client {
     stream: BufReader<UnixStream>,
+    path: PathBuf,
     next: u64,
 }
 
@@ -43,7 +44,12 @@ impl Client {
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
         let stream = UnixStream::connect(path)
             .map_err(|source| ClientError::Unreachable { path: path.to_owned(), source })?;
-        Ok(Self { stream: BufReader::new(stream), next: 1 })
+        Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), next: 1 })
+    }
+
+    /// The socket that it is connected to.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Asks, and waits for the result.

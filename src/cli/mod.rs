@@ -5,6 +5,7 @@ mod account;
 mod audit;
 mod demo;
 mod dns;
+mod kept;
 mod mail;
 mod operate;
 mod policy;
@@ -55,11 +56,15 @@ struct Common {
 impl Common {
     /// A connection to the running server.
     fn client(&self) -> Result<Client, Failed> {
-        let path = match &self.socket {
-            Some(path) => path.clone(),
-            None => operate::socket_of(&self.config)?,
-        };
-        Client::connect(&path).map_err(Failed::from)
+        Client::connect(&self.socket()?).map_err(Failed::from)
+    }
+
+    /// Where the running server is reached.
+    fn socket(&self) -> Result<PathBuf, Failed> {
+        match &self.socket {
+            Some(path) => Ok(path.clone()),
+            None => operate::socket_of(&self.config),
+        }
     }
 }
 
@@ -99,8 +104,10 @@ enum Command {
     Policy(policy::Policy),
     /// Open an unlock session with password and TOTP code, for the commands that follow
     Unlock(unlock::UnlockArgs),
-    /// End the unlock session
-    Lock,
+    /// End an unlock session
+    Lock(unlock::LockArgs),
+    /// Show the unlock sessions that are kept here
+    Sessions,
     /// Read your mail, whole: list, read, export, delete
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -137,7 +144,8 @@ fn dispatch(Cli { common, command }: Cli) -> Result<(), Failed> {
         Command::Credential(command) => view::credential(command, &common),
         Command::Policy(command) => policy::run(command, &common),
         Command::Unlock(args) => unlock::unlock(args, &common),
-        Command::Lock => unlock::lock(&common),
+        Command::Lock(args) => unlock::lock(&args, &common),
+        Command::Sessions => unlock::sessions(&common),
         Command::Mail(command) => mail::run(command, &common),
         Command::Audit(command) => audit::run(command, &common),
         Command::Totp(args) => unlock::totp(args, &common),
@@ -148,6 +156,14 @@ impl From<ClientError> for Failed {
     fn from(error: ClientError) -> Self {
         let (message, hint) = match error {
             ClientError::Failed(failure) => return Self::from_server(failure),
+            ClientError::Unreachable { ref source, .. }
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                (
+                    error.to_string(),
+                    Some("only root and the server's user may ask: put `sudo -u veilpost` in front"),
+                )
+            }
             ClientError::Unreachable { .. } => (
                 error.to_string(),
                 Some("start it with `veilpost serve`, or name its socket with --socket or VEILPOST_SOCKET"),

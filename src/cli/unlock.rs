@@ -1,24 +1,23 @@
-//! Unlock sessions at the terminal: `unlock`, `lock`, and where the session is kept in between.
+//! Unlock sessions at the terminal: `unlock`, `lock`, `sessions`, and how other commands get one.
 //!
-//! The session lies in the user's runtime folder with mode 0600 and is worth nothing once the
-//! server has ended it; commands that need one ask for password and code when there is none.
+//! `veilpost unlock` alone keeps a session. Any other command uses the kept one of its server and login,
+//! or opens one with password and code and ends it when it is done.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::Common;
-use super::terminal::{Failed, ask_secret, print, say};
-use crate::admin::api::{Authority, FailureCode, Request, Secret, Unlocked};
-use crate::admin::client::Client;
+use super::kept::{self, Kept};
+use super::terminal::{Failed, ask_secret, print, table};
+use crate::admin::api::{Authority, FailureCode, Request, Secret, SessionOpen, Unlocked};
+use crate::admin::client::{Client, ClientError};
 
 /// How a command that needs an unlock gets one.
 #[derive(Args)]
 pub struct Unlocking {
-    /// Whose password and code to ask for, where no session is open
+    /// Whose session to use; where none is open, whose password and code to ask for
     #[arg(long = "as", env = "VEILPOST_USER", value_name = "LOGIN")]
     unlock_as: Option<String>,
     /// The TOTP code [default: ask]
@@ -33,32 +32,23 @@ pub struct Unlocking {
 }
 
 impl Unlocking {
-    /// The open session, or a new one.
-    pub fn session(&self, client: &mut Client) -> Result<Secret, Failed> {
-        if self.code.is_none()
-            && let Some(session) = kept()
-        {
-            return Ok(session);
-        }
-        let opened = self.open(client)?;
-        keep(&opened.session)?;
-        Ok(opened.session)
-    }
-
-    /// Calls with a session; where the kept one has ended, asks and calls once more.
+    /// Calls with the kept session, or with one of its own that ends with the call.
     pub fn with_session<T>(
         &self,
         client: &mut Client,
         call: impl Fn(&mut Client, Secret) -> Result<T, Failed>,
     ) -> Result<T, Failed> {
-        let session = self.session(client)?;
-        match call(client, session) {
-            Err(failed)
-                if failed.code() == Some(FailureCode::Refused) && kept().is_some() && self.code.is_none() =>
-            {
-                forget();
-                let session = self.session(client)?;
-                call(client, session)
+        // Who gives a code wants it to count, whatever is open.
+        let Some(kept) = (if self.code.is_some() { None } else { self.choose(client)? }) else {
+            return self.with_own(client, call);
+        };
+        match call(client, kept.secret()) {
+            Err(failed) if failed.code() == Some(FailureCode::Refused) && !is_open(client, &kept)? => {
+                kept.forget();
+                if self.may_ask() {
+                    return self.with_own(client, call);
+                }
+                Err(over(&kept.login))
             }
             done => done,
         }
@@ -71,29 +61,68 @@ impl Unlocking {
         client: &mut Client,
         call: impl Fn(&mut Client, Secret, Option<Secret>) -> Result<T, Failed>,
     ) -> Result<T, Failed> {
-        let given = || self.code.clone().map(Secret::new);
-        let first = match kept() {
-            Some(session) => call(client, session, given()),
-            None => self.session(client).and_then(|session| call(client, session, None)),
-        };
-        match first {
-            Err(failed) if failed.code() == Some(FailureCode::CodeNeeded) => {
-                let code = ask_secret("TOTP code for this message", None, "VEILPOST_MESSAGE_CODE")?;
-                call(client, kept().ok_or(failed)?, Some(code))
-            }
-            Err(failed) if failed.code() == Some(FailureCode::Refused) && self.code.is_none() => {
-                self.with_session(client, |client, session| call(client, session, None))
+        let own = |client: &mut Client, session: Secret| coded(client, &session, None, &call);
+        let Some(kept) = self.choose(client)? else { return self.with_own(client, own) };
+        let given = self.code.clone().map(Secret::new);
+        match coded(client, &kept.session, given, &call) {
+            Err(failed) if failed.code() == Some(FailureCode::Refused) && !is_open(client, &kept)? => {
+                kept.forget();
+                if self.may_ask() { self.with_own(client, own) } else { Err(over(&kept.login)) }
             }
             done => done,
         }
     }
 
+    /// The kept session that is meant, if there is one.
+    fn choose(&self, client: &mut Client) -> Result<Option<Kept>, Failed> {
+        adopt_old(client)?;
+        let mut kept = kept::of_server(client.path());
+        if let Some(login) = &self.unlock_as {
+            return Ok(kept.into_iter().find(|kept| kept.is_of(login)));
+        }
+        if kept.len() > 1 {
+            kept = only_open(client, kept)?;
+        }
+        match kept.len() {
+            0 | 1 => Ok(kept.pop()),
+            _ => Err(Failed::new(format!("sessions of {} are open", logins(&kept)))
+                .hint("say whose mail you mean with --as LOGIN")),
+        }
+    }
+
+    /// Whether password and code can be had.
+    fn may_ask(&self) -> bool {
+        use std::io::IsTerminal;
+        self.unlock_as.is_some() && (self.code.is_some() || std::io::stdin().is_terminal())
+    }
+
+    fn with_own<T>(
+        &self,
+        client: &mut Client,
+        call: impl Fn(&mut Client, Secret) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        let opened = self.open(client)?;
+        let done = call(client, Secret::new(opened.session.expose().to_owned()));
+        // It may be over already: a new password ends all sessions.
+        let _: Result<serde_json::Value, ClientError> =
+            client.call(Request::Lock { session: opened.session });
+        done
+    }
+
     fn open(&self, client: &mut Client) -> Result<Unlocked, Failed> {
+        let open = kept::of_server(client.path());
         let login = self.unlock_as.clone().ok_or_else(|| {
             Failed::new("this needs an unlock, and no session is open")
                 .hint("run `veilpost unlock LOGIN`, or pass --as LOGIN")
         })?;
-        open(client, login, self.password_file.as_deref(), self.code.as_deref(), self.reason.clone())
+        if !self.may_ask() && !open.is_empty() {
+            return Err(Failed::new(format!(
+                "no session of {login} is open; open are those of {}",
+                logins(&open)
+            ))
+            .hint(format!("run `veilpost unlock {login}`, or pass --code")));
+        }
+        open_session(client, login, self.password_file.as_deref(), self.code.as_deref(), self.reason.clone())
     }
 }
 
@@ -158,23 +187,200 @@ pub struct UnlockArgs {
 /// `veilpost unlock`.
 pub fn unlock(args: UnlockArgs, common: &Common) -> Result<(), Failed> {
     let mut client = common.client()?;
-    let opened =
-        open(&mut client, args.login, args.password_file.as_deref(), args.code.as_deref(), args.reason)?;
-    keep(&opened.session)?;
+    let opened = open_session(
+        &mut client,
+        args.login,
+        args.password_file.as_deref(),
+        args.code.as_deref(),
+        args.reason,
+    )?;
+    let session = Secret::new(opened.session.expose().to_owned());
+    let SessionOpen { login, .. } = client.call(Request::Session { session })?;
+    let socket = kept::real(client.path());
+    if let Some(before) = kept::of_server(&socket).into_iter().find(|kept| kept.is_of(&login)) {
+        let _ = end(&mut client, &before);
+    }
+    let session = Secret::new(opened.session.expose().to_owned());
+    Kept { socket, login: login.clone(), session, until: opened.until.clone() }.store()?;
     print(common.json, &opened, |opened| {
         format!(
-            "Unlocked until {} (audit entry {}). `veilpost lock` ends it sooner.",
+            "Unlocked for {login} until {} (audit entry {}). `veilpost lock` ends it sooner.",
             opened.until, opened.entry
         )
     })
 }
 
+/// Arguments of `veilpost lock`.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  veilpost lock\n  veilpost lock ann@firm.example\n  veilpost lock --all")]
+pub struct LockArgs {
+    /// Whose session to end; needed where several are open
+    #[arg(conflicts_with = "all")]
+    login: Option<String>,
+    /// End every session that is kept here, on all servers
+    #[arg(long)]
+    all: bool,
+}
+
+/// What `veilpost lock` has ended.
+#[derive(Serialize)]
+struct Locked {
+    locked: bool,
+    logins: Vec<String>,
+}
+
 /// `veilpost lock`.
-pub fn lock(common: &Common) -> Result<(), Failed> {
-    let Some(session) = kept() else { return say("No session is open.") };
-    forget();
-    let _: serde_json::Value = common.client()?.call(Request::Lock { session })?;
-    print(common.json, &serde_json::json!({ "locked": true }), |_| "Locked.".to_owned())
+pub fn lock(args: &LockArgs, common: &Common) -> Result<(), Failed> {
+    let ended = if args.all { lock_all() } else { lock_one(args.login.as_deref(), common)? };
+    let answer = Locked { locked: !ended.is_empty(), logins: ended };
+    print(common.json, &answer, |answer| match answer.logins.as_slice() {
+        [] => "No session is open.".to_owned(),
+        logins => format!("Locked: {}.", logins.join(", ")),
+    })
+}
+
+/// A server that does not run has no sessions: what is kept for it is only taken away.
+fn lock_all() -> Vec<String> {
+    let mut ended = Vec::new();
+    for kept in kept::all() {
+        match Client::connect(&kept.socket) {
+            Ok(mut client) => drop(end(&mut client, &kept)),
+            Err(_) => kept.forget(),
+        }
+        ended.push(kept.login);
+    }
+    kept::forget_without_a_name();
+    ended
+}
+
+fn lock_one(login: Option<&str>, common: &Common) -> Result<Vec<String>, Failed> {
+    let socket = kept::real(&common.socket()?);
+    let mut client = Client::connect(&socket);
+    if let Ok(client) = &mut client {
+        adopt_old(client)?;
+    }
+    let mut kept = kept::of_server(&socket);
+    if let Some(login) = login {
+        kept.retain(|kept| kept.is_of(login));
+        if kept.is_empty() {
+            return Err(Failed::new(format!("no session of {login} is open here"))
+                .hint("`veilpost sessions` shows those that are"));
+        }
+    }
+    if kept.len() > 1 {
+        return Err(Failed::new(format!("sessions of {} are open", logins(&kept)))
+            .hint("say which: veilpost lock LOGIN, or veilpost lock --all"));
+    }
+    for kept in &kept {
+        match &mut client {
+            Ok(client) => end(client, kept)?,
+            Err(_) => kept.forget(),
+        }
+    }
+    Ok(kept.into_iter().map(|kept| kept.login).collect())
+}
+
+/// A kept session in a list.
+#[derive(Serialize)]
+struct SessionItem {
+    server: PathBuf,
+    login: String,
+    until: String,
+    state: &'static str,
+}
+
+/// `veilpost sessions`.
+pub fn sessions(common: &Common) -> Result<(), Failed> {
+    let items: Vec<_> = kept::all().iter().map(look).collect();
+    print(common.json, &items, |items| {
+        let row = |item: &SessionItem| {
+            [item.login.clone(), item.state.to_owned(), item.until.clone(), item.server.display().to_string()]
+        };
+        let rows: Vec<_> = items.iter().map(row).collect();
+        table(
+            ["LOGIN", "STATE", "UNTIL", "SERVER"],
+            &rows,
+            "No session is open. `veilpost unlock LOGIN` opens one.",
+        )
+    })
+}
+
+fn look(kept: &Kept) -> SessionItem {
+    let ask = |mut client: Client| client.call::<SessionOpen>(Request::Session { session: kept.secret() });
+    let answer = Client::connect(&kept.socket).and_then(ask);
+    let (until, state) = match answer {
+        Ok(open) => (open.until, "open"),
+        Err(ClientError::Unreachable { .. }) => (kept.until.clone(), "server stopped"),
+        Err(_) => (kept.until.clone(), "over"),
+    };
+    SessionItem { server: kept.socket.clone(), login: kept.login.clone(), until, state }
+}
+
+/// Ends a kept session. One that is over already is as good as ended.
+fn end(client: &mut Client, kept: &Kept) -> Result<(), Failed> {
+    kept.forget();
+    match client.call::<serde_json::Value>(Request::Lock { session: kept.secret() }).map_err(Failed::from) {
+        Err(failed) if failed.code() != Some(FailureCode::Refused) => Err(failed),
+        _ => Ok(()),
+    }
+}
+
+/// A session in the one file of version 0.1 belongs to whoever this server says, if it is this server's.
+fn adopt_old(client: &mut Client) -> Result<(), Failed> {
+    let Some(session) = kept::without_a_name() else { return Ok(()) };
+    let asked = Secret::new(session.expose().to_owned());
+    if let Ok(SessionOpen { login, until }) = client.call(Request::Session { session: asked }) {
+        Kept { socket: kept::real(client.path()), login, session, until }.store()?;
+        kept::forget_without_a_name();
+    }
+    Ok(())
+}
+
+fn is_open(client: &mut Client, kept: &Kept) -> Result<bool, Failed> {
+    match client.call::<SessionOpen>(Request::Session { session: kept.secret() }).map_err(Failed::from) {
+        Ok(_) => Ok(true),
+        Err(failed) if failed.code() == Some(FailureCode::Refused) => Ok(false),
+        Err(failed) => Err(failed),
+    }
+}
+
+/// Those that the server still has; the others are taken away.
+fn only_open(client: &mut Client, kept: Vec<Kept>) -> Result<Vec<Kept>, Failed> {
+    let mut open = Vec::with_capacity(kept.len());
+    for kept in kept {
+        if is_open(client, &kept)? {
+            open.push(kept);
+        } else {
+            kept.forget();
+        }
+    }
+    Ok(open)
+}
+
+/// Calls for a message, and once more with a code that is asked for, where it needs one of its own.
+fn coded<T>(
+    client: &mut Client,
+    session: &Secret,
+    code: Option<Secret>,
+    call: impl Fn(&mut Client, Secret, Option<Secret>) -> Result<T, Failed>,
+) -> Result<T, Failed> {
+    let session = || Secret::new(session.expose().to_owned());
+    match call(client, session(), code) {
+        Err(failed) if failed.code() == Some(FailureCode::CodeNeeded) => {
+            let code = ask_secret("TOTP code for this message", None, "VEILPOST_MESSAGE_CODE")?;
+            call(client, session(), Some(code))
+        }
+        done => done,
+    }
+}
+
+fn over(login: &str) -> Failed {
+    Failed::new(format!("the unlock session of {login} is over"))
+        .hint(format!("run `veilpost unlock {login}`"))
+}
+
+fn logins(kept: &[Kept]) -> String {
+    kept.iter().map(|kept| kept.login.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Arguments of `veilpost totp`.
@@ -193,7 +399,7 @@ pub fn totp(args: TotpArgs, common: &Common) -> Result<(), Failed> {
     print(common.json, &serde_json::json!({ "code": code }), |_| code.clone())
 }
 
-fn open(
+fn open_session(
     client: &mut Client,
     user: String,
     password_file: Option<&std::path::Path>,
@@ -206,34 +412,4 @@ fn open(
         None => ask_secret("TOTP code", None, "VEILPOST_CODE")?,
     };
     Ok(client.call(Request::Unlock { user, password, code, reason })?)
-}
-
-/// The session that an earlier command kept.
-fn kept() -> Option<Secret> {
-    fs::read_to_string(place().ok()?).ok().map(Secret::new)
-}
-
-fn keep(session: &Secret) -> Result<(), Failed> {
-    let path = place()?;
-    if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    forget();
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    Ok(file.write_all(session.expose().as_bytes())?)
-}
-
-fn forget() {
-    if let Ok(path) = place() {
-        let _ = fs::remove_file(path);
-    }
-}
-
-fn place() -> Result<PathBuf, Failed> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let folder = runtime.or_else(home).ok_or_else(|| {
-        Failed::new("there is no place for the session").hint("set XDG_RUNTIME_DIR or HOME")
-    })?;
-    Ok(folder.join("veilpost").join("session"))
 }

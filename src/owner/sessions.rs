@@ -230,6 +230,12 @@ impl Sessions {
         unlocked.session.and_then(|id| table.sessions.get(&id)).is_some_and(|session| !session.over)
     }
 
+    /// When the session that this was resumed from ends by itself.
+    pub fn until(&self, unlocked: &Unlocked) -> Option<Timestamp> {
+        let held = self.held();
+        unlocked.session.and_then(|id| held.sessions.get(&id)).map(|session| session.span.end)
+    }
+
     /// Whether a user has any session open.
     pub fn has_any(&self, user: UserRef, now: Timestamp) -> bool {
         self.at(now).sessions.values().any(|session| session.user == user && !session.over)

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Answered, Server, answer, done, resume, time};
-use crate::admin::api::{MailItem, MailWhole, Secret, Unlocked as UnlockedAnswer};
+use crate::admin::api::{MailItem, MailWhole, Secret, SessionOpen, Unlocked as UnlockedAnswer};
 use crate::admin::socket::Outlet;
 use crate::audit::{LockCause, Origin};
 use crate::keyring::Passphrase;
@@ -14,6 +14,7 @@ use crate::owner::mail::{Listed, OwnerReader, Whole, delete as delete_message};
 use crate::owner::sessions::Token;
 use crate::owner::step_up::{is_asked, step_up};
 use crate::owner::unlock::{Attempt, record_ends, unlock as owner_unlock};
+use crate::tenant::registry;
 
 pub async fn unlock(
     server: &Server,
@@ -37,6 +38,13 @@ pub async fn unlock(
         until: time(opened.until.unix()),
         entry: opened.recorded.sequence(),
     })
+}
+
+pub fn session(server: &Server, session: &Secret) -> Answered {
+    let unlocked = resume(server, session.expose())?;
+    let user = registry::user(&server.vault.records, unlocked.user()).map_err(OwnerError::from)?;
+    let until = server.sessions.until(&unlocked).ok_or(OwnerError::SessionEnded)?;
+    answer(&SessionOpen { login: user.ok_or(OwnerError::SessionEnded)?.login, until: time(until.unix()) })
 }
 
 pub async fn lock(server: &Server, session: &Secret) -> Answered {

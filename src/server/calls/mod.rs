@@ -136,6 +136,7 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         R::Unlock { user, password, code, reason } => {
             mail::unlock(server, user, &password, &code, reason, by.origin).await
         }
+        R::Session { session } => mail::session(server, &session),
         R::Lock { session } => mail::lock(server, &session).await,
         R::MailList { session, before, limit } => mail::list(server, &session, before, limit).await,
         R::MailRead { session, message, code } => mail::read(server, &session, &message, code.as_ref()).await,

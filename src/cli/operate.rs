@@ -8,13 +8,13 @@ use clap::{Args, ValueEnum};
 
 use super::Common;
 use super::terminal::{Failed, print, say, secret_in};
-use crate::admin::api::{AddressItem, Request, Storage};
-use crate::admin::client::Client;
+use crate::admin::api::{AddressItem, Request, Status, Storage};
+use crate::admin::client::{Client, ClientError};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::doctor::{self, Case, Check, Finding, State};
+use crate::config::{Config, ConfigError};
+use crate::doctor::{self, Case, Check, Finding, Presence, State};
 use crate::init::{self, CertificateFrom, Given, ROOT_KEY, Reception, Terminal};
-use crate::keyring::{Passphrase, RootKey};
+use crate::keyring::{KeyringError, Passphrase, RootKey};
 use crate::server::Server;
 use crate::shutdown::{Ended, Lifecycle};
 
@@ -140,7 +140,7 @@ pub async fn start(config: &Config, life: &Lifecycle) -> Result<Arc<Server>, Fai
 /// `veilpost doctor`.
 pub fn doctor(common: &Common) -> Result<(), Failed> {
     let further: [Box<dyn Check>; 2] = [Box::new(check_root_key), Box::new(check_roles)];
-    let findings = doctor::examine(&common.config, Clock::system().now(), &further);
+    let findings = doctor::examine(&common.config, Clock::system().now(), who_answers, &further);
     let colour = crate::trace::wants_colour(&io::stdout());
     print(common.json, &findings, |findings| doctor::render(findings, colour))?;
     match doctor::worst(&findings) {
@@ -198,8 +198,13 @@ pub fn socket_of(config: &Path) -> Result<PathBuf, Failed> {
 
 /// Reads the configuration, for commands that need no running server.
 pub fn load(path: &Path) -> Result<Config, Failed> {
+    // The error says what to do; with a file that is not there, so does this.
     Config::load(path).map_err(|error| {
-        Failed::new(error).hint("name it with --config or VEILPOST_CONFIG, or make one with `veilpost init`")
+        let absent = matches!(&error, ConfigError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound);
+        Failed::new(error).hint(match absent {
+            true => "name it with --config or VEILPOST_CONFIG; `veilpost demo` needs none",
+            false => "docs/operations.md has a table of all settings",
+        })
     })
 }
 
@@ -223,17 +228,37 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
+/// Asks at the administration socket which server is there.
+fn who_answers(socket: &Path) -> Presence {
+    let mut client = match Client::connect(socket) {
+        Ok(client) => client,
+        Err(ClientError::Unreachable { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            return Presence::Silent;
+        }
+        Err(_) => return Presence::Stopped,
+    };
+    let Ok(status) = client.call::<Status>(Request::Status {}) else { return Presence::Silent };
+    let lists = [
+        status.smtp,
+        status.lmtp,
+        status.imap,
+        status.imaps,
+        status.pop3,
+        status.pop3s,
+        status.dashboard,
+        status.metrics,
+    ];
+    let listening = lists.into_iter().flatten().filter_map(|address| address.parse().ok()).collect();
+    Presence::Serving { hostname: status.hostname, listening }
+}
+
+/// Whether the root key opens, and is the one that the data is sealed under.
 fn check_root_key(case: &Case<'_>) -> Vec<Finding> {
     let path = case.config.key_dir.join(ROOT_KEY);
     let passphrase = root_passphrase().unwrap_or_default();
-    let shown = path.display();
-    vec![match RootKey::load(&path, passphrase.as_ref()) {
-        Ok(_) => Finding::ok("root key", format!("{shown} opens")),
-        Err(error) => Finding::fail(
-            "root key",
-            format!("{shown}: {error}"),
-            "restore it from its backup; without it the data stays sealed",
-        ),
+    vec![match RootKey::load_of(&path, passphrase.as_ref(), case.account.uid) {
+        Ok(key) => compare_root_key(case, &path, &key),
+        Err(error) => root_key_trouble(case, &path, &error),
     }]
 }
 
@@ -246,5 +271,80 @@ fn check_roles(case: &Case<'_>) -> Vec<Finding> {
     found.into_iter().map(|what| Finding::ok("postmaster", what)).collect()
 }
 
+fn compare_root_key(case: &Case<'_>, path: &Path, key: &RootKey) -> Finding {
+    let (shown, data) = (path.display(), case.config.data_dir.display());
+    match crate::server::noted_root_check(case.config) {
+        Ok(Some(noted)) if noted == key.check_value() => {
+            Finding::ok(ROOT, format!("{shown} is the key that {data} is sealed under"))
+        }
+        Ok(Some(_)) => Finding::fail(
+            ROOT,
+            format!("{shown} is a root key, and not the one that {data} is sealed under"),
+            "put back the copy of the right key, or name the right data_dir; change nothing in the data folder",
+        ),
+        Ok(None) if case.has_data() => Finding::warn(
+            ROOT,
+            format!(
+                "{shown} is a root key; whether it is that of {data} was never noted, so it is not known"
+            ),
+            "start the server once: it opens the data only with the right key, and notes which that is",
+        ),
+        Ok(None) => Finding::ok(ROOT, format!("{shown} is a root key; nothing is sealed under it yet")),
+        Err(error) => Finding::warn(
+            ROOT,
+            format!("{shown} is a root key; {data} cannot be asked for its own: {error}"),
+            as_the_server(case),
+        ),
+    }
+}
+
+fn root_key_trouble(case: &Case<'_>, path: &Path, error: &KeyringError) -> Finding {
+    let (shown, user) = (path.display(), &case.account.name);
+    let what = format!("{shown}: {error}");
+    match error {
+        KeyringError::KeyFileLocked if case.has_credential(PASSPHRASE) => Finding::ok(
+            ROOT,
+            format!(
+                "{shown} is locked by the passphrase that the unit's credential {PASSPHRASE} holds; it was not tried"
+            ),
+        ),
+        KeyringError::KeyFileLocked if matches!(case.presence, Presence::Serving { .. }) => {
+            Finding::ok(ROOT, format!("{shown} is locked by a passphrase; the running server had it"))
+        }
+        KeyringError::KeyFileLocked => Finding::warn(
+            ROOT,
+            what,
+            format!(
+                "give VEILPOST_ROOT_PASSPHRASE here, and the unit LoadCredentialEncrypted={PASSPHRASE}:FILE"
+            ),
+        ),
+        KeyringError::KeyFileOwner { .. } => Finding::fail(ROOT, what, format!("chown {user} '{shown}'")),
+        KeyringError::KeyFileMode(_) => Finding::fail(ROOT, what, format!("chmod 600 '{shown}'")),
+        KeyringError::KeyFile(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Finding::warn(ROOT, what, as_the_server(case))
+        }
+        KeyringError::Sealed => Finding::fail(
+            ROOT,
+            format!("{shown}: the passphrase does not open it"),
+            "give the right one; the file itself may be sound, so keep it",
+        ),
+        KeyringError::KeyFile(_) | KeyringError::KeyFileForm if !case.has_data() => Finding::fail(
+            ROOT,
+            what,
+            format!(
+                "restore it from its backup; for a new server, move {} away and run `veilpost init`",
+                case.file.display()
+            ),
+        ),
+        _ => Finding::fail(ROOT, what, "put back its copy, and keep this file until the server runs with it"),
+    }
+}
+
+fn as_the_server(case: &Case<'_>) -> String {
+    format!("run this as root or as the server's user: sudo -u {} veilpost doctor", case.account.name)
+}
+
+/// The check's name.
+const ROOT: &str = "root-key";
 /// The systemd credential that opens a locked root key.
 const PASSPHRASE: &str = "root-passphrase";

@@ -1,9 +1,11 @@
 //! The TLS certificate: parses, belongs to its key, is valid, names the host.
 
+use std::io::ErrorKind;
+
 use super::{Case, Finding};
 use crate::clock::Timestamp;
 use crate::config::Tls;
-use crate::net::tls::{Certificate, Files};
+use crate::net::tls::{Certificate, Files, TlsError};
 
 /// Looks at the certificate that the server would serve.
 pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
@@ -11,10 +13,22 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
         Tls::Acme(acme) => acme_kept(case, acme),
         Tls::Files { certificate, key } => match Files::load(certificate, key) {
             Ok((_, loaded)) => judge(&loaded, case, 14, "renew it; the server notices new files by itself"),
-            Err(error) => {
-                vec![Finding::fail(CHECK, error.to_string(), "put chain and key (PEM) where [tls] says")]
-            }
+            Err(error) => vec![unusable(case, &error)],
         },
+    }
+}
+
+fn unusable(case: &Case<'_>, error: &TlsError) -> Finding {
+    match error {
+        TlsError::Unreadable { source, .. } if source.kind() == ErrorKind::PermissionDenied => Finding::warn(
+            CHECK,
+            format!("{error}: it cannot be looked at as this user"),
+            format!(
+                "run this as root, or as the server's user: sudo -u {} veilpost doctor",
+                case.account.name
+            ),
+        ),
+        _ => Finding::fail(CHECK, error.to_string(), "put chain and key (PEM) where [tls] says"),
     }
 }
 

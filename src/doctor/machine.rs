@@ -1,10 +1,11 @@
-//! The machine: a clock that TOTP codes and certificates can rely on, descriptors, the service's unit.
+//! The machine: a clock that TOTP codes and certificates can rely on, and descriptors.
 
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use rustix::process::{Resource, getrlimit};
 
+use super::unit::Unit;
 use super::{Case, Finding, PATIENCE, within};
 use crate::clock::Timestamp;
 
@@ -14,7 +15,7 @@ pub(super) fn clock(case: &Case<'_>) -> Vec<Finding> {
         [std::env::current_exe().ok(), Some(case.file.to_owned()), Some(case.config.data_dir.clone())];
     let written = witnesses.into_iter().flatten().filter_map(|path| modified(&path)).max();
     let sane = plausible(case.now, written);
-    if Path::new(BOOTED).exists() {
+    if case.system.is_booted() {
         return vec![sane, synchronized(within(PATIENCE, timedatectl).flatten())];
     }
     vec![sane]
@@ -54,7 +55,9 @@ fn synchronized(answer: Option<String>) -> Finding {
 
 /// Whether every permitted connection can have its descriptors.
 pub(super) fn descriptors(case: &Case<'_>) -> Vec<Finding> {
-    let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    // The unit's limit is the server's; that of this shell is only ours.
+    let by_unit = Unit::of(case).and_then(|unit| unit.last("LimitNOFILE")?.rsplit(':').next()?.parse().ok());
+    let limit = by_unit.unwrap_or_else(|| getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX));
     vec![enough(limit, case.config.limits.connections.get())]
 }
 
@@ -72,32 +75,8 @@ fn enough(limit: u64, connections: usize) -> Finding {
     }
 }
 
-/// Whether systemd has a unit for the server, where there is a systemd.
-pub(super) fn unit(_case: &Case<'_>) -> Vec<Finding> {
-    let booted = Path::new(BOOTED).exists();
-    let there = UNIT_FOLDERS.iter().any(|folder| Path::new(folder).join("veilpost.service").exists());
-    match (booted, there) {
-        (false, _) => Vec::new(),
-        (true, true) => vec![Finding::ok("unit", "veilpost.service is installed")],
-        (true, false) => {
-            let remedy =
-                "install dist/veilpost.service into /etc/systemd/system, then `systemctl daemon-reload`";
-            vec![Finding::warn("unit", "systemd has no veilpost.service", remedy)]
-        }
-    }
-}
-
 /// 2026-11-01: no clock was right before this program existed.
 const RELEASED: Timestamp = Timestamp::from_unix(1_793_491_200);
-/// sd_booted(3).
-const BOOTED: &str = "/run/systemd/system";
-/// systemd.unit(5), the folders for system units.
-const UNIT_FOLDERS: [&str; 4] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-];
 
 #[cfg(test)]
 mod tests {
@@ -131,5 +110,13 @@ mod tests {
         assert_eq!(enough(1024, 4096).state, State::Warn);
         assert_eq!(enough(524_288, 4096).state, State::Ok);
         assert_eq!(enough(u64::MAX, usize::MAX).state, State::Ok);
+        let fresh = Fresh::new();
+        fresh.install_unit();
+        assert_eq!(fresh.look(descriptors)[0].state, State::Ok, "the unit's limit, not this shell's");
+        fresh.system_file(
+            "/etc/systemd/system/veilpost.service.d/l.conf",
+            "[Service]\nLimitNOFILE=512:1024\n",
+        );
+        assert_eq!(fresh.look(descriptors)[0].state, State::Warn);
     }
 }

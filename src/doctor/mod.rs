@@ -1,17 +1,26 @@
 //! `veilpost doctor`: looks at a configuration and the machine, and says what to do about what it finds.
 //!
 //! Reads only; it changes nothing and opens no mail. Owns the checks around the server. Checks of the
-//! ledger or of policies come from their modules as further [`Check`]s.
+//! ledger or of policies come from their modules as further [`Check`]s. Whether our server runs is
+//! asked of the server itself, by whoever calls ([`Presence`]).
+//!
+//! Two rules for what a finding says: a server that is set up as docs/operations.md says is without
+//! findings, running or not; and no advice may make things worse, if it is followed to the letter.
 
+mod account;
 mod certificate;
 mod files;
 mod finding;
 mod machine;
+mod memory;
 mod ports;
+mod unit;
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use account::Account;
 pub use finding::{Finding, State, render, worst};
 
 use crate::clock::Timestamp;
@@ -25,6 +34,65 @@ pub struct Case<'a> {
     pub file: &'a Path,
     /// Now.
     pub now: Timestamp,
+    /// Whether our server runs.
+    pub presence: &'a Presence,
+    /// Where the system's own files lie.
+    pub system: &'a System,
+    /// Whom the server runs as, or will.
+    pub account: &'a Account,
+    /// Whom this runs as.
+    pub me: u32,
+}
+
+impl Case<'_> {
+    /// The systemd credentials that the unit gives to the server, by name.
+    pub fn has_credential(&self, name: &str) -> bool {
+        unit::Unit::of(self).is_some_and(|unit| unit.has_credential(name))
+    }
+
+    /// Whether data has been written already: a ledger is there.
+    pub fn has_data(&self) -> bool {
+        self.config.data_dir.join(LEDGER).exists()
+    }
+}
+
+/// What is known of our server, by its own word at the administration socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// Nobody answers there.
+    #[default]
+    Stopped,
+    /// It answered.
+    Serving {
+        /// The name that it serves under.
+        hostname: String,
+        /// Where it listens.
+        listening: Vec<SocketAddr>,
+    },
+    /// Somebody listens there and does not answer us: not ours, or we may not ask.
+    Silent,
+}
+
+/// The root of the file system that is looked at, for the system's own files.
+#[derive(Clone, Debug)]
+pub struct System(pub PathBuf);
+
+impl System {
+    /// `path` (absolute) below the root.
+    pub(in crate::doctor) fn at(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    /// Whether systemd runs this machine (sd_booted(3)).
+    fn is_booted(&self) -> bool {
+        self.at("/run/systemd/system").exists()
+    }
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self("/".into())
+    }
 }
 
 /// One thing to look at. Any function of a [`Case`] is one.
@@ -39,8 +107,14 @@ impl<F: Fn(&Case<'_>) -> Vec<Finding>> Check for F {
     }
 }
 
-/// Runs the checks of this module and `further` ones on the configuration at `file`.
-pub fn examine(file: &Path, now: Timestamp, further: &[Box<dyn Check>]) -> Vec<Finding> {
+/// Runs the checks of this module and `further` ones on the configuration at `file`. `ask` asks at an
+/// administration socket who is there.
+pub fn examine(
+    file: &Path,
+    now: Timestamp,
+    ask: impl FnOnce(&Path) -> Presence,
+    further: &[Box<dyn Check>],
+) -> Vec<Finding> {
     let config = match Config::load(file) {
         Ok(config) => config,
         Err(error) => {
@@ -51,7 +125,11 @@ pub fn examine(file: &Path, now: Timestamp, further: &[Box<dyn Check>]) -> Vec<F
             )];
         }
     };
-    let case = Case { config: &config, file, now };
+    let (presence, system) = (ask(&config.admin_socket), System::default());
+    let account = Account::of_server(&config, file, &system);
+    let me = rustix::process::geteuid().as_raw();
+    let case =
+        Case { config: &config, file, now, presence: &presence, system: &system, account: &account, me };
     let mut findings = vec![Finding::ok("configuration", format!("{} is in order", file.display()))];
     for check in OWN_CHECKS {
         findings.extend(check(&case));
@@ -67,17 +145,22 @@ fn within<T: Send + 'static>(patience: Duration, question: impl FnOnce() -> T + 
     answered.recv_timeout(patience).ok()
 }
 
-const OWN_CHECKS: [fn(&Case<'_>) -> Vec<Finding>; 9] = [
+const OWN_CHECKS: [fn(&Case<'_>) -> Vec<Finding>; 12] = [
+    ports::server,
     files::folders,
     files::secret_files,
+    files::written,
     files::room,
     certificate::check,
     ports::listeners,
     ports::name,
     machine::clock,
     machine::descriptors,
-    machine::unit,
+    memory::check,
+    unit::check,
 ];
+/// The ledger's file in the data folder.
+const LEDGER: &str = "ledger";
 /// For the system's resolver and for `timedatectl`.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -91,6 +174,11 @@ mod testing {
         pub(super) folder: tempfile::TempDir,
         pub(super) config: Config,
         pub(super) now: Timestamp,
+        pub(super) presence: Presence,
+        pub(super) account: Account,
+        pub(super) me: u32,
+        /// An empty system, without systemd.
+        pub(super) system: System,
     }
 
     struct Nobody;
@@ -121,7 +209,32 @@ mod testing {
                 (free.clone(), free.clone(), free.clone());
             (config.imap.listen, config.imaps.listen) = (free.clone(), free.clone());
             config.dashboard.listen = free;
-            Self { folder, config, now }
+            let system = System(folder.path().join("system"));
+            let me = rustix::process::geteuid().as_raw();
+            let account = Account::of_server(&config, &file, &system);
+            Self { folder, config, now, presence: Presence::Stopped, account, me, system }
+        }
+
+        /// Writes one of the system's files.
+        pub(super) fn system_file(&self, path: &str, text: &str) {
+            let path = self.system.at(path);
+            std::fs::create_dir_all(path.parent().expect("absolute")).expect("ours");
+            std::fs::write(path, text).expect("ours");
+        }
+
+        /// Installs the shipped unit for this configuration, and its user with our own number.
+        pub(super) fn install_unit(&self) {
+            let file = self.folder.path().join("veilpost.toml").display().to_string();
+            let unit = include_str!("../../dist/veilpost.service")
+                .replace("/etc/veilpost/veilpost.toml", &file)
+                .replace(
+                    "StateDirectory=veilpost",
+                    &format!("ReadWritePaths={}", self.folder.path().display()),
+                );
+            self.system_file("/etc/systemd/system/veilpost.service", &unit);
+            self.system_file("/usr/local/bin/veilpost", "");
+            let (uid, gid) = (self.me, rustix::process::getegid().as_raw());
+            self.system_file("/etc/passwd", &format!("veilpost:x:{uid}:{gid}::/:/bin/false\n"));
         }
 
         pub(super) fn look(&self, check: fn(&Case<'_>) -> Vec<Finding>) -> Vec<Finding> {
@@ -129,6 +242,10 @@ mod testing {
                 config: &self.config,
                 file: &self.folder.path().join("veilpost.toml"),
                 now: self.now,
+                presence: &self.presence,
+                system: &self.system,
+                account: &self.account,
+                me: self.me,
             })
         }
     }
@@ -143,7 +260,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("veilpost.toml");
         std::fs::write(&file, "hostname = 1").expect("writes");
-        let findings = examine(&file, Timestamp::from_unix(0), &[]);
+        let findings = examine(&file, Timestamp::from_unix(0), |_| Presence::Stopped, &[]);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].state, State::Fail);
         assert!(findings[0].what.contains("line 1"));
@@ -155,7 +272,8 @@ mod tests {
         let further: Vec<Box<dyn Check>> = vec![Box::new(|case: &Case<'_>| {
             vec![Finding::warn("ledger", format!("{} was looked at", case.config.hostname), "nothing")]
         })];
-        let findings = examine(&fresh.folder.path().join("veilpost.toml"), fresh.now, &further);
+        let file = fresh.folder.path().join("veilpost.toml");
+        let findings = examine(&file, fresh.now, |_| Presence::Stopped, &further);
         assert_eq!(findings.first().map(|finding| finding.state), Some(State::Ok));
         assert_eq!(findings.last().map(|finding| finding.check), Some("ledger"));
         let bad: Vec<_> = findings.iter().filter(|finding| finding.state == State::Fail).collect();

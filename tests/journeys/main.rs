@@ -30,4 +30,5 @@ mod semantics;
 mod smtp;
 mod stranger;
 mod support;
+mod terminal;
 mod whereabouts;

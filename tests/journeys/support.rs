@@ -105,6 +105,11 @@ impl Server {
         }
     }
 
+    /// Stops the server, for good unless it is restarted.
+    pub fn end(&mut self) {
+        self.stop();
+    }
+
     fn stop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the server can be told");

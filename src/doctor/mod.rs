@@ -237,16 +237,27 @@ mod testing {
             self.system_file("/etc/passwd", &format!("veilpost:x:{uid}:{gid}::/:/bin/false\n"));
         }
 
-        pub(super) fn look(&self, check: fn(&Case<'_>) -> Vec<Finding>) -> Vec<Finding> {
-            check(&Case {
+        /// The configuration's place.
+        pub(super) fn file(&self) -> PathBuf {
+            self.folder.path().join("veilpost.toml")
+        }
+
+        /// What the checks are given.
+        pub(super) fn case<'a>(&'a self, file: &'a Path) -> Case<'a> {
+            Case {
                 config: &self.config,
-                file: &self.folder.path().join("veilpost.toml"),
+                file,
                 now: self.now,
                 presence: &self.presence,
                 system: &self.system,
                 account: &self.account,
                 me: self.me,
-            })
+            }
+        }
+
+        pub(super) fn look(&self, check: fn(&Case<'_>) -> Vec<Finding>) -> Vec<Finding> {
+            let file = self.file();
+            check(&self.case(&file))
         }
     }
 }

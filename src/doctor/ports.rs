@@ -182,17 +182,7 @@ mod tests {
     use super::*;
 
     fn state(fresh: &Fresh, at: SocketAddr) -> State {
-        let file = fresh.folder.path().join("veilpost.toml");
-        let case = Case {
-            config: &fresh.config,
-            file: &file,
-            now: fresh.now,
-            presence: &fresh.presence,
-            system: &fresh.system,
-            account: &fresh.account,
-            me: fresh.me,
-        };
-        listener(&case, "smtp", at).state
+        listener(&fresh.case(&fresh.file()), "smtp", at).state
     }
 
     fn serving(listening: &[SocketAddr]) -> Presence {
@@ -223,21 +213,10 @@ mod tests {
         let mut fresh = Fresh::new();
         fresh.me = 4711;
         fresh.install_unit();
-        let file = fresh.folder.path().join("veilpost.toml");
+        let file = fresh.file();
         fresh.account = super::super::Account::of_server(&fresh.config, &file, &fresh.system);
         let at = "0.0.0.0:25".parse().expect("an address");
-        let state = |fresh: &Fresh| {
-            let case = Case {
-                config: &fresh.config,
-                file: &file,
-                now: fresh.now,
-                presence: &fresh.presence,
-                system: &fresh.system,
-                account: &fresh.account,
-                me: fresh.me,
-            };
-            reserved(&case, "smtp", at).state
-        };
+        let state = |fresh: &Fresh| reserved(&fresh.case(&file), "smtp", at).state;
         assert_eq!(state(&fresh), State::Ok);
         let line = "  sl  local_address rem_address   st\n   0: 00000000:0019 00000000:0000 0A 00000000\n";
         fresh.system_file("/proc/net/tcp", line);

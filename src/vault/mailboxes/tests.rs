@@ -9,25 +9,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use tokio::sync::Semaphore;
 
 use super::pages::{Among, Count, Standing, Start, counts, folder_of, page, standings};
 use super::*;
-use crate::audit::{Actor, Log, Origin};
-use crate::clock::{Clock, Timestamp};
+use crate::audit::{Actor, Origin};
 use crate::keyring::RootKey;
 use crate::mailbox::{FlagChange, FlagEdit, Flags};
 use crate::names::{ContainerName, MessageId, TenantId, ViewId};
-use crate::net::budget::Budget;
-use crate::net::metrics::Metrics;
 use crate::policy::OnDelete;
-use crate::store::blobs::{BlobName, Blobs};
+use crate::store::blobs::BlobName;
 use crate::store::ledger::{
     Batch, Expectation, Ledger, LedgerError, Options, Pending, RedbLedger, Subscription, Visitor,
 };
 use crate::tenant::rows::{HiddenRow, ViewEntry};
 use crate::vault::masked::Manner;
-use crate::vault::{AuditRows, Settings};
+use crate::vault::testing::vault_over;
 
 mod junk;
 
@@ -74,7 +70,7 @@ impl World {
         let inner = RedbLedger::open(&folder.path().join("ledger"), Options::default()).expect("a ledger");
         let ledger = Arc::new(Flaky { inner, fails: AtomicBool::new(false) });
         let root = Arc::new(RootKey::generate());
-        let vault = vault(folder.path(), ledger.clone(), &root);
+        let vault = vault_over(folder.path(), ledger.clone(), root.clone());
         let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
         let shelf = |generation| Shelf {
             user,
@@ -161,40 +157,7 @@ impl World {
 
     /// Another vault over the same ledger, as after a restart.
     fn again(&self) -> Vault {
-        vault(self.folder.path(), self.ledger.clone(), &self.root)
-    }
-}
-
-fn vault(folder: &std::path::Path, ledger: Arc<Flaky>, root: &Arc<RootKey>) -> Vault {
-    let clock = Clock::manual(Timestamp::from_unix(1_800_000_000));
-    let records = Arc::new(Records::new(ledger, root.clone()));
-    let metrics = Metrics::new();
-    Vault {
-        audit: Log::new(AuditRows::new(records.clone(), metrics.clone()), clock.clone()),
-        records,
-        blobs: Blobs::open(folder).expect("a folder"),
-        arrivals: Default::default(),
-        in_flight: Default::default(),
-        epochs: crate::seal::Epochs::new(),
-        mailboxes: Default::default(),
-        turns: Default::default(),
-        policies: Default::default(),
-        reading: Budget::new(1 << 20),
-        rendering: Budget::new(1 << 20),
-        sealing: Budget::new(1 << 20),
-        reading_ahead: Arc::new(Semaphore::new(1)),
-        hashing: Default::default(),
-        clock,
-        metrics,
-        settings: Settings {
-            hostname: "vault.example".to_owned(),
-            public_url: None,
-            indexes: folder.join("search"),
-            unlock_lasts: Duration::from_secs(600),
-            unlock_longest: Duration::from_secs(3600),
-            removed_logs: Duration::from_secs(86_400),
-            reason_required: false,
-        },
+        vault_over(self.folder.path(), self.ledger.clone(), self.root.clone())
     }
 }
 

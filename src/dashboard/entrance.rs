@@ -15,7 +15,7 @@ use super::visitor::PostedByNewcomer;
 use super::{House, cookie, words};
 use crate::keyring::Passphrase;
 use crate::owner::logins::noted;
-use crate::owner::sign_in::{Entrance, sign_in as owner_sign_in};
+use crate::owner::sign_in::{Entrance, begin, sign_in as owner_sign_in};
 use crate::owner::unlock::record_ends;
 use crate::owner::{OwnerError, familiar};
 use crate::vault::hashing::RETRY_AFTER;
@@ -66,14 +66,18 @@ pub async fn sign_in(
         password: Passphrase::new(password),
         origin: client.origin,
         familiar: cookie::familiar(&headers).to_owned(),
+        since: house.sessions.sign_ins.since(),
     };
     let signed = match owner_sign_in(&house.vault, entrance).await {
         Ok(signed) => signed,
         Err(error) => return refused(noted("dashboard", client.origin, error), login, to),
     };
     house.notary.attend(signed.user.tenant);
-    let (now, user) = (house.vault.clock.now(), signed.user);
-    let token = house.sessions.sign_ins.open(signed, client.browser, client.origin, now)?;
+    let user = signed.user;
+    let token = match begin(&house.vault, &house.sessions, signed, client.browser, client.origin).await {
+        Ok(token) => token,
+        Err(error) => return refused(error, login, to),
+    };
     let known = familiar::remember(&house.vault, cookie::familiar(&headers), user, false);
     let leave = AppendHeaders([
         (header::SET_COOKIE, cookie::set(&token)),

@@ -32,6 +32,8 @@ pub mod unlock;
 pub mod view;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 use crate::audit::{Actor, Origin};
@@ -60,7 +62,7 @@ pub struct Unlocked {
     session: Option<sessions::SessionId>,
     origin: Origin,
     /// The codes of its session; gone when that has ended.
-    codes: std::sync::Weak<sessions::Codes>,
+    codes: std::sync::Weak<step_up::Codes>,
 }
 
 impl Unlocked {

@@ -10,12 +10,12 @@ use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 use super::passkey::Ceremonies;
-use super::sign_ins::{SignIns, Visit};
+use super::sign_ins::{SignIns, Since, Visit};
+use super::step_up::Codes;
 use super::{OwnerError, OwnerKey, Unlocked};
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::keyring::{Identity, RecordKey};
-use crate::names::MessageId;
 use crate::tenant::registry::UserRef;
 
 /// Names a session on this side; not secret.
@@ -78,10 +78,6 @@ struct Held {
     codes: Arc<Codes>,
 }
 
-/// The messages that a code of their own has opened in a session, each until when.
-#[derive(Default)]
-pub(super) struct Codes(pub(super) Mutex<HashMap<MessageId, Range<Timestamp>>>);
-
 /// A session that is over.
 pub struct Ended {
     /// Whose it was.
@@ -141,7 +137,7 @@ impl Latest {
 }
 
 impl Sessions {
-    /// Opens a session that begins now.
+    /// Opens a session that begins now, for whoever has proven since `since` who they are.
     pub(super) fn open(
         &self,
         user: UserRef,
@@ -149,10 +145,15 @@ impl Sessions {
         now: Timestamp,
         lasts: Lasts,
         origin: Origin,
+        since: Since,
     ) -> Result<Token, OwnerError> {
         let token = Token::generate();
         let wrapped = token.half.seal(&token.id, key.0.reveal().as_bytes());
         let mut table = self.at(now);
+        // Whoever ends all sessions notes that first: either it is seen here, or they find this one.
+        if self.sign_ins.ended_since(user, since) {
+            return Err(OwnerError::SessionEnded);
+        }
         if table.sessions.len() >= MAX_SESSIONS {
             return Err(OwnerError::SoftLocked(Duration::from_secs(60)));
         }
@@ -230,10 +231,12 @@ impl Sessions {
         unlocked.session.and_then(|id| table.sessions.get(&id)).is_some_and(|session| !session.over)
     }
 
-    /// When the session that this was resumed from ends by itself.
-    pub fn until(&self, unlocked: &Unlocked) -> Option<Timestamp> {
-        let held = self.held();
-        unlocked.session.and_then(|id| held.sessions.get(&id)).map(|session| session.span.end)
+    /// Whose a live session is and when it ends, for whoever carries its token. Asking is no use of it.
+    pub fn state(&self, token: &Token, now: Timestamp) -> Option<(UserRef, Term)> {
+        let table = self.at(now);
+        let held = table.sessions.get(&token.id).filter(|held| !held.over)?;
+        token.half.open(&token.id, &held.wrapped).ok()?;
+        Some((held.user, held.term()))
     }
 
     /// Whether a user has any session open.
@@ -363,7 +366,9 @@ mod tests {
         let text = key.0.reveal().to_string();
         let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
         let lasts = Lasts { idle: Duration::from_secs(idle), longest: Duration::from_secs(longest) };
-        let token = sessions.open(user, &key, NOW, lasts, Origin::UnixSocket).expect("there is room");
+        let token = sessions
+            .open(user, &key, NOW, lasts, Origin::UnixSocket, sessions.sign_ins.since())
+            .expect("there is room");
         (sessions, token, text)
     }
 

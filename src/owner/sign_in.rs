@@ -5,8 +5,10 @@
 //! A name that nobody has is counted, answered and written down in as many steps as any other.
 
 use super::familiar::{self, Familiar};
+use super::sessions::{Sessions, Token};
+use super::sign_ins::{Browser, Since};
 use super::stretch::{Stretched, network, try_password};
-use super::unlock::refuse;
+use super::unlock::{entry_came_to_nothing, refuse};
 use super::view::dashboard_binding;
 use super::{By, OwnerError};
 use crate::audit::{Act, Actor, Draft, Origin, Protocol, Recorded, Refusal};
@@ -30,6 +32,8 @@ pub struct Entrance {
     pub origin: Origin,
     /// What their browser carries of sign-ins before; see [`familiar`].
     pub familiar: String,
+    /// When they came.
+    pub since: Since,
 }
 
 /// A person who has signed in: their view is open, the whole is not.
@@ -44,11 +48,30 @@ pub struct SignedIn {
     pub(super) password: Stretched,
     /// The audit entry of the view's opening.
     pub recorded: Recorded,
+    /// When they came.
+    pub(super) since: Since,
+}
+
+/// Begins the session of a person who has signed in, unless what let them in has changed meanwhile: a
+/// hash waits for its turn, and an entry for the log.
+pub async fn begin(
+    vault: &Vault,
+    sessions: &Sessions,
+    signed: SignedIn,
+    browser: Browser,
+    origin: Origin,
+) -> Result<Token, OwnerError> {
+    let by = By { actor: Actor::User { user: signed.user.user }, origin };
+    let entry = (signed.recorded.tenant(), signed.recorded.sequence());
+    match sessions.sign_ins.open(signed, browser, origin, vault.clock.now()) {
+        Ok(token) => Ok(token),
+        Err(error) => Err(entry_came_to_nothing(vault, by, entry, error).await),
+    }
 }
 
 /// Signs in with a password.
 pub async fn sign_in(vault: &Vault, entrance: Entrance) -> Result<SignedIn, OwnerError> {
-    let Entrance { login, password, origin, familiar } = entrance;
+    let Entrance { login, password, origin, familiar, since } = entrance;
     let found = registry::user_named(&vault.records, &login)?;
     let browser = found.as_ref().and_then(|(user, _)| familiar::find(vault, &familiar, *user));
     let attempt = attempt(vault, &login, origin, browser);
@@ -58,7 +81,7 @@ pub async fn sign_in(vault: &Vault, entrance: Entrance) -> Result<SignedIn, Owne
     let place = vault.hashing.place(share).await?;
     attempt.count(&vault.records, vault.clock.now()).await?;
     match open(place, found.as_ref(), password).await {
-        Ok(Some(opened)) => enter(vault, &attempt, opened, origin).await,
+        Ok(Some(opened)) => enter(vault, &attempt, opened, origin, since).await,
         Ok(None) => Err(refused(vault, &attempt, found, origin).await),
         Err(error) => {
             attempt.take_back(&vault.records, vault.clock.now()).await?;
@@ -86,13 +109,14 @@ async fn enter(
     attempt: &Attempt,
     Opened { user, view, identity, password }: Opened,
     origin: Origin,
+    since: Since,
 ) -> Result<SignedIn, OwnerError> {
     attempt.succeeded(&vault.records).await?;
     note(vault, user);
     let draft = Draft::new(Actor::User { user: user.user }, origin, Act::SignedIn);
     let recorded = vault.audit.record(user.tenant, draft).await?;
     vault.metrics.login(metrics::Protocol::dashboard, Outcome::ok);
-    Ok(SignedIn { user, view, identity, password, recorded })
+    Ok(SignedIn { user, view, identity, password, recorded, since })
 }
 
 /// What a wrong password is told, and a name that nobody has. Either costs one more durable write.

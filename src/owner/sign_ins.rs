@@ -62,7 +62,16 @@ pub struct SignIns(Mutex<Table>);
 struct Table {
     sessions: HashMap<SessionId, Held>,
     latest: Latest,
+    /// How often all sessions of somebody were ended, and the last time of each user.
+    endings: u64,
+    ended: HashMap<UserRef, u64>,
 }
+
+/// When somebody began to prove who they are. What proves it (a password, a phone, the right to be here)
+/// changes first, and then all sessions of the user are ended; whoever began before that and comes to
+/// the end of it after begins none.
+#[derive(Clone, Copy, Debug)]
+pub struct Since(u64);
 
 /// A session that a request has resumed.
 pub struct Visit {
@@ -107,7 +116,23 @@ pub(super) struct Closed {
     pub unlock: Option<SessionId>,
 }
 
+impl Table {
+    fn has_ended(&self, user: UserRef, Since(since): Since) -> bool {
+        self.ended.get(&user).is_some_and(|number| *number > since)
+    }
+}
+
 impl SignIns {
+    /// Taken before anything is read that the proof rests on.
+    pub fn since(&self) -> Since {
+        Since(self.held().endings)
+    }
+
+    /// Whether all sessions of a user were ended since.
+    pub(super) fn ended_since(&self, user: UserRef, since: Since) -> bool {
+        self.held().has_ended(user, since)
+    }
+
     /// Begins a session.
     pub fn open(
         &self,
@@ -139,6 +164,9 @@ impl SignIns {
             unlock: None,
         };
         let mut table = self.at(now);
+        if table.has_ended(held.user, signed.since) {
+            return Err(OwnerError::Refused);
+        }
         let sessions = &mut table.sessions;
         if sessions.len() >= MAX_SESSIONS {
             return Err(OwnerError::SoftLocked(Duration::from_secs(60)));
@@ -226,7 +254,11 @@ impl SignIns {
 
     /// Ends every session of a user.
     pub fn close_all_of(&self, user: UserRef) {
-        self.held().sessions.retain(|_, held| held.user != user);
+        let mut table = self.held();
+        table.endings += 1;
+        let number = table.endings;
+        table.ended.insert(user, number);
+        table.sessions.retain(|_, held| held.user != user);
     }
 
     /// The live sessions of a user, newest first.

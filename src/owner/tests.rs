@@ -3,30 +3,25 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use tokio::sync::Semaphore;
 
 use super::account::{self, Enrolment, Founding, NewUser};
 use super::sessions::Sessions;
 use super::sign_in::{Entrance, SignedIn, sign_in};
 use super::sign_ins::{Browser, Visit};
+use super::testing::{PASSWORD, founding};
 use super::unlock::{Attempt, Opened, unlock, unlock_signed_in};
 use super::*;
-use crate::audit::{Act, Log, Refusal};
-use crate::clock::{Clock, Timestamp};
+use crate::audit::{Act, Refusal};
+use crate::clock::Timestamp;
 use crate::keyring::totp::code_for;
 use crate::keyring::{KeySlot, Passphrase, PasswordHashing, PasswordKey, RootKey};
 use crate::names::{Address, TenantId};
-use crate::net::budget::Budget;
-use crate::net::metrics::Metrics;
-use crate::records::Records;
-use crate::store::blobs::Blobs;
 use crate::store::ledger::{
     Batch, Expectation, Ledger, LedgerError, Options, Pending, RedbLedger, Subscription, Visitor,
 };
 use crate::tenant::registry;
-use crate::vault::{self, AuditRows, Vault};
+use crate::vault::Vault;
+use crate::vault::testing::vault_over;
 
 /// A ledger that counts commits, and lets some fail: so many pass, then so many do not.
 struct Watched {
@@ -78,7 +73,7 @@ impl World {
         let inner = RedbLedger::open(&folder.path().join("ledger"), Options::default()).expect("a ledger");
         let none = AtomicUsize::default;
         let ledger = Arc::new(Watched { inner, commits: none(), pass: none(), fail: none() });
-        let vault = Arc::new(open(folder.path(), ledger.clone()));
+        let vault = Arc::new(vault_over(folder.path(), ledger.clone(), Arc::new(RootKey::generate())));
         let founded = account::found(&vault, founding("a", "ann@a.example"), BY).await.expect("founded");
         let (sessions, user) = (Sessions::default(), founded.user.user);
         Self { vault, ledger, sessions, user, seed: founded.user.seed.to_string(), _folder: folder }
@@ -114,6 +109,7 @@ impl World {
             password: Passphrase::new(password.to_owned()),
             origin: at(last),
             familiar: familiar.to_owned(),
+            since: self.sessions.sign_ins.since(),
         };
         sign_in(&self.vault, entrance).await
     }
@@ -454,49 +450,89 @@ async fn one_rule_for_new_passwords_at_every_door() {
     }
 }
 
-fn founding(name: &str, address: &str) -> Founding {
-    Founding {
-        name: name.to_owned(),
-        address: Address::parse(address).expect("an address"),
-        password: Passphrase::new(PASSWORD.to_owned()),
-        reason_required: false,
-        escrow: Vec::new(),
-        enrolment: Enrolment::Here,
-    }
-}
-
-fn open(folder: &std::path::Path, ledger: Arc<Watched>) -> Vault {
-    let clock = Clock::manual(Timestamp::from_unix(1_800_000_000));
-    let records = Arc::new(Records::new(ledger, Arc::new(RootKey::generate())));
-    let metrics = Metrics::new();
-    Vault {
-        audit: Log::new(AuditRows::new(records.clone(), metrics.clone()), clock.clone()),
-        records,
-        blobs: Blobs::open(folder).expect("a folder"),
-        arrivals: Default::default(),
-        in_flight: Default::default(),
-        epochs: crate::seal::Epochs::new(),
-        mailboxes: Default::default(),
-        turns: Default::default(),
-        policies: Default::default(),
-        reading: Budget::new(1 << 20),
-        rendering: Budget::new(1 << 20),
-        sealing: Budget::new(1 << 20),
-        reading_ahead: Arc::new(Semaphore::new(1)),
-        hashing: Default::default(),
-        clock,
-        metrics,
-        settings: vault::Settings {
-            hostname: "vault.example".to_owned(),
-            public_url: Some("https://vault.example".to_owned()),
-            indexes: folder.join("search"),
-            unlock_lasts: Duration::from_secs(600),
-            unlock_longest: Duration::from_secs(3600),
-            removed_logs: Duration::from_secs(86_400),
-            reason_required: false,
-        },
-    }
-}
-
 const BY: By = By { actor: Actor::Server, origin: Origin::Internal };
-const PASSWORD: &str = "correct horse battery";
+
+#[tokio::test]
+async fn a_sign_in_under_way_survives_no_new_password() {
+    let world = World::new().await;
+    let browser = || Browser { print: [0; 32], label: String::new() };
+    let signed = world.sign_in("ann@a.example", PASSWORD, 1).await.expect("right");
+    // Between the hash and the session the password changes, which ends all sessions.
+    drop(world.sessions.close_all_of(world.user));
+    let begun = super::sign_in::begin(&world.vault, &world.sessions, signed, browser(), at(1)).await;
+    assert!(matches!(begun, Err(OwnerError::Refused)));
+    assert!(world.sessions.sign_ins.list(world.user, world.now()).is_empty());
+    assert!(matches!(world.last_act().await, Act::Failed { .. }), "the log said that they signed in");
+    let signed = world.sign_in("ann@a.example", PASSWORD, 1).await.expect("right");
+    let other = UserRef { user: crate::names::UserId::random(), ..world.user };
+    drop(world.sessions.close_all_of(other));
+    let begun = super::sign_in::begin(&world.vault, &world.sessions, signed, browser(), at(1)).await;
+    assert!(begun.is_ok(), "what ends another one's sessions ends no sign-in");
+}
+
+#[tokio::test]
+async fn nor_does_an_unlock() {
+    let world = World::new().await;
+    let unlocked = world.unlocked().await;
+    let open = |since| {
+        let lasts = super::unlock::lasts(&world.vault, world.user.tenant).expect("a tenant");
+        world.sessions.open(world.user, &unlocked.key, world.now(), lasts, at(1), since)
+    };
+    let before = world.sessions.sign_ins.since();
+    drop(world.sessions.close_all_of(world.user));
+    assert!(matches!(open(before), Err(OwnerError::SessionEnded)));
+    assert!(open(world.sessions.sign_ins.since()).is_ok());
+}
+
+#[tokio::test]
+async fn strangers_at_the_page_hold_nobody_up_at_the_socket() {
+    let world = World::new().await;
+    for last in 0..31 {
+        let _wrong = world.sign_in("ann@a.example", "wrong horse battery", last).await;
+    }
+    let right = world.sign_in("ann@a.example", PASSWORD, 77).await;
+    assert!(matches!(right, Err(OwnerError::SoftLocked(_))), "the name is full for newcomers");
+    world.set(30);
+    world.unlock_at_once(PASSWORD, &world.code(0)).await.expect("the socket goes on");
+    for _ in 0..4 {
+        let wrong = world.unlock_at_once("wrong horse battery", &world.code(0)).await;
+        assert!(matches!(wrong, Err(OwnerError::Refused)));
+    }
+    let fifth = world.unlock_at_once(PASSWORD, &world.code(0)).await;
+    assert!(matches!(fifth, Err(OwnerError::SoftLocked(_))), "guesses at the socket wait for each other");
+}
+
+#[tokio::test]
+async fn wrong_codes_for_a_message_wait_in_their_session_and_leave_no_row() {
+    use super::step_up::step_up;
+    let world = World::new().await;
+    let unlocked = world.unlocked().await;
+    let message = crate::names::MessageId::random();
+    for _ in 0..4 {
+        let wrong = step_up(&world.vault, &unlocked, "000000", message).await;
+        assert!(matches!(wrong, Err(OwnerError::Refused)));
+    }
+    let fifth = step_up(&world.vault, &unlocked, &world.code(30), message).await;
+    assert!(matches!(fifth, Err(OwnerError::SoftLocked(_))));
+    let session = unlocked.session.expect("a session");
+    let scope = world.vault.records.tenant(world.user.tenant);
+    let parts: [&[u8]; 2] = [world.user.user.as_bytes(), &session];
+    assert!(scope.get::<crate::tenant::rows::SoftlockRow>(&parts).expect("reads").is_none());
+    world.set(60);
+    step_up(&world.vault, &unlocked, &world.code(0), message).await.expect("the wait is over");
+}
+
+#[tokio::test]
+async fn to_ask_about_a_session_is_no_use_of_it() {
+    let world = World::new().await;
+    world.set(30);
+    let visit = world.visit(PASSWORD).await;
+    let token = world.unlock(&visit, &world.code(0)).await.expect("unlocked").token;
+    let state = || world.sessions.state(&token, world.now()).map(|(user, term)| (user, term.until));
+    let until = world.now().plus(world.vault.settings.unlock_lasts);
+    assert_eq!(state(), Some((world.user, until)));
+    world.set(360);
+    assert_eq!(state(), Some((world.user, until)), "asking did not prolong it");
+    world.set(360);
+    assert_eq!(state(), None);
+}

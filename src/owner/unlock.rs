@@ -5,7 +5,8 @@
 
 use super::familiar::Familiar;
 use super::sessions::{Ended, Lasts, Sessions, Token};
-use super::sign_ins::Visit;
+use super::sign_ins::{Since, Visit};
+use super::step_up::Codes;
 use super::stretch::{Stretched, network, try_password};
 use super::view::dashboard_binding;
 use super::{By, OwnerError, OwnerKey, Unlocked, codes};
@@ -56,11 +57,16 @@ pub struct Opened {
 /// counts apart from the code: whoever has neither keeps nobody from unlocking.
 pub async fn unlock(vault: &Vault, sessions: &Sessions, attempt: Attempt) -> Result<Opened, OwnerError> {
     let Attempt { login, password, code, reason, origin, token } = attempt;
-    let reason = reason.as_deref().map(Reason::parse).transpose()?;
+    let (since, reason) = (sessions.sign_ins.since(), reason.as_deref().map(Reason::parse).transpose()?);
     let found = registry::user_named(&vault.records, &login)?;
     let (counted, share) = match token {
         Some((user, id)) => {
             (attempts::Attempt::of_known(&vault.records, id.as_bytes()), Share::Known(user.user))
+        }
+        // Whoever is at the socket is not held up by strangers at the sign-in page, who count by name.
+        None if origin == Origin::UnixSocket => {
+            let who = [b"socket ", login.trim().to_lowercase().as_bytes()].concat();
+            (attempts::Attempt::of_known(&vault.records, &who), Share::of(origin))
         }
         None => (attempts::Attempt::of_stranger(&vault.records, &login, network(origin)), Share::of(origin)),
     };
@@ -86,7 +92,7 @@ pub async fn unlock(vault: &Vault, sessions: &Sessions, attempt: Attempt) -> Res
     };
     counted.succeeded(&vault.records).await?;
     let door = if origin == Origin::UnixSocket { Door::Socket } else { Door::Newcomer };
-    let knock = Knock { user, reason, origin, method: UnlockMethod::PasswordAndTotp, door };
+    let knock = Knock { user, reason, origin, method: UnlockMethod::PasswordAndTotp, door, since };
     let proof = async {
         let key = codes::open(vault, user, &password, &code, row.dashboard.is_some()).await?;
         super::enrol::give_dashboard(vault, user, &row, &key, &password.key).await.map_err(Denied::Fault)?;
@@ -105,10 +111,10 @@ pub async fn unlock_signed_in(
     reason: Option<&str>,
     origin: Origin,
 ) -> Result<Opened, OwnerError> {
-    let user = visit.user;
+    let (since, user) = (sessions.sign_ins.since(), visit.user);
     let reason = reason.map(Reason::parse).transpose()?;
     let door = Door::of(visit);
-    let knock = Knock { user, reason, origin, method: UnlockMethod::PasswordAndTotp, door };
+    let knock = Knock { user, reason, origin, method: UnlockMethod::PasswordAndTotp, door, since };
     let proof = async {
         let password = visit.password().map_err(Denied::Fault)?;
         let key = codes::open(vault, user, &password, code, true).await?;
@@ -120,14 +126,22 @@ pub async fn unlock_signed_in(
 
 /// Checks one more code of a person who is unlocked already. It counts, burns and is recorded as an
 /// unlock's is; wrong ones count for their session alone, so that nobody else shuts them out.
-pub(super) async fn one_more_code(vault: &Vault, unlocked: &Unlocked, code: &str) -> Result<(), OwnerError> {
-    let (user, by) = (unlocked.user, unlocked.by());
-    let door = unlocked.session.map_or(Door::Newcomer, Door::Browser);
-    count_attempt(vault, user, door).await?;
-    if let Err(denied) = codes::check(vault, user, code).await {
-        return Err(deny(vault, user, door, by, denied).await);
+pub(super) async fn one_more_code(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    tried: &Codes,
+    code: &str,
+) -> Result<(), OwnerError> {
+    tried.count(vault.clock.now())?;
+    match codes::check(vault, unlocked.user, code).await {
+        Ok(()) => tried.was_right(),
+        Err(Denied::Fault(error)) => {
+            tried.take_back(vault.clock.now());
+            return Err(error);
+        }
+        Err(denied) => return Err(record_denied(vault, unlocked.user, unlocked.by(), denied).await),
     }
-    clear_attempts(vault, user, door).await
+    Ok(())
 }
 
 /// An attempt to unlock, whatever it brings as proof.
@@ -137,6 +151,7 @@ pub(super) struct Knock {
     pub origin: Origin,
     pub method: UnlockMethod,
     pub door: Door,
+    pub since: Since,
 }
 
 /// Why a proof opens nothing.
@@ -160,7 +175,7 @@ impl<E: Into<OwnerError>> From<E> for Denied {
 pub(super) async fn admit(
     vault: &Vault,
     sessions: &Sessions,
-    Knock { user, reason, origin, method, door }: Knock,
+    Knock { user, reason, origin, method, door, since }: Knock,
     proof: impl Future<Output = Result<OwnerKey, Denied>>,
 ) -> Result<Opened, OwnerError> {
     require_reason(vault, user.tenant, reason.as_ref())?;
@@ -180,7 +195,7 @@ pub(super) async fn admit(
     }
     let recorded = vault.audit.record(user.tenant, draft).await?;
     let now = vault.clock.now();
-    match sessions.open(user, &key, now, lasts, origin) {
+    match sessions.open(user, &key, now, lasts, origin, since) {
         Ok(token) => {
             vault.metrics.unlock(Outcome::ok);
             let (until, longest) = (now.plus(lasts.idle), now.plus(lasts.longest));
@@ -192,12 +207,16 @@ pub(super) async fn admit(
 
 /// Records what was wrong; what the server itself could not do is not counted.
 async fn deny(vault: &Vault, user: UserRef, door: Door, by: By, denied: Denied) -> OwnerError {
+    if let Denied::Fault(_) = denied {
+        // If that cannot be written either, it is the same trouble.
+        let _same_trouble = take_back(vault, user, door).await;
+    }
+    record_denied(vault, user, by, denied).await
+}
+
+async fn record_denied(vault: &Vault, user: UserRef, by: By, denied: Denied) -> OwnerError {
     let (cause, error) = match denied {
-        Denied::Fault(error) => {
-            // If that cannot be written either, it is the same trouble.
-            let _same_trouble = take_back(vault, user, door).await;
-            return error;
-        }
+        Denied::Fault(error) => return error,
         Denied::ClockOff(ahead) => (Refusal::ClockOff, OwnerError::ClockOff(ahead)),
         Denied::Wrong(cause @ Refusal::CodeUsedBefore) => (cause, OwnerError::CodeUsed),
         Denied::Wrong(cause) => (cause, OwnerError::Refused),
@@ -214,8 +233,17 @@ pub(super) async fn came_to_nothing(
     recorded: &Recorded,
     error: OwnerError,
 ) -> OwnerError {
-    let act = Act::Failed { of: recorded.sequence() };
-    let written = vault.audit.record(recorded.tenant(), Draft::new(by.actor, by.origin, act)).await;
+    entry_came_to_nothing(vault, by, (recorded.tenant(), recorded.sequence()), error).await
+}
+
+/// The same of an entry whose proof somebody else has.
+pub(super) async fn entry_came_to_nothing(
+    vault: &Vault,
+    by: By,
+    (tenant, of): (TenantId, u64),
+    error: OwnerError,
+) -> OwnerError {
+    let written = vault.audit.record(tenant, Draft::new(by.actor, by.origin, Act::Failed { of })).await;
     if let Err(unwritten) = written {
         tracing::error!(%error, %unwritten, "an act failed, and the audit log does not say so");
     }

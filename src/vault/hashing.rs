@@ -23,7 +23,7 @@ pub enum Share {
     Local,
     /// A person whom the server knows already: signed in, or in a browser that was.
     Known(UserId),
-    /// An IPv4 address, or an IPv6 /64 (the least that a customer gets, RFC 6177).
+    /// An IPv4 address, or an IPv6 /48 (the most that a customer gets, RFC 6177 §2).
     Network(IpAddr),
 }
 
@@ -44,6 +44,11 @@ impl Share {
         }
     }
 
+    /// Whether the server knows who it is: those go before strangers, and are never thrown out for one.
+    fn is_known(self) -> bool {
+        !matches!(self, Self::Network(_))
+    }
+
     /// How many of it may wait.
     fn most(self) -> usize {
         match self {
@@ -53,10 +58,11 @@ impl Share {
     }
 }
 
-/// The addresses that count as one: an IPv4 address, or an IPv6 /64.
+/// The addresses that count as one: an IPv4 address, or an IPv6 /48. One line at home has 256 to 65,536
+/// networks of /64, so whoever counted by those would let one customer be a crowd.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80)).into(),
         address => address,
     }
 }
@@ -82,7 +88,8 @@ struct Queue {
     free: usize,
     waiting: HashMap<Share, VecDeque<oneshot::Sender<Place>>>,
     /// Shares that have just come, the next one first: they go before those that were served already, as
-    /// new flows do in FQ-CoDel (RFC 8290 §4.2), so that a flood is not in front of a person.
+    /// new flows do in FQ-CoDel (RFC 8290 §4.2), so that a flood is not in front of a person. Of them those
+    /// that the server knows are first.
     fresh: VecDeque<Share>,
     /// Shares that were served and have more waiting, the next one first.
     turns: VecDeque<Share>,
@@ -158,18 +165,33 @@ impl Queue {
         let (sender, receiver) = oneshot::channel();
         let line = self.waiting.entry(share).or_default();
         if line.is_empty() && !self.turns.contains(&share) && !self.fresh.contains(&share) {
-            self.fresh.push_back(share);
+            let known = self.fresh.iter().take_while(|other| other.is_known()).count();
+            self.fresh.insert(if share.is_known() { known } else { self.fresh.len() }, share);
         }
         line.push_back(sender);
         if line.len() > share.most() {
             line.pop_front();
         }
-        if self.waiting.values().map(VecDeque::len).sum::<usize>() > MOST_WAITING
-            && let Some(largest) = self.waiting.values_mut().max_by_key(|line| line.len())
-        {
-            largest.pop_front();
+        if self.waiting.values().map(VecDeque::len).sum::<usize>() > MOST_WAITING {
+            self.make_room();
         }
         receiver
+    }
+
+    /// Sends the oldest of the largest share away: a stranger's, as long as there is one.
+    fn make_room(&mut self) {
+        let largest = |known: bool| {
+            move |(share, line): (&Share, &mut VecDeque<_>)| {
+                (share.is_known() == known && !line.is_empty()).then_some((line.len(), *share))
+            }
+        };
+        let of = |waiting: &mut HashMap<Share, VecDeque<_>>, known| {
+            waiting.iter_mut().filter_map(largest(known)).max_by_key(|(many, _)| *many)
+        };
+        let found = of(&mut self.waiting, false).or_else(|| of(&mut self.waiting, true));
+        if let Some(line) = found.and_then(|(_, share)| self.waiting.get_mut(&share)) {
+            line.pop_front();
+        }
     }
 
     /// Who is next; if nobody is, the place is free. At once, so that nobody comes in between and waits
@@ -391,11 +413,48 @@ mod tests {
         assert_eq!((hashing.waiting(), hashing.queue().free), (0, 1));
     }
 
+    #[tokio::test]
+    async fn who_is_known_goes_before_strangers_and_is_not_thrown_out_for_them() {
+        let hashing = Hashing::with_width(1);
+        let first = hashing.place(share(0)).await.expect("free");
+        let before: Vec<_> = (0..100).map(|number| ask(&hashing, share(number))).collect();
+        settle().await;
+        let known = [Share::Known(UserId::random()), Share::Local, Share::Known(UserId::random())];
+        let right: Vec<_> = known.map(|share| ask(&hashing, share)).into();
+        settle().await;
+        let after: Vec<_> = (100..250).map(|number| ask(&hashing, share(number))).collect();
+        settle().await;
+        assert_eq!(hashing.waiting(), MOST_WAITING);
+        let next: Vec<Share> = hashing.queue().fresh.iter().take(3).copied().collect();
+        assert_eq!(next, known, "they are the next ones");
+        drop(first);
+        for one in right {
+            assert!(one.await.expect("no panic").is_ok());
+        }
+        for one in before.into_iter().chain(after) {
+            let _served_or_told = one.await.expect("no panic");
+        }
+        assert_eq!((hashing.waiting(), hashing.queue().free), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn the_known_are_bounded_among_themselves() {
+        let hashing = Hashing::with_width(1);
+        let first = hashing.place(share(0)).await.expect("free");
+        let many: Vec<_> = (0..200).map(|_| ask(&hashing, Share::Known(UserId::random()))).collect();
+        settle().await;
+        assert_eq!(hashing.waiting(), MOST_WAITING);
+        drop(first);
+        for one in many {
+            let _served_or_told = one.await.expect("no panic");
+        }
+    }
+
     #[test]
     fn a_customer_of_ipv6_is_one() {
         let of = |text: &str| Share::of(Origin::ip(text.parse().expect("an address")));
-        assert_eq!(of("2001:db8::1"), of("2001:db8:0:0:ffff::2"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8:0:ffff:ffff::2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:1::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
     }
 }

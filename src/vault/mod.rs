@@ -16,6 +16,8 @@ pub mod seal;
 pub mod seeds;
 pub mod summary;
 pub mod sweep;
+#[cfg(test)]
+pub(crate) mod testing;
 mod turns;
 pub mod usage;
 

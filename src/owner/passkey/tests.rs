@@ -4,28 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use super::authenticator::{Authenticator, Client};
 use super::*;
-use crate::audit::{Actor, Log, Origin, Refusal};
-use crate::clock::{Clock, Timestamp};
+use crate::audit::{Actor, Origin, Refusal};
+use crate::clock::Timestamp;
 use crate::keyring::totp::code_for;
 use crate::keyring::{Passphrase, PrfOutput, RootKey};
 use crate::names::Address;
-use crate::net::budget::Budget;
-use crate::net::metrics::Metrics;
 use crate::owner::Unlocked;
-use crate::owner::account::{self, Enrolment, Founding};
+use crate::owner::account::{self, Enrolment};
 use crate::owner::sessions::{Sessions, Token};
 use crate::owner::sign_in::{Entrance, sign_in};
 use crate::owner::sign_ins::{Browser, Visit};
+use crate::owner::testing::{PASSWORD, founding};
 use crate::owner::unlock::{Opened, unlock_signed_in};
-use crate::records::Records;
-use crate::store::blobs::Blobs;
 use crate::store::ledger::{Options, RedbLedger};
 use crate::tenant::rows::SoftlockRow;
-use crate::vault::{self, AuditRows};
+use crate::vault::testing::vault_over;
 
 /// A vault with one signed-in person.
 struct World {
@@ -40,7 +36,9 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let vault = Arc::new(open(folder.path()));
+        let ledger = RedbLedger::open(&folder.path().join("ledger"), Options::default()).expect("a ledger");
+        let vault = vault_over(folder.path(), Arc::new(ledger), Arc::new(RootKey::generate()));
+        let vault = Arc::new(vault);
         let by = By { actor: Actor::Server, origin: Origin::Internal };
         let founded = account::found(&vault, founding("a", "ann@a.example"), by).await.expect("founded");
         let (sessions, user) = (Sessions::default(), founded.user.user);
@@ -388,6 +386,7 @@ async fn visit(vault: &Vault, sessions: &Sessions, login: &str, password: &str) 
         password: Passphrase::new(password.to_owned()),
         origin: Origin::Internal,
         familiar: String::new(),
+        since: sessions.sign_ins.since(),
     };
     let signed = sign_in(vault, entrance).await.expect("signed in");
     let browser = Browser { print: [0; 32], label: String::new() };
@@ -395,50 +394,3 @@ async fn visit(vault: &Vault, sessions: &Sessions, login: &str, password: &str) 
     let token = sessions.sign_ins.open(signed, browser, Origin::Internal, now).expect("there is room");
     sessions.sign_ins.resume(&token, &[0; 32], Origin::Internal, now).expect("live")
 }
-
-fn founding(name: &str, address: &str) -> Founding {
-    Founding {
-        name: name.to_owned(),
-        address: Address::parse(address).expect("an address"),
-        password: Passphrase::new(PASSWORD.to_owned()),
-        reason_required: false,
-        escrow: Vec::new(),
-        enrolment: Enrolment::Here,
-    }
-}
-
-fn open(folder: &std::path::Path) -> Vault {
-    let clock = Clock::manual(Timestamp::from_unix(1_800_000_000));
-    let ledger = RedbLedger::open(&folder.join("ledger"), Options::default()).expect("a ledger");
-    let records = Arc::new(Records::new(Arc::new(ledger), Arc::new(RootKey::generate())));
-    let metrics = Metrics::new();
-    Vault {
-        audit: Log::new(AuditRows::new(records.clone(), metrics.clone()), clock.clone()),
-        records,
-        blobs: Blobs::open(folder).expect("a folder"),
-        arrivals: Default::default(),
-        in_flight: Default::default(),
-        epochs: crate::seal::Epochs::new(),
-        mailboxes: Default::default(),
-        turns: Default::default(),
-        policies: Default::default(),
-        reading: Budget::new(1 << 20),
-        rendering: Budget::new(1 << 20),
-        sealing: Budget::new(1 << 20),
-        reading_ahead: Arc::new(Semaphore::new(1)),
-        hashing: Default::default(),
-        clock,
-        metrics,
-        settings: vault::Settings {
-            hostname: "vault.example".to_owned(),
-            public_url: Some("https://vault.example".to_owned()),
-            indexes: folder.join("search"),
-            unlock_lasts: Duration::from_secs(600),
-            unlock_longest: Duration::from_secs(3600),
-            removed_logs: Duration::from_secs(86_400),
-            reason_required: false,
-        },
-    }
-}
-
-const PASSWORD: &str = "correct horse battery";

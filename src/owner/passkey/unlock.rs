@@ -74,6 +74,7 @@ pub async fn unlock(
         origin,
         method: UnlockMethod::PasswordAndPasskey,
         door: Door::of(visit),
+        since: sessions.sign_ins.since(),
     };
     admit(vault, sessions, knock, by_passkey(vault, sessions, visit, proof)).await
 }

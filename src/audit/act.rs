@@ -678,6 +678,17 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_names_every_kind() {
+        let unknown = serde_json::from_str::<Act>(r#"{"kind":"?"}"#).unwrap_err().to_string();
+        let kinds: Vec<&str> = unknown.split('`').skip(3).step_by(2).collect();
+        assert!(kinds.len() > 60, "{unknown}");
+        let documented = include_str!("../../docs/audit.md");
+        let missing: Vec<_> =
+            kinds.into_iter().filter(|kind| !documented.contains(&format!("`{kind}`"))).collect();
+        assert_eq!(missing, [""; 0]);
+    }
+
+    #[test]
     fn acts_speak_in_json() {
         let act =
             Act::MessageFetched { message: MessageId::from_bytes([0; 16]), extent: Extent::Top { lines: 3 } };

@@ -2,7 +2,7 @@
 //! browser may do with it.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -12,11 +12,24 @@ use super::trouble::Trouble;
 pub async fn pass(request: Request, next: Next) -> Response {
     let programs = request.uri().path().starts_with("/api/");
     let answer = if programs || is_ours(request.method(), request.headers()) {
-        next.run(request).await
+        finish(request, next).await
     } else {
         Trouble::ForeignForm.into_response()
     };
     secure(answer)
+}
+
+/// What changes something is done to its end, also if whoever asked hangs up: nothing is dropped between an
+/// entry in the audit log and its commit, nor between a new password and the end of the sessions that
+/// the old one opened. Strangers who wait for their password to be hashed give their turn up.
+async fn finish(request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if reads || request.uri().path() == "/sign-in" {
+        return next.run(request).await;
+    }
+    // It ends without an answer by a panic alone, or with the server.
+    let done = tokio::spawn(next.run(request)).await;
+    done.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 /// Reading is free. A form is ours if the browser says so (Fetch Metadata), or names us as its
@@ -74,6 +87,46 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)))
             .collect()
+    }
+
+    /// Asks for `/work` and hangs up while it is under way; whether it came to its end all the same.
+    async fn is_finished(method: Method, path: &'static str) -> bool {
+        use std::sync::Arc;
+        use tokio::sync::{Notify, mpsc};
+        let (go_on, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (done, mut heard) = mpsc::channel::<()>(1);
+        let work = {
+            let (go_on, begun) = (go_on.clone(), begun.clone());
+            move || {
+                let (go_on, begun, done) = (go_on.clone(), begun.clone(), done.clone());
+                async move {
+                    begun.notify_one();
+                    go_on.notified().await;
+                    let _heard = done.send(()).await;
+                }
+            }
+        };
+        let router =
+            axum::Router::new().route(path, axum::routing::any(work)).layer(axum::middleware::from_fn(pass));
+        let mut request = Request::new(axum::body::Body::empty());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect("a path");
+        request.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
+        let asked = tokio::spawn(tower::ServiceExt::oneshot(router, request));
+        begun.notified().await;
+        asked.abort();
+        let _hung_up = asked.await;
+        go_on.notify_one();
+        // The senders are gone with the work, whether it was done or dropped.
+        heard.recv().await.is_some()
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_is_finished_when_its_asker_hangs_up() {
+        assert!(is_finished(Method::POST, "/account/password").await);
+        assert!(is_finished(Method::PATCH, "/api/v1/views/x").await);
+        assert!(!is_finished(Method::GET, "/mail").await, "reading is dropped");
+        assert!(!is_finished(Method::POST, "/sign-in").await, "so are strangers");
     }
 
     #[test]

@@ -5,9 +5,9 @@
 
 use zeroize::Zeroizing;
 
-use super::checked::{About, Caller, Checked, act};
+use super::checked::{About, Caller, Checked, act, act_and_hold};
 use super::stretch::new_key;
-use super::unlock::{binding, came_to_nothing, lasts_of, record_ends};
+use super::unlock::{binding, lasts_of, record_ends};
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
 use super::{addresses, passkey, tokens, view};
 use crate::audit::{Act, Draft, LockCause, UserRole, misleads};
@@ -25,6 +25,7 @@ use crate::tenant::rows::{
 };
 use crate::vault::Vault;
 use crate::vault::hashing::Share;
+use crate::vault::turns::Turn;
 
 /// What founding a tenant needs.
 pub struct Founding {
@@ -167,20 +168,32 @@ pub async fn set_password(
     same_tenant(unlocked, user)?;
     let row = registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?;
     let key = new_key(vault, Share::Known(unlocked.user.user), password, &row.login).await?;
-    let (by, act) = (unlocked.by(), Act::PasswordChanged { user: user.user });
-    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
-    record_token_ends(vault, unlocked, user).await?;
-    let changed = update_user_and(vault, user, |row, batch| {
-        tokens::end_all(vault, batch, user)?;
-        wrap_slots(vault, batch, row, &unlocked.key, user, &key)?;
+    let caller = Caller::unlocked(unlocked);
+    let done = act_and_hold(vault, About::Tenant(user.tenant), caller, |checked| {
+        checked.acts_for(user)?;
+        let mut row = checked.user(user)?;
+        let mut acts = vec![Act::PasswordChanged { user: user.user }];
+        acts.extend(tokens::end_all(vault, checked.batch(), user)?);
+        wrap_slots(vault, checked.batch(), &mut row, &unlocked.key, user, &key)?;
         row.pending = row.pending.map(|steps| steps & !pending::PASSWORD).filter(|steps| *steps != 0);
-        Ok(())
-    })
-    .await;
-    if let Err(error) = changed {
-        return Err(came_to_nothing(vault, by, &recorded, error).await);
-    }
-    record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await
+        checked.put_user(user, &row);
+        Ok((acts, ()))
+    });
+    let (_done, turn) = done.await?;
+    end_sessions(vault, sessions, user, turn).await
+}
+
+/// Ends the sessions of a user whose password or phone is another one now. The turn is the one in which that
+/// was done: what they act meanwhile waits, and finds its session gone.
+async fn end_sessions(
+    vault: &Vault,
+    sessions: &Sessions,
+    user: UserRef,
+    turn: Turn,
+) -> Result<(), OwnerError> {
+    let ended = sessions.close_all_of(user);
+    drop(turn);
+    record_ends(vault, ended, LockCause::CredentialChanged).await
 }
 
 /// Wraps everything that a user's password opens under a new one: the owner key, the dashboard's view,
@@ -218,38 +231,27 @@ pub async fn reset_totp(
 ) -> Result<Enrolled, OwnerError> {
     same_tenant(unlocked, user)?;
     registry::user(&vault.records, user)?.ok_or(OwnerError::NotFound("user"))?;
-    let (by, act) = (unlocked.by(), Act::TotpReset { user: user.user });
-    let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
-    record_token_ends(vault, unlocked, user).await?;
-    let mut shown = None;
-    let changed = update_user_and(vault, user, |row, batch| {
-        tokens::end_all(vault, batch, user)?;
+    let caller = Caller::unlocked(unlocked);
+    let done = act_and_hold(vault, About::Tenant(user.tenant), caller, |checked| {
+        checked.acts_for(user)?;
+        let mut row = checked.user(user)?;
+        let mut acts = vec![Act::TotpReset { user: user.user }];
+        acts.extend(tokens::end_all(vault, checked.batch(), user)?);
         let renewed = TotpEnrolment::from_bytes(&row.totp)?.with_new_seed();
         row.totp = renewed.expose();
         // Steps of the seed before say nothing about this one.
         row.totp_last_step = None;
-        batch.delete(row_key::<UsedCodesRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]));
+        checked.batch().delete(row_key::<UsedCodesRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]));
         if enrolment == Enrolment::AtFirstSignIn {
             // In the same commit: a seed that nobody was shown would shut the user out.
             row.pending = Some(row.pending.unwrap_or(0) | pending::AUTHENTICATOR);
         }
-        shown = Some(enrolled(user, &row.login, &renewed)?);
-        Ok(())
-    })
-    .await;
-    if let Err(error) = changed {
-        return Err(came_to_nothing(vault, by, &recorded, error).await);
-    }
-    record_ends(vault, sessions.close_all_of(user), LockCause::CredentialChanged).await?;
-    shown.ok_or(OwnerError::NotFound("user"))
-}
-
-/// Tokens do not outlive the password and the authenticator that they were made with.
-async fn record_token_ends(vault: &Vault, unlocked: &Unlocked, user: UserRef) -> Result<(), OwnerError> {
-    for ended in tokens::ends(vault, user)? {
-        record(vault, user.tenant, unlocked.by(), ended).await?;
-    }
-    Ok(())
+        checked.put_user(user, &row);
+        Ok((acts, enrolled(user, &row.login, &renewed)?))
+    });
+    let (done, turn) = done.await?;
+    end_sessions(vault, sessions, user, turn).await?;
+    Ok(done.value)
 }
 
 /// Sets the phrase that the unlocked user's placeholders show from now on, or takes it away. Mail that
@@ -257,12 +259,13 @@ async fn record_token_ends(vault: &Vault, unlocked: &Unlocked, user: UserRef) ->
 pub async fn set_phrase(vault: &Vault, unlocked: &Unlocked, phrase: &str) -> Result<(), OwnerError> {
     let phrase = check_phrase(phrase)?;
     let user = unlocked.user;
-    record(vault, user.tenant, unlocked.by(), Act::PhraseChanged { user: user.user }).await?;
-    change_user(vault, unlocked, user, |row| {
+    let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
+        let mut row = checked.user(user)?;
         row.phrase.clone_from(&phrase);
-        Ok(())
-    })
-    .await
+        checked.put_user(user, &row);
+        Ok((vec![Act::PhraseChanged { user: user.user }], ()))
+    });
+    done.await.map(|_done| ())
 }
 
 /// A phrase is one line that reads the same for everybody; none is an empty one.

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 
-use super::unlock::came_to_nothing;
 use super::{By, OwnerError, Unlocked};
 use crate::audit::{Act, Actor, Draft, PolicyName, Recorded};
 use crate::names::{TenantId, ViewId};
@@ -17,6 +16,7 @@ use crate::records::{Scope, row_key};
 use crate::store::ledger::{Batch, CommitError, Expectation};
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{PolicyRow, Role, Row, StandingRow, TenantRow, UserRow, ViewRow};
+use crate::vault::turns::Turn;
 use crate::vault::{PolicyUnavailable, Vault};
 
 /// Who asks for an act, and the unlock that they brought, if any.
@@ -81,16 +81,30 @@ pub(super) async fn act<'a, T>(
     vault: &Vault,
     about: About,
     caller: Caller<'a>,
-    mut check: impl FnMut(&mut Checked<'a, '_>) -> Result<(Vec<Act>, T), OwnerError>,
+    check: impl FnMut(&mut Checked<'a, '_>) -> Result<(Vec<Act>, T), OwnerError>,
 ) -> Result<Done<T>, OwnerError> {
-    let _turn = vault.turns.take(about.tenant(), about.looks_beyond()).await;
+    act_and_hold(vault, about, caller, check).await.map(|(done, _turn)| done)
+}
+
+/// The same, and nobody else acts on the tenant until the turn is dropped: for what has to follow at once.
+/// Whoever holds it must not act again.
+pub(super) async fn act_and_hold<'a, T>(
+    vault: &Vault,
+    about: About,
+    caller: Caller<'a>,
+    mut check: impl FnMut(&mut Checked<'a, '_>) -> Result<(Vec<Act>, T), OwnerError>,
+) -> Result<(Done<T>, Turn), OwnerError> {
+    let turn = vault.turns.take(about.tenant(), about.looks_beyond()).await;
     let (mut recorded, mut told) = (Vec::new(), (Vec::new(), None));
+    let mut untrue = Vec::new();
     let done = async {
         for _ in 0..MAX_ATTEMPTS {
             let mut checked = Checked::begin(vault, about, caller)?;
             let (acts, value) = check(&mut checked)?;
             let said = (acts, checked.policy.take());
             if said != told {
+                // What was said before is not what is done now.
+                untrue.append(&mut recorded);
                 recorded = record(vault, about.tenant(), caller.recorded(), &said).await?;
                 told = said;
             }
@@ -105,11 +119,16 @@ pub(super) async fn act<'a, T>(
         Err(OwnerError::from(CommitError::Conflict))
     };
     let done = done.await;
-    match (done, recorded.last()) {
-        (Ok(value), _) => Ok(Done { value, recorded }),
-        (Err(error), None) => Err(error),
-        (Err(error), Some(last)) => Err(came_to_nothing(vault, caller.recorded(), last, error).await),
+    if done.is_err() {
+        untrue.append(&mut recorded);
     }
+    let came_to_nothing = untrue.iter().map(|entry: &Recorded| Act::Failed { of: entry.sequence() });
+    let said = (came_to_nothing.collect(), None);
+    if let Err(unwritten) = record(vault, about.tenant(), caller.recorded(), &said).await {
+        let error = done.as_ref().err();
+        tracing::error!(?error, %unwritten, "an act came to nothing, and the audit log does not say so");
+    }
+    Ok((Done { value: done?, recorded }, turn))
 }
 
 /// The first of the acts is the one under the policy, if there is any.

@@ -536,3 +536,49 @@ async fn to_ask_about_a_session_is_no_use_of_it() {
     world.set(360);
     assert_eq!(state(), None);
 }
+
+#[tokio::test]
+async fn each_entry_of_an_act_that_came_to_nothing_is_named() {
+    let world = World::new().await;
+    let unlocked = world.unlocked().await;
+    let wanted =
+        || super::tokens::Wanted { label: "a".to_owned(), scopes: vec!["mail:read".to_owned()], days: 1 };
+    for _ in 0..2 {
+        super::tokens::create(&world.vault, &unlocked, wanted()).await.expect("a token");
+    }
+    let before = world.acts(world.user.tenant).await.len() as u64;
+    // The entries pass; each commit of the act conflicts.
+    world.ledger.pass.store(1, Ordering::SeqCst);
+    world.ledger.fail.store(16, Ordering::SeqCst);
+    let password = Passphrase::new("another good long password".to_owned());
+    let changed = account::set_password(&world.vault, &world.sessions, &unlocked, world.user, password).await;
+    assert!(changed.is_err());
+    let acts = world.acts(world.user.tenant).await;
+    let failed: Vec<u64> = acts
+        .iter()
+        .filter_map(|act| match act {
+            Act::Failed { of } => Some(*of),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(failed, [before, before + 1, before + 2], "the password and two tokens: {acts:?}");
+    assert_eq!(super::tokens::list(&world.vault, world.user).expect("reads").len(), 2);
+    assert!(world.sessions.is_open(&unlocked, world.now()), "and nobody is sent out for it");
+}
+
+#[tokio::test]
+async fn no_token_is_made_beside_a_new_password() {
+    for _ in 0..10 {
+        let world = World::new().await;
+        let unlocked = world.unlocked().await;
+        let wanted =
+            super::tokens::Wanted { label: "a".to_owned(), scopes: vec!["mail:read".to_owned()], days: 365 };
+        let password = Passphrase::new("another good long password".to_owned());
+        let (changed, _made_or_too_late) = tokio::join!(
+            account::set_password(&world.vault, &world.sessions, &unlocked, world.user, password),
+            super::tokens::create(&world.vault, &unlocked, wanted),
+        );
+        changed.expect("a new password");
+        assert!(super::tokens::list(&world.vault, world.user).expect("reads").is_empty());
+    }
+}

@@ -115,17 +115,14 @@ pub async fn revoke(vault: &Vault, user: UserRef, id: CredentialId, by: By) -> R
     done.await.map(|_done| ())
 }
 
-/// The entries about the end of all tokens of a user, for whom what made them has changed: password,
-/// authenticator, passkey.
-pub(super) fn ends(vault: &Vault, user: UserRef) -> Result<Vec<Act>, OwnerError> {
-    let ended = |(token, _)| Act::ApiTokenRevoked { user: user.user, token };
+/// Adds to the batch of an act that no token of the user is worth anything, and yields what the log says of
+/// it: what made them has changed (password, authenticator, passkey), or the user is to go.
+pub(super) fn end_all(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<Vec<Act>, OwnerError> {
+    let ended = |(token, listed): (CredentialId, ApiTokenListRow)| {
+        end(batch, user, token, &listed);
+        Act::ApiTokenRevoked { user: user.user, token }
+    };
     Ok(rows(vault, user)?.into_iter().map(ended).collect())
-}
-
-/// Adds to `batch`: no token of the user is worth anything.
-pub(super) fn end_all(vault: &Vault, batch: &mut Batch, user: UserRef) -> Result<(), OwnerError> {
-    rows(vault, user)?.iter().for_each(|(id, listed)| end(batch, user, *id, listed));
-    Ok(())
 }
 
 fn end(batch: &mut Batch, user: UserRef, id: CredentialId, listed: &ApiTokenListRow) {

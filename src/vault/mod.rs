@@ -18,7 +18,7 @@ pub mod summary;
 pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
-mod turns;
+pub(crate) mod turns;
 pub mod usage;
 
 use std::sync::Arc;

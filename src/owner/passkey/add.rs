@@ -9,11 +9,11 @@ use super::{Strength, binding, kept, name, party, rows, strength};
 use crate::audit::Act;
 use crate::keyring::{KeySlot, PasskeyHalf, PasskeyShare, PrfOutput};
 use crate::names::CredentialId;
-use crate::owner::account::{record, update_user_and};
+use crate::owner::checked::{About, Caller, act};
 use crate::owner::sessions::Sessions;
 use crate::owner::sign_ins::Visit;
 use crate::owner::{OwnerError, Unlocked};
-use crate::tenant::registry::{self, UserRef};
+use crate::tenant::registry;
 use crate::tenant::rows::PasskeyRow;
 use crate::vault::Vault;
 
@@ -100,8 +100,7 @@ pub async fn add(
         share,
         slot: slot.to_bytes(),
     };
-    record(vault, visit.user.tenant, unlocked.by(), Act::PasskeyAdded { user: visit.user.user }).await?;
-    insert(vault, visit.user, (id, &row), &slot).await
+    insert(vault, unlocked, (id, &row), &slot).await
 }
 
 /// A passkey opens the owner key for its own user only.
@@ -113,23 +112,26 @@ fn own(visit: &Visit, unlocked: &Unlocked) -> Result<(), OwnerError> {
 /// as it is, so that a new password that is set at the same time sees this passkey.
 async fn insert(
     vault: &Vault,
-    user: UserRef,
+    unlocked: &Unlocked,
     (id, row): (CredentialId, &PasskeyRow),
     slot: &KeySlot,
 ) -> Result<(), OwnerError> {
+    let user = unlocked.user;
     let scope = vault.records.tenant(user.tenant);
     let parts: [&[u8]; 2] = [user.user.as_bytes(), id.as_bytes()];
-    update_user_and(vault, user, |holder, batch| {
+    let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
+        let holder = checked.user(user)?;
         if KeySlot::from_bytes(&holder.owner_slot)?.hashing() != slot.hashing() {
             return Err(OwnerError::SessionEnded);
         }
-        if scope.get::<PasskeyRow>(&parts)?.is_some() {
+        if checked.get::<PasskeyRow>(&scope, &parts)?.is_some() {
             return Err(OwnerError::Exists("passkey"));
         }
-        scope.insert(batch, &parts, row);
-        Ok(())
-    })
-    .await
+        scope.put(checked.batch(), &parts, row);
+        checked.put_user(user, &holder);
+        Ok((vec![Act::PasskeyAdded { user: user.user }], ()))
+    });
+    done.await.map(|_done| ())
 }
 
 pub(super) fn encode(passkey: &Passkey) -> Result<Vec<u8>, OwnerError> {

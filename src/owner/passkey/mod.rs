@@ -99,8 +99,7 @@ pub async fn remove(vault: &Vault, user: UserRef, id: CredentialId, by: By) -> R
         let row: Option<PasskeyRow> = checked.get(&vault.records.tenant(user.tenant), &parts)?;
         row.ok_or(OwnerError::NotFound("passkey"))?;
         let mut acts = vec![Act::PasskeyRemoved { user: user.user }];
-        acts.extend(tokens::ends(vault, user)?);
-        tokens::end_all(vault, checked.batch(), user)?;
+        acts.extend(tokens::end_all(vault, checked.batch(), user)?);
         checked.batch().delete(row_key::<PasskeyRow>(&parts));
         Ok((acts, ()))
     });

@@ -88,6 +88,7 @@ impl Flags {
 pub struct Keywords {
     names: Arc<Vec<String>>,
     judgements: Flags,
+    junk: Flags,
     not_junk: Flags,
 }
 
@@ -107,8 +108,11 @@ impl Keywords {
         }
         let number = self.names.len();
         Arc::make_mut(&mut self.names).push(name.to_owned());
-        if is_judgement(name) {
+        if is_one_of(JUDGEMENTS, name) {
             self.judgements = self.judgements.with(Flags::keyword(number));
+        }
+        if is_one_of(JUNK, name) {
+            self.junk = self.junk.with(Flags::keyword(number));
         }
         if NOT_JUNK.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             self.not_junk = self.not_junk.with(Flags::keyword(number));
@@ -119,6 +123,11 @@ impl Keywords {
     /// The keywords in use that say whether a message is junk.
     pub fn judgements(&self) -> Flags {
         self.judgements
+    }
+
+    /// The keywords in use that say that a message is junk.
+    pub fn junk(&self) -> Flags {
+        self.junk
     }
 
     /// The keywords that say that a message is none, as they are in use.
@@ -137,12 +146,10 @@ impl Keywords {
     }
 }
 
-/// Whether a keyword says that a message is junk, or that it is none: `$Junk`, `$NotJunk` and `$Phishing` of
-/// IANA's registry, `Junk`, `NonJunk`, `NotJunk`, `JunkRecorded` and their like of Thunderbird, Evolution,
-/// Apple Mail and KMail.
-fn is_judgement(name: &str) -> bool {
+/// Whether a keyword is one of `known`, whatever its punctuation.
+fn is_one_of(known: &[&str], name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    JUDGEMENTS.iter().any(|known| plain.eq_ignore_ascii_case(known))
+    known.iter().any(|known| plain.eq_ignore_ascii_case(known))
 }
 
 /// How STORE changes flags (RFC 9051 §6.4.6).
@@ -170,7 +177,9 @@ pub struct FlagChange {
 /// What tells clients that a message is no junk, so that they neither judge it nor learn from it:
 /// Thunderbird's word, and the registered one.
 pub const NOT_JUNK: [&str; 2] = ["NonJunk", "$NotJunk"];
-/// Without punctuation, in which clients differ.
+/// Whether a message is junk, or that it is none: `$Junk`, `$NotJunk` and `$Phishing` of IANA's registry, `Junk`,
+/// `NonJunk`, `NotJunk`, `JunkRecorded` and their like of Thunderbird, Evolution, Apple Mail and KMail. Without
+/// punctuation, in which clients differ.
 const JUDGEMENTS: &[&str] = &[
     "junk",
     "nonjunk",
@@ -185,6 +194,8 @@ const JUDGEMENTS: &[&str] = &[
     "notphishing",
     "nonphishing",
 ];
+/// Those of them that say that it is. Apple Mail's `JunkRecorded` stands beside either word.
+const JUNK: &[&str] = &["junk", "spam", "phishing"];
 /// Keywords that a user's mailbox can have in use.
 pub const MAX_KEYWORDS: usize = 64;
 /// Octets of a keyword.
@@ -216,6 +227,8 @@ mod tests {
         other.iter().for_each(|name| assert!(keywords.intern(name).is_some()));
         assert_eq!(keywords.judgements().keywords().count(), said.len());
         assert_eq!(keywords.not_junk().keywords().count(), 2);
+        let junk: Vec<_> = keywords.junk().keywords().filter_map(|number| keywords.name(number)).collect();
+        assert_eq!(junk, ["$Junk", "Junk", "$Phishing", "SPAM"]);
     }
 
     #[test]

@@ -143,23 +143,14 @@ fn offlineimap_copies_and_carries_changes_both_ways() {
     let server = Server::demo();
     let device = server.device("laptop");
     let mail = server.scratch().join("mail");
-    let settings = format!(
-        "[general]\naccounts = vault\nmetadata = {scratch}/offlineimap\n\n[Account vault]\nlocalrepository = vault-local\n\
-         remoterepository = vault-remote\n\n[Repository vault-local]\ntype = Maildir\nlocalfolders = {mail}\n\n\
-         [Repository vault-remote]\ntype = IMAP\nremotehost = localhost\nremoteport = {port}\nremoteuser = {login}\n\
-         remotepasseval = open(\"{secret}\").read().strip()\nssl = yes\nsslcacertfile = {ca}\n",
-        scratch = server.scratch().display(),
-        mail = mail.display(),
-        port = server.port("imaps"),
-        login = device.login,
-        secret = private(&server, "app-password", &device.app_password).display(),
-        ca = server.ca_file(),
-    );
-    let settings = private(&server, "offlineimaprc", &settings);
+    let settings = offlineimap_settings(&server, &device, &mail);
     let sync = || {
         succeeds(Command::new(&program).arg("-c").arg(&settings).args(["-o", "-u", "quiet"]));
     };
+    // It sends the name as it is, without quotes.
+    Imap::login(&server, &device).ask("CREATE \"a*b\"");
     sync();
+    assert!(mail.join("a*b").is_dir());
     let copied = messages(&mail.join("INBOX"));
     assert_eq!(copied.len(), 6);
     let mut pop3 = Pop3::login(&server, &device);
@@ -181,6 +172,55 @@ fn offlineimap_copies_and_carries_changes_both_ways() {
     let before = (messages(&mail.join("INBOX")), imap.status("INBOX", "HIGHESTMODSEQ"));
     sync();
     assert_eq!((messages(&mail.join("INBOX")), imap.status("INBOX", "HIGHESTMODSEQ")), before);
+}
+
+/// It says that it skips the folder, and does not: the copy is the new view, and it says so for ever.
+#[test]
+fn offlineimap_copies_anew_after_another_policy_and_complains_until_told() {
+    let Some(program) = tool("offlineimap") else { return };
+    let server = Server::demo();
+    let device = server.device("laptop");
+    let mail = server.scratch().join("mail");
+    let settings = offlineimap_settings(&server, &device, &mail);
+    let run = || {
+        let mut command = Command::new(&program);
+        command.arg("-c").arg(&settings).args(["-o", "-u", "quiet"]);
+        command.output().expect("offlineimap runs").status.code()
+    };
+    assert_eq!(run(), Some(0));
+    server.unlock();
+    server.done(&["view", "policy", server.fact("user"), "laptop", "headers-only"]);
+    for _ in 0..2 {
+        assert_eq!(run(), Some(2));
+        let copied = messages(&mail.join("INBOX"));
+        assert_eq!(copied.len(), 6);
+        assert!(
+            copied.values().all(|message| !message.contains("prepared to pay")),
+            "the text is sealed now"
+        );
+    }
+    let known = server.scratch().join("offlineimap/Repository-vault-remote/FolderValidity");
+    fs::remove_dir_all(&known).expect("what it knows");
+    fs::create_dir(&known).expect("an empty folder");
+    assert_eq!((run(), run()), (Some(0), Some(0)));
+    assert_eq!(messages(&mail.join("INBOX")).len(), 6);
+    assert_eq!(Imap::login(&server, &device).status("INBOX", "MESSAGES"), 6, "nothing was uploaded");
+}
+
+fn offlineimap_settings(server: &Server, device: &Device, mail: &Path) -> PathBuf {
+    let settings = format!(
+        "[general]\naccounts = vault\nmetadata = {scratch}/offlineimap\n\n[Account vault]\nlocalrepository = vault-local\n\
+         remoterepository = vault-remote\n\n[Repository vault-local]\ntype = Maildir\nlocalfolders = {mail}\n\n\
+         [Repository vault-remote]\ntype = IMAP\nremotehost = localhost\nremoteport = {port}\nremoteuser = {login}\n\
+         remotepasseval = open(\"{secret}\").read().strip()\nssl = yes\nsslcacertfile = {ca}\n",
+        scratch = server.scratch().display(),
+        mail = mail.display(),
+        port = server.port("imaps"),
+        login = device.login,
+        secret = private(server, "app-password", &device.app_password).display(),
+        ca = server.ca_file(),
+    );
+    private(server, "offlineimaprc", &settings)
 }
 
 #[test]
@@ -295,7 +335,7 @@ impl Mbsync {
 }
 
 /// The messages of a Maildir by their files, without the mark that mbsync puts into each copy.
-fn messages(maildir: &Path) -> BTreeMap<PathBuf, String> {
+pub fn messages(maildir: &Path) -> BTreeMap<PathBuf, String> {
     let files = ["cur", "new"].map(|part| fs::read_dir(maildir.join(part)).expect("a Maildir"));
     let files = files.into_iter().flatten().map(|entry| entry.expect("an entry").path());
     let message = |file: &Path| {
@@ -308,13 +348,13 @@ fn messages(maildir: &Path) -> BTreeMap<PathBuf, String> {
 
 /// The file of the one message that has these words.
 #[track_caller]
-fn find(maildir: &Path, words: &str) -> PathBuf {
+pub fn find(maildir: &Path, words: &str) -> PathBuf {
     let mut found = messages(maildir).into_iter().filter(|(_, message)| message.contains(words));
     found.next().unwrap_or_else(|| panic!("no message has {words}")).0
 }
 
 /// The file's name with a flag of Maildir more.
-fn flagged(file: &Path, flag: &str) -> PathBuf {
+pub fn flagged(file: &Path, flag: &str) -> PathBuf {
     let name = file.display().to_string();
     if name.contains(":2,") { format!("{name}{flag}").into() } else { format!("{name}:2,{flag}").into() }
 }

@@ -17,6 +17,7 @@ mod dashboard_walk;
 mod imap;
 mod imap_across;
 mod imap_clients;
+mod imap_mirrors;
 mod imap_own;
 mod imap_sync;
 mod lmtp;

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::picture::Held;
-use crate::mailbox::{Flags, FolderId, Keywords};
+use crate::mailbox::{FlagEdit, Flags, FolderId, Keywords};
 use crate::names::ViewId;
 use crate::tenant::rows::{ApartRow, SpotRow};
+use crate::vault::masked::Shelf;
 
 /// What one view has for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,29 @@ impl Held {
         all[at].mod_seq = 0;
         self.apart = Some(Arc::new(all));
         self
+    }
+
+    /// Of the words that a masked view presumes of a placeholder, those that a change of flags gives up: all of
+    /// them as soon as its client says anything against one, for clients know one pair of words and leave the
+    /// other standing. RFC 9051 §2.3.2: a message with both `$Junk` and `$NotJunk` counts as if it had none.
+    pub(super) fn disclaimed(
+        &self,
+        shelf: &Shelf,
+        flags: Flags,
+        (how, named): (FlagEdit, Flags),
+        keywords: &Keywords,
+    ) -> Flags {
+        let is_said = self.apart(shelf.view).is_some_and(|apart| apart.judged.is_some());
+        if !shelf.manner.masked || is_said {
+            return Flags::none();
+        }
+        let presumed = flags.and(keywords.judgements());
+        let against = match how {
+            FlagEdit::Replace => Flags::none(),
+            FlagEdit::Add => keywords.junk(),
+            FlagEdit::Remove => presumed,
+        };
+        if named.and(against) == Flags::none() { Flags::none() } else { presumed }
     }
 
     /// Where the view has it.

@@ -56,6 +56,7 @@ pub async fn set_flags(
     turn.look(|picture| {
         let named = intern(&mut picture.keywords, change)?;
         let shift = picture.shift_of(shelf.view);
+        let keywords = picture.keywords.clone();
         for number in numbers {
             let Some(stand) = picture.stand(shelf.view, number, folder) else { continue };
             let Some(held) = held(picture, number) else { continue };
@@ -63,8 +64,7 @@ pub async fn set_flags(
                 modified.push(stand.uid.saturating_add(shift));
                 continue;
             }
-            let judgements = picture.keywords.judgements();
-            let flagged = flagged(&held, shelf, &stand, (change.edit, named), judgements);
+            let flagged = flagged(&held, shelf, &stand, (change.edit, named), &keywords);
             changed.extend(flagged.map(|flagged| (number, flagged)));
         }
         Ok::<_, BoxError>(())
@@ -178,10 +178,11 @@ fn flagged(
     shelf: &Shelf,
     stand: &Stand,
     (how, named): (FlagEdit, Flags),
-    judgements: Flags,
+    keywords: &Keywords,
 ) -> Option<Held> {
-    let view = shelf.view;
-    let wanted = edit(stand.flags, how, named);
+    let (view, judgements) = (shelf.view, keywords.judgements());
+    let presumed = held.disclaimed(shelf, stand.flags, (how, named), keywords);
+    let wanted = edit(stand.flags.without(presumed), how, named);
     if wanted == stand.flags {
         return None;
     }

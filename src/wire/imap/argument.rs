@@ -102,15 +102,6 @@ pub(super) fn diagnose(verb: &str, cursor: Cursor<'_>, uid: bool) -> CommandErro
 /// Walks over the arguments as far as they are right.
 fn walk(verb: &str, mut cursor: Cursor<'_>, uid: bool) -> Parsed<()> {
     match verb {
-        "DELETE" | "SUBSCRIBE" | "UNSUBSCRIBE" | "GETQUOTAROOT" => mailbox(&mut cursor)?,
-        "RENAME" => {
-            mailbox(&mut cursor)?;
-            mailbox(&mut cursor)?;
-        }
-        "COPY" | "MOVE" => {
-            numbers(&mut cursor)?;
-            mailbox(&mut cursor)?;
-        }
         "EXPUNGE" if uid => numbers(&mut cursor)?,
         "STORE" => return store(cursor),
         "GETQUOTA" => {
@@ -126,11 +117,6 @@ fn walk(verb: &str, mut cursor: Cursor<'_>, uid: bool) -> Parsed<()> {
         _ => {}
     }
     cursor.end()
-}
-
-fn mailbox(cursor: &mut Cursor<'_>) -> Parsed<()> {
-    cursor.space()?;
-    cursor.mailbox().map(drop)
 }
 
 fn numbers(cursor: &mut Cursor<'_>) -> Parsed<()> {

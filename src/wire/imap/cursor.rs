@@ -195,9 +195,16 @@ impl<'a> Cursor<'a> {
         Ok(Cow::Owned(text))
     }
 
-    /// `mailbox`
+    /// `mailbox`, in which `%` and `*` may stand unquoted: offlineimap 8.0 quotes names for their blanks alone,
+    /// and where one name is meant none is a pattern.
     pub(super) fn mailbox(&mut self) -> Parsed<String> {
-        let name = self.astring().map_err(|_| Argument::Mailbox)?;
+        let name = match self.peek() {
+            Some(b'"' | b'{') => self.string().map_err(|_| Argument::Mailbox)?,
+            _ => match self.take_while(is_mailbox_char) {
+                [] => return Err(Argument::Mailbox.into()),
+                name => Cow::Borrowed(name),
+            },
+        };
         mailbox_name::decode(&name, self.modes.utf8).ok_or(CommandErrorKind::MailboxName)
     }
 
@@ -292,8 +299,12 @@ fn is_astring_char(octet: u8) -> bool {
     octet.is_ascii_graphic() && !b"(){%*\"\\".contains(&octet)
 }
 
+fn is_mailbox_char(octet: u8) -> bool {
+    is_astring_char(octet) || matches!(octet, b'%' | b'*')
+}
+
 fn is_search_char(octet: u8) -> bool {
-    is_astring_char(octet) || matches!(octet, b'%' | b'*') || !octet.is_ascii()
+    is_mailbox_char(octet) || !octet.is_ascii()
 }
 
 fn is_quoted_char(octet: u8) -> bool {

@@ -1,4 +1,5 @@
-//! LIST (RFC 5258, RFC 5819, RFC 6154), CREATE with a use, and STATUS, as far as `imap-codec` cannot read them.
+//! Commands that name folders, LIST (RFC 5258, RFC 5819, RFC 6154) and STATUS among them, as far as `imap-codec`
+//! cannot read them.
 
 use imap_types::status::StatusDataItemName;
 
@@ -11,7 +12,10 @@ use super::{CommandBody, ListReturn, ListSelection, StatusItem, mailbox_name};
 pub(super) fn parse_create(mut cursor: Cursor<'_>) -> Parsed<CommandBody> {
     cursor.space()?;
     let path = cursor.mailbox()?;
-    if cursor.left() == 0 || !cursor.skip_word(" (USE ") {
+    if cursor.left() == 0 {
+        return Ok(CommandBody::Create { path, special_use: false });
+    }
+    if !cursor.skip_word(" (USE ") {
         return Err(Argument::Use.into());
     }
     let uses = cursor.list0(MAX_OPTIONS, |cursor| cursor.name()).map_err(|_| Argument::Use)?;
@@ -21,6 +25,37 @@ pub(super) fn parse_create(mut cursor: Cursor<'_>) -> Parsed<CommandBody> {
         return Err(Argument::Use.into());
     }
     Ok(CommandBody::Create { path, special_use: !uses.is_empty() })
+}
+
+/// DELETE, SUBSCRIBE, UNSUBSCRIBE, GETQUOTAROOT and RENAME.
+pub(super) fn parse_names(verb: &str, mut cursor: Cursor<'_>) -> Parsed<CommandBody> {
+    cursor.space()?;
+    let path = cursor.mailbox()?;
+    let body = match verb {
+        "DELETE" => CommandBody::Delete(path),
+        "SUBSCRIBE" => CommandBody::Subscribe(path),
+        "UNSUBSCRIBE" => CommandBody::Unsubscribe(path),
+        "GETQUOTAROOT" => CommandBody::GetQuotaRoot(path),
+        _ => {
+            cursor.space()?;
+            CommandBody::Rename { from: path, to: cursor.mailbox()? }
+        }
+    };
+    cursor.end()?;
+    Ok(body)
+}
+
+/// `COPY numbers mailbox`, and MOVE.
+pub(super) fn parse_filing(verb: &str, mut cursor: Cursor<'_>, uid: bool) -> Parsed<CommandBody> {
+    cursor.space()?;
+    let numbers = cursor.numbers()?;
+    cursor.space()?;
+    let path = cursor.mailbox()?;
+    cursor.end()?;
+    Ok(match verb {
+        "MOVE" => CommandBody::Move { numbers, path, uid },
+        _ => CommandBody::Copy { numbers, path, uid },
+    })
 }
 
 /// STATUS with items of RFC 7889, RFC 8474.

@@ -152,12 +152,16 @@ fn parse_beside(octets: &[u8], verb: &str, cursor: Cursor<'_>, uid: bool) -> Par
         "CREATE" => folders::parse_create(cursor),
         "LIST" => folders::parse_list(cursor),
         "STATUS" => folders::parse_status(cursor),
+        "COPY" | "MOVE" => folders::parse_filing(verb, cursor, uid),
         "SELECT" => select::parse(cursor, SelectMode::ReadWrite),
         "EXAMINE" => select::parse(cursor, SelectMode::ReadOnly),
         "FETCH" => fetch::parse(cursor, uid),
         "SEARCH" => search::parse_search(cursor, uid),
         "SORT" => search::parse_sort(cursor, uid),
         "THREAD" => search::parse_thread(cursor, uid),
+        "DELETE" | "SUBSCRIBE" | "UNSUBSCRIBE" | "GETQUOTAROOT" | "RENAME" => {
+            folders::parse_names(verb, cursor)
+        }
         _ => Err(diagnose(verb, cursor, uid)),
     }
 }

@@ -162,6 +162,12 @@ async fn appends_tell_the_uid() {
         client.ok("FETCH 2 (FLAGS INTERNALDATE)").await,
         ["* 2 FETCH (FLAGS (\\Seen) INTERNALDATE \"17-Jul-1996 09:44:25 +0000\")"]
     );
+    // As Dovecot's imapc has it, where there are keywords alone.
+    client.send(b"a APPEND \"INBOX\" ( NonJunk $NotJunk) \"30-Nov-2026 10:40:52 +0000\" {12}\r\n").await;
+    assert!(client.line().await.starts_with("+ "));
+    client.send(b"Subject: y\r\n\r\n").await;
+    assert_eq!(client.answer().await.last().expect("an answer"), "a OK [APPENDUID 1000 3] appended");
+    assert!(client.ok("FETCH 3 FLAGS").await[0].contains("(NonJunk $NotJunk)"));
     assert_eq!(client.tagged("APPEND Missing {1+}\r\nx").await, "a NO [TRYCREATE] there is no such folder");
     assert_eq!(client.tagged("APPEND INBOX {100001}").await, "a NO [TOOBIG] the message is too large");
     client.send(b"a APPEND INBOX {200000+}\r\n").await;

@@ -152,6 +152,37 @@ async fn names_are_in_the_encoding_of_the_session() {
     assert_eq!(client.ok("LIST \"\" \"ü*\"").await, ["* LIST (\\HasNoChildren) \"/\" \"über\""]);
 }
 
+/// offlineimap 8.0 quotes a name for its blanks alone. Where one name is meant, none is a pattern.
+#[tokio::test]
+async fn names_with_wildcards_need_no_quotes() {
+    let mut client = Client::selected(&Fake::with_some(2)).await;
+    for name in ["a*b", "100%", "*%/x"] {
+        client.ok(&format!("CREATE {name}")).await;
+        client.ok(&format!("SUBSCRIBE {name}")).await;
+        let listed = client.ok(&format!("LIST \"\" \"{name}\"")).await;
+        assert_eq!(listed, [format!("* LIST (\\HasNoChildren) \"/\" \"{name}\"")]);
+        client.ok(&format!("COPY 1 {name}")).await;
+        assert_eq!(
+            client.ok(&format!("STATUS {name} (MESSAGES)")).await,
+            [format!("* STATUS \"{name}\" (MESSAGES 1)")]
+        );
+        client.ok(&format!("SELECT {name}")).await;
+        client.ok(&format!("UID COPY 1:* {name}")).await;
+        client.ok(&format!("EXAMINE {name} (CONDSTORE)")).await;
+        client.ok(&format!("GETQUOTAROOT {name}")).await;
+        client.ok("SELECT INBOX").await;
+        client.ok(&format!("RENAME {name} {name}*")).await;
+        client.ok(&format!("UNSUBSCRIBE {name}*")).await;
+        client.ok(&format!("DELETE {name}*")).await;
+    }
+    for wrong in
+        ["SELECT", "DELETE ", "RENAME a*b", "COPY 1 a*b c", "COPY a* a*b", "DELETE a*(b", "STATUS a*b"]
+    {
+        let end = client.tagged(wrong).await;
+        assert!(end.starts_with("a BAD "), "{wrong}: {end}");
+    }
+}
+
 #[tokio::test]
 async fn status_counts() {
     let fake = Fake::with_some(3);

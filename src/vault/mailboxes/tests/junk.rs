@@ -58,6 +58,39 @@ async fn words_about_junk_are_the_views_own() {
     assert_eq!(keywords(&again, 1, FolderId::INBOX).await, set(&["$Junk"]));
 }
 
+/// Thunderbird 153 sets `Junk`, takes `NonJunk` away, and knows no `$NotJunk`: with that left standing it showed
+/// what was just marked as no junk (RFC 9051 §2.3.2: both count as none).
+#[tokio::test]
+async fn no_presumption_outlives_what_a_client_says_against_it() {
+    use FlagEdit::{Add, Remove, Replace};
+    type Said<'a> = (FlagEdit, &'a [&'a str]);
+    let cases: &[(&[Said], &[&str])] = &[
+        (&[(Add, &["Junk"]), (Remove, &["NonJunk"])], &["Junk"]),
+        (&[(Remove, &["NonJunk"]), (Add, &["Junk"])], &["Junk"]),
+        (&[(Add, &["$Junk"])], &["$Junk"]),
+        (&[(Add, &["$Phishing"])], &["$Phishing"]),
+        (&[(Remove, &["$NotJunk"])], &[]),
+        (&[(Replace, &["$Junk", "Work"])], &["$Junk", "Work"]),
+        // Said in one breath, or after it was taken back: that is the client's own word.
+        (&[(Add, &["Junk", "$NotJunk"])], &["Junk", "$NotJunk"]),
+        (&[(Add, &["Junk"]), (Remove, &["Junk"]), (Add, &["NonJunk"])], &["NonJunk"]),
+        // Nothing against it.
+        (&[(Add, &["Work"])], &["NonJunk", "$NotJunk", "Work"]),
+        (&[(Remove, &["Junk", "Work"])], &["NonJunk", "$NotJunk"]),
+        (&[(Add, &["NotJunk", "JunkRecorded"])], &["NonJunk", "$NotJunk", "NotJunk", "JunkRecorded"]),
+    ];
+    for (said, left) in cases {
+        let world = masked().await;
+        world.deliver().await.expect("delivered");
+        for (edit, names) in *said {
+            store(&world, 0, *edit, names).await;
+        }
+        assert_eq!(keywords(&world, 0, FolderId::INBOX).await, set(left), "{said:?}");
+        moved(&world, 0, FolderId::INBOX, FolderId::JUNK).await;
+        assert_eq!(keywords(&world, 0, FolderId::JUNK).await, set(left), "{said:?}, moved");
+    }
+}
+
 #[tokio::test]
 async fn others_hear_nothing_of_it() {
     let world = masked().await;

@@ -430,6 +430,13 @@ fn append_takes_literals_of_three_kinds() {
     let head = "APPEND saved-messages (\\Seen $Work \\DRAFT) \" 7-Feb-1994 21:52:25 -0800\"";
     assert_eq!(append(&format!("{head} {{1}}\r\nx"), REV1), full);
     assert_eq!(append(&format!("{head} UTF8 (~{{1+}}\r\nx)"), UTF8), full);
+    // Dovecot's imapc puts a blank before keywords that stand alone; names need no quotes for wildcards.
+    let junk = (String::from("a*b"), Flags::none(), vec!["NonJunk".to_owned()], full.3, b"x".to_vec());
+    let date = "\" 7-Feb-1994 21:52:25 -0800\"";
+    assert_eq!(append(&format!("APPEND a*b ( NonJunk) {date} {{1}}\r\nx"), REV1), junk);
+    assert_eq!(append(&format!("APPEND {{3}}\r\na*b ( NonJunk ) {date} ~{{1+}}\r\nx"), REV1), junk);
+    assert_eq!(append(&format!("APPEND \"a*b\" ( NonJunk) {date} UTF8 (~{{1}}\r\nx)"), UTF8), junk);
+    assert_eq!(append("APPEND Drafts ( ) {8}\r\nA: b\r\n\r\n", REV1), plain);
     assert_eq!(fault("APPEND Drafts UTF8 (~{1}\r\nx)"), CommandErrorKind::Unsupported);
     for line in [
         "APPEND Drafts",
@@ -440,6 +447,11 @@ fn append_takes_literals_of_three_kinds() {
         "APPEND Drafts {1}\r\n\0",
         "APPEND Drafts {1}\r\nx {1}\r\ny",
         "APPEND Drafts UTF8 ({1}\r\nx)",
+        "APPEND a*b ( \\Recent) {1}\r\nx",
+        "APPEND a*b ( NonJunk) {1}\r\n\0",
+        "APPEND a*b ( NonJunk){1}\r\nx",
+        "APPEND a*b ( NonJunk) (x) {1}\r\nx",
+        "APPEND a*b \"x",
     ] {
         assert_eq!(fault(line), CommandErrorKind::Arguments, "{line}");
     }

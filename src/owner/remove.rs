@@ -47,6 +47,7 @@ pub async fn tenant(
     let users = registry::users(&vault.records, tenant)?;
     remove_recovery(vault, tenant).await?;
     for (user, _) in &users {
+        vault.mailboxes.close(*user);
         drop(sessions.close_all_of(*user));
         mail(vault, *user, &mut progress).await?;
         self::user(vault, *user).await?;

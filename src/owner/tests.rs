@@ -23,6 +23,8 @@ use crate::tenant::registry;
 use crate::vault::Vault;
 use crate::vault::testing::vault_over;
 
+mod removed;
+
 /// A ledger that counts commits, and lets some fail: so many pass, then so many do not.
 struct Watched {
     inner: RedbLedger,

@@ -60,6 +60,15 @@ impl Stored {
     }
 }
 
+#[cfg(test)]
+impl Stored {
+    /// One whose container a test has put there.
+    pub(in crate::vault) fn of(vault: &Vault, row: MessageRow) -> Self {
+        let hold = vault.in_flight.hold(BlobName::of_container(row.container));
+        Self { row, hold, epochs: Vec::new() }
+    }
+}
+
 /// Why a message was not sealed or not stored. None of it is visible then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

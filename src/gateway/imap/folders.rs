@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::fetch::Sink;
 use super::room::Account;
 use super::selected::count;
-use crate::mailbox::{Flags, Folder, FolderId, Roll, SEPARATOR, folder_name};
+use crate::mailbox::{Flags, Folder, FolderId, Roll, SEPARATOR, folder_name, spelt};
 use crate::wire::imap::StatusItem;
 use crate::wire::imap::untagged::{Listed, StatusValue, put_list, put_quota_root, put_status};
 
@@ -35,10 +35,10 @@ impl<A: Account> Desk<A> {
         Ok(self.account.rename(folder.id, &path).await?)
     }
 
-    /// RFC 9051 §6.3.7, §6.3.8. A subscription outlives its folder, so the name need not be that of one.
+    /// RFC 9051 §6.3.7, §6.3.8. A subscription outlives its folder, so the name need not be that of one; and
+    /// either may have a name that no folder could be made with today.
     pub(super) async fn subscribe(&mut self, path: &str, subscribed: bool) -> Result<(), Fault> {
-        let path = folder_name(path).map_err(super::room::AccountError::from)?;
-        Ok(self.account.subscribe(&path, subscribed).await?)
+        Ok(self.account.subscribe(&spelt(path), subscribed).await?)
     }
 
     /// RFC 9051 §6.3.11.

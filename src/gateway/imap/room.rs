@@ -42,7 +42,7 @@ pub trait Account: Send + 'static {
     fn folders(&mut self) -> impl Future<Output = Result<Vec<Folder>, AccountError>> + Send;
 
     /// Makes a folder, and those above it that are missing. The path has been through
-    /// [`crate::mailbox::folder_name`], as in the two methods below.
+    /// [`crate::mailbox::folder_name`], as in [`Account::rename`].
     fn create(&mut self, path: &str) -> impl Future<Output = Result<FolderId, AccountError>> + Send;
 
     /// Removes a folder of the user's own. Its messages are deleted as the policy has it for a delete:
@@ -57,7 +57,8 @@ pub trait Account: Send + 'static {
         path: &str,
     ) -> impl Future<Output = Result<(), AccountError>> + Send;
 
-    /// Subscribes to the folder of this path, or no longer. A name that is subscribed to stays so when its
+    /// Subscribes to the folder of this path, or no longer; it may have one that none could be made with today,
+    /// in the spelling of [`crate::mailbox::spelt`]. A name that is subscribed to stays so when its
     /// folder is removed (RFC 9051 §6.3.7); to end what is not there is no error.
     fn subscribe(
         &mut self,

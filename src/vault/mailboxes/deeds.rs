@@ -681,13 +681,14 @@ impl Turn {
     }
 
     /// Gives copied containers rows of their own, unless what was copied has gone or moved meanwhile.
-    async fn place_copies(
+    pub(super) async fn place_copies(
         &self,
         vault: &Vault,
         (view, folder): (ViewId, FolderId),
         copies: Vec<Copied>,
         target: FolderId,
     ) -> Result<Vec<(u32, u32)>, BoxError> {
+        let copies = self.renewed(vault, copies).await?;
         let saved = vault.clock.now().unix();
         let shift = self.look(|picture| picture.shift_of(view))?;
         let copies: Vec<(Copied, u32, Held)> = self.look(|picture| {

@@ -1,13 +1,15 @@
 //! Mail that arrives while its user is removed, and what earlier versions left of such mail.
 
+use std::time::Duration;
+
 use super::*;
 use crate::message::Plaintext;
 use crate::names::{MessageId, UserId};
 use crate::records::RecordError;
 use crate::seal::EnvelopeFacts;
 use crate::tenant::rows::MessageRow;
-use crate::vault::seal::{Arrival, Stored, seal};
-use crate::vault::sweep;
+use crate::vault::seal::{Arrival, Stored, make_room, seal};
+use crate::vault::{mailboxes, sweep};
 
 impl World {
     /// A message that is sealed, and has no row yet.
@@ -23,6 +25,7 @@ impl World {
                 protocol: "ESMTP".to_owned(),
             },
             uploader: None,
+            room: make_room(&self.vault, user, 0).await,
         };
         seal(&self.vault, arrival).await.expect("sealed")
     }
@@ -55,7 +58,7 @@ async fn nothing_arrives_behind_a_removal() {
         let world = World::new().await;
         let user = world.user;
         if looked_at {
-            vault::mailboxes::folders(&world.vault, user).await.expect("a picture is loaded");
+            mailboxes::folders(&world.vault, user).await.expect("a picture is loaded");
         }
         let (early, late, uploaded) =
             (world.sealed(user).await, world.sealed(user).await, world.sealed(user).await);
@@ -69,7 +72,7 @@ async fn nothing_arrives_behind_a_removal() {
             keywords: Vec::new(),
         };
         let inbox = crate::mailbox::FolderId::INBOX;
-        assert!(vault::mailboxes::place(&world.vault, user, uploaded, inbox, &flags).await.is_err());
+        assert!(mailboxes::place(&world.vault, user, uploaded, inbox, &flags).await.is_err());
         assert_eq!(world.rows_of(user), 0);
         sweep::seeds(&world.vault, Some(world.now())).await.expect("swept");
     }

@@ -16,9 +16,9 @@ use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, ArrivalsRow, AuditEntryRow, AuditHeadRow,
     CheckpointRow, CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow,
-    MailboxRow, MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, RemovedTenantRow, SeedRow,
-    SoftlockRow, StaleSizeRow, StandingRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow,
-    ViewRow,
+    MailboxRow, MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, RefusalsRow, RemovedTenantRow,
+    SeedRow, SoftlockRow, StaleSizeRow, StandingRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow,
+    UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -58,6 +58,7 @@ pub async fn tenant(
     batch.delete_prefix(row_key::<PolicyRow>(&[tenant.as_bytes()]));
     vault.arrivals.forget(tenant);
     batch.delete_prefix(row_key::<ArrivalsRow>(&[tenant.as_bytes()]));
+    batch.delete_prefix(row_key::<RefusalsRow>(&[tenant.as_bytes()]));
     batch.delete_prefix(row_key::<SeedRow>(&[&Reader::Owner(tenant).to_bytes()]));
     batch.delete_prefix(row_key::<SummaryRow>(&[&Reader::Owner(tenant).to_bytes()]));
     batch.delete(row_key::<TenantNameRow>(&[&registry::tenant_name_key(&vault.records, &row.name)]));

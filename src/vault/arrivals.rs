@@ -9,6 +9,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::names::{AddressToken, MessageId, SessionId, TenantId};
@@ -68,10 +69,18 @@ impl Sighting {
 pub struct Arrivals {
     fresh: Mutex<Fresh>,
     kept: Mutex<Kept>,
+    noted: AtomicU64,
 }
 
 /// What is in no row yet.
-type Fresh = HashMap<Kind, VecDeque<Sighting>>;
+type Fresh = HashMap<Kind, VecDeque<Noted>>;
+
+/// A sighting, and which one it was since the server's start.
+#[derive(Clone)]
+struct Noted {
+    serial: u64,
+    seen: Sighting,
+}
 
 /// Strangers can have as much refused as they like: that takes no place from mail that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,19 +114,21 @@ impl Arrivals {
     /// them.
     pub fn note(&self, seen: Sighting) {
         let mut fresh = held(&self.fresh);
+        let serial = self.noted.fetch_add(1, Ordering::Relaxed);
         let queue = fresh.entry(Kind::of(&seen)).or_default();
         if queue.len() >= MOST_FRESH {
             queue.pop_front();
         }
-        queue.push_back(seen);
+        queue.push_back(Noted { serial, seen });
     }
 
     /// Moves what was seen into the ledger, and drops what is too old or too much.
     pub async fn flush(&self, records: &Records, now: i64) -> Result<(), RecordError> {
         let fresh = std::mem::take(&mut *held(&self.fresh));
-        let mut by_place: HashMap<Place, Vec<Sighting>> = HashMap::new();
+        let mut by_place: HashMap<Place, Vec<Noted>> = HashMap::new();
         for (kind, queue) in fresh {
-            queue.into_iter().for_each(|seen| by_place.entry((kind, seen.tenant)).or_default().push(seen));
+            let place = |noted: &Noted| (kind, noted.seen.tenant);
+            queue.into_iter().for_each(|noted| by_place.entry(place(&noted)).or_default().push(noted));
         }
         let mut batch = Batch::new();
         let made = held(&self.kept).fill(records, &mut batch, by_place, now);
@@ -145,22 +156,23 @@ impl Arrivals {
             let taken = scope.list::<ArrivalsRow>(&[&owner])?.into_iter().map(|(_, row)| row.entries);
             let refused = scope.list::<RefusalsRow>(&[&owner])?.into_iter().map(|(_, row)| row.entries);
             let seen = taken.chain(refused).flatten();
-            let seen = seen.filter_map(|entry| Sighting::from_entry(*tenant, entry));
-            found.extend(seen.filter(|seen| seen.concerns(token)));
+            let seen = seen.filter_map(|entry| Noted::from_entry(*tenant, entry));
+            found.extend(seen.filter(|noted| noted.seen.concerns(token)));
         }
-        let fresh = held(&self.fresh);
-        let fresh = fresh.values().flatten();
-        found.extend(fresh.filter(|seen| tenants.contains(&seen.tenant) && seen.concerns(token)).cloned());
+        let concerns = |noted: &&Noted| tenants.contains(&noted.seen.tenant) && noted.seen.concerns(token);
+        found.extend(held(&self.fresh).values().flatten().filter(concerns).cloned());
         // Rows go when all in them are too old.
-        found.retain(|seen| seen.at >= now - KEPT);
-        found.sort_by_key(|seen| seen.at);
-        Ok(found)
+        found.retain(|noted| noted.seen.at >= now - KEPT);
+        found.sort_by_key(|noted| (noted.seen.at, noted.serial));
+        Ok(found.into_iter().map(|noted| noted.seen).collect())
     }
 
     /// Forgets a tenant that is being removed; its rows go with the others of the tenant.
     pub fn forget(&self, tenant: TenantId) {
         held(&self.kept).rings.retain(|(_, owner), _| *owner != Some(tenant));
-        held(&self.fresh).values_mut().for_each(|queue| queue.retain(|seen| seen.tenant != Some(tenant)));
+        held(&self.fresh)
+            .values_mut()
+            .for_each(|queue| queue.retain(|noted| noted.seen.tenant != Some(tenant)));
     }
 }
 
@@ -192,7 +204,7 @@ impl Kept {
         &mut self,
         records: &Records,
         batch: &mut Batch,
-        by_place: HashMap<Place, Vec<Sighting>>,
+        by_place: HashMap<Place, Vec<Noted>>,
         now: i64,
     ) -> Result<(), RecordError> {
         for (place, seen) in by_place {
@@ -264,7 +276,7 @@ impl Ring {
         records: &Records,
         batch: &mut Batch,
         (kind, tenant): Place,
-        seen: &[Sighting],
+        seen: &[Noted],
         now: i64,
     ) {
         let (scope, owner) = (records.scope(tenant), owner(tenant));
@@ -277,7 +289,7 @@ impl Ring {
                 self.keys.push_back(new_key(now));
                 self.open.clear();
             }
-            self.open.extend(piece.iter().map(Sighting::to_entry));
+            self.open.extend(piece.iter().map(Noted::to_entry));
             let Some(key) = self.keys.back() else { continue };
             kind.put(&scope, batch, &[&owner, key], self.open.clone());
         }
@@ -296,24 +308,27 @@ impl Ring {
     }
 }
 
-impl Sighting {
+impl Noted {
     fn to_entry(&self) -> ArrivalEntry {
+        let Self { serial, seen } = self;
         ArrivalEntry {
-            at: self.at,
-            session: self.session.to_string(),
-            message: self.message.map(|message| message.to_string()),
-            peer: self.peer.map(|peer| peer.to_string()),
-            from: self.from.map(|token| token.as_bytes().to_vec()),
-            to: self.to.map(|token| token.as_bytes().to_vec()),
-            size: self.size,
-            reply: self.reply,
-            why: self.why.clone(),
+            at: seen.at,
+            session: seen.session.to_string(),
+            message: seen.message.map(|message| message.to_string()),
+            peer: seen.peer.map(|peer| peer.to_string()),
+            from: seen.from.map(|token| token.as_bytes().to_vec()),
+            to: seen.to.map(|token| token.as_bytes().to_vec()),
+            size: seen.size,
+            reply: seen.reply,
+            why: seen.why.clone(),
+            serial: Some(*serial),
         }
     }
 
     fn from_entry(tenant: Option<TenantId>, entry: ArrivalEntry) -> Option<Self> {
         let token = |octets: Option<Vec<u8>>| octets?.try_into().ok().map(AddressToken::from_bytes);
-        Some(Self {
+        let serial = entry.serial.unwrap_or(0);
+        let seen = Sighting {
             tenant,
             at: entry.at,
             session: entry.session.parse().ok()?,
@@ -324,7 +339,8 @@ impl Sighting {
             size: entry.size,
             reply: entry.reply,
             why: entry.why,
-        })
+        };
+        Some(Self { serial, seen })
     }
 }
 
@@ -381,7 +397,7 @@ const MOST_TRIMMED: usize = 4096;
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     use super::*;
     use crate::keyring::RootKey;
@@ -523,6 +539,26 @@ mod tests {
         assert_eq!(rows(), [3, 3]);
         arrivals.flush(&records, later + KEPT).await.unwrap();
         assert_eq!(rows(), [0, 0]);
+    }
+
+    #[tokio::test]
+    async fn what_came_in_one_second_is_told_in_its_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, arrivals) = (records(folder.path()), Arrivals::default());
+        let replies = [550, 250, 451, 250, 250, 550];
+        for (place, reply) in (0..).zip(replies) {
+            arrivals.note(Sighting { reply, ..seen(&records, Some(TENANT), "ann@a.example", NOW) });
+            if place == 2 {
+                arrivals.flush(&records, NOW).await.unwrap();
+            }
+        }
+        let found = || {
+            let found = arrivals.find(&records, &[Some(TENANT)], token(&records, "ann@a.example"), NOW);
+            found.unwrap().iter().map(|seen| seen.reply).collect::<Vec<_>>()
+        };
+        assert_eq!(found(), replies);
+        arrivals.flush(&records, NOW).await.unwrap();
+        assert_eq!(found(), replies);
     }
 
     #[tokio::test]

@@ -19,12 +19,7 @@ impl<A: Account> Desk<A> {
         let asked = path;
         let path = folder_name(path).map_err(super::room::AccountError::from)?;
         let folder = self.account.create(&path).await?;
-        if self.enabled.rev2 && path != asked.strip_suffix(SEPARATOR).unwrap_or(asked) {
-            // RFC 9051 §6.3.4: the client learns how its name is spelt here.
-            let listed =
-                Listed { path: &path, attributes: &[], old_name: Some(asked), child_subscribed: false };
-            put_list(self.channel.out(), &listed, self.enabled.modes());
-        }
+        self.put_spelling(&path, asked);
         Ok(Answer { tail: Tail::MailboxId(object_id(folder)), ..Answer::plain("created") })
     }
 
@@ -32,7 +27,17 @@ impl<A: Account> Desk<A> {
     pub(super) async fn rename(&mut self, from: &str, to: &str) -> Result<(), Fault> {
         let folder = self.folder(from).await?;
         let path = folder_name(to).map_err(super::room::AccountError::from)?;
-        Ok(self.account.rename(folder.id, &path).await?)
+        self.account.rename(folder.id, &path).await?;
+        self.put_spelling(&path, to);
+        Ok(())
+    }
+
+    /// RFC 9051 §6.3.4, §6.3.6: the client learns how its name is spelt here.
+    fn put_spelling(&mut self, path: &str, asked: &str) {
+        if self.enabled.rev2 && path != asked.strip_suffix(SEPARATOR).unwrap_or(asked) {
+            let listed = Listed { path, attributes: &[], old_name: Some(asked), child_subscribed: false };
+            put_list(self.channel.out(), &listed, self.enabled.modes());
+        }
     }
 
     /// RFC 9051 §6.3.7, §6.3.8. A subscription outlives its folder, so the name need not be that of one; and

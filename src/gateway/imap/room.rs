@@ -244,8 +244,8 @@ pub enum AccountError {
     /// A mailbox has no room for more folders, keywords or messages.
     #[error("a limit of the mailbox is reached")]
     Limit,
-    /// What is uploaded does not fit beside what the view shows.
-    #[error("the view has no room for the message")]
+    /// What is uploaded or copied does not fit beside what the view shows.
+    #[error("the view has no room for it")]
     OverQuota,
     /// The message's container is damaged. Our fault, and the vault's owner has been told.
     #[error("the message is damaged")]

@@ -109,4 +109,7 @@ pub struct ArrivalEntry {
     /// What the reply is about.
     #[n(8)]
     pub why: String,
+    /// Which one it was since the server's start: the order within a second. None from before that was kept.
+    #[n(9)]
+    pub serial: Option<u64>,
 }

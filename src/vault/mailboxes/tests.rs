@@ -21,7 +21,7 @@ use crate::store::blobs::BlobName;
 use crate::store::ledger::{
     Batch, Expectation, Ledger, LedgerError, Options, Pending, RedbLedger, Subscription, Visitor,
 };
-use crate::tenant::rows::{HiddenRow, UserRow, ViewEntry};
+use crate::tenant::rows::{HiddenRow, ViewEntry};
 use crate::vault::masked::Manner;
 use crate::vault::testing::vault_over;
 
@@ -87,27 +87,6 @@ impl World {
             world.put_view(shelf).await;
         }
         world
-    }
-
-    async fn put_user(&self) {
-        let row = UserRow {
-            login: "ann@a.example".to_owned(),
-            created: 1_700_000_000,
-            disabled: false,
-            owner_slot: Vec::new(),
-            totp: Default::default(),
-            totp_last_step: None,
-            dashboard: None,
-            role: None,
-            pending: None,
-            phrase: None,
-            leaving: None,
-            quota: None,
-        };
-        let mut batch = Batch::new();
-        let parts: [&[u8]; 2] = [self.user.tenant.as_bytes(), self.user.user.as_bytes()];
-        self.vault.records.tenant(self.user.tenant).put(&mut batch, &parts, &row);
-        self.commit(batch).await;
     }
 
     async fn put_view(&self, shelf: &Shelf) {

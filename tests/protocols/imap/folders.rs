@@ -158,6 +158,11 @@ async fn two_spellings_are_one_folder() {
         client.ok("CREATE \"u\u{308}\"").await,
         ["* LIST () \"/\" \"ü\" (\"OLDNAME\" (\"u\u{308}\"))"]
     );
+    assert_eq!(
+        client.ok("RENAME \"ü\" \"o\u{308}\"").await,
+        ["* LIST () \"/\" \"ö\" (\"OLDNAME\" (\"o\u{308}\"))"]
+    );
+    assert_eq!(client.ok("RENAME \"ö\" \"ü\"").await, [] as [&str; 0]);
     let answer = client.ok("SELECT \"u\u{308}\"").await;
     assert!(answer.contains(&"* LIST () \"/\" \"ü\" (\"OLDNAME\" (\"u\u{308}\"))".to_owned()), "{answer:?}");
 }

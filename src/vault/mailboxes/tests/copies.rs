@@ -2,9 +2,36 @@
 
 use super::super::copies::copy_container;
 use super::*;
+use crate::tenant::rows::UserRow;
 use crate::vault::seal::Stored;
+use crate::vault::usage;
 
 impl World {
+    pub(super) async fn put_user(&self) {
+        self.put_user_with(None).await;
+    }
+
+    async fn put_user_with(&self, quota: Option<u64>) {
+        let row = UserRow {
+            login: "ann@a.example".to_owned(),
+            created: 1_700_000_000,
+            disabled: false,
+            owner_slot: Vec::new(),
+            totp: Default::default(),
+            totp_last_step: None,
+            dashboard: None,
+            role: None,
+            pending: None,
+            phrase: None,
+            leaving: None,
+            quota,
+        };
+        let mut batch = Batch::new();
+        let parts: [&[u8]; 2] = [self.user.tenant.as_bytes(), self.user.user.as_bytes()];
+        self.vault.records.tenant(self.user.tenant).put(&mut batch, &parts, &row);
+        self.commit(batch).await;
+    }
+
     fn message_row(&self, number: u32) -> MessageRow {
         let scope = self.vault.records.tenant(self.user.tenant);
         let row = scope.get(&[self.user.user.as_bytes(), &number.to_be_bytes()]).expect("it opens");
@@ -62,6 +89,39 @@ async fn a_copy_of_what_is_sealed_again_meanwhile_is_of_the_new_container() {
     for row in &first[..2] {
         assert!(matches!(world.octets(row).await, Err(BlobError::NotFound)));
     }
+}
+
+#[tokio::test]
+async fn copies_have_to_fit() {
+    let world = World::new().await;
+    let (vault, shelf, inbox) = world.inbox();
+    for _ in 0..2 {
+        world.deliver().await.expect("delivered");
+    }
+    // 7 octets each in a view, 9 in the mailbox.
+    world.put_user_with(Some(30)).await;
+    assert_eq!(usage::used(vault, world.user).await.expect("a count"), 18);
+    assert_eq!(copy(vault, shelf, inbox, &[1, 2], FolderId::ARCHIVE).await.expect("they fit").len(), 2);
+    assert_eq!(usage::used(vault, world.user).await.expect("a count"), 36, "counted at once");
+    for uids in [&[1][..], &[1, 2]] {
+        let refused = copy(vault, shelf, inbox, uids, FolderId::ARCHIVE).await;
+        assert!(matches!(refused, Err(BoxError::OverQuota)), "{refused:?}");
+    }
+    assert_eq!(world.uids(0, FolderId::ARCHIVE).await.len(), 2);
+    assert!(copy(vault, shelf, inbox, &[], FolderId::ARCHIVE).await.expect("none fit anywhere").is_empty());
+    world.put_user_with(None).await;
+    assert_eq!(copy(vault, shelf, inbox, &[1], FolderId::ARCHIVE).await.expect("no limit").len(), 1);
+}
+
+/// What a masked view alone has a second time takes nothing.
+#[tokio::test]
+async fn what_is_put_apart_needs_no_room() {
+    let mut world = World::new().await;
+    world.shelves[0].manner = Manner { masked: true, seals_text: true };
+    world.deliver().await.expect("delivered");
+    world.put_user_with(Some(1)).await;
+    let (vault, shelf, inbox) = world.inbox();
+    assert_eq!(copy(vault, shelf, inbox, &[1], FolderId::JUNK).await.expect("copied").len(), 1);
 }
 
 const AGAIN: &[u8] = b"sealed again";

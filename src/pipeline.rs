@@ -10,7 +10,6 @@ use futures::stream::{self, StreamExt};
 
 use crate::message::Plaintext;
 use crate::names::{Address, AddressToken, MessageId, TenantId};
-use crate::net::budget::Lease;
 use crate::net::metrics::{Protocol as Meter, Refusal};
 use crate::reception::{
     Addressee, Directory, DirectoryError, Intake, Notice, Outcome, Reason, Received, Resolution,
@@ -23,7 +22,7 @@ use crate::tenant::registry::UserRef;
 use crate::tenant::rows::AddressRow;
 use crate::tenant::{directory, roles};
 use crate::vault::arrivals::{self, Sighting};
-use crate::vault::seal::{Arrival, SealingError, seal};
+use crate::vault::seal::{Arrival, SealingError, make_room, seal};
 use crate::vault::{PolicyUnavailable, Vault, usage};
 use crate::wire::smtp::{Dialect, Mailbox, ReversePath};
 
@@ -192,10 +191,11 @@ async fn store(
     {
         return Err(SealingError::NoRoom);
     }
-    let _turn = turn(vault, user, received.content.expose().len()).await;
+    let room = make_room(vault, user, received.content.expose().len()).await;
     let trace = trace_header(received, addressee, &vault.settings.hostname, message);
     let arrival = Arrival {
         uploader: None,
+        room,
         user,
         message,
         content: Plaintext::from([trace.as_slice(), received.content.expose()].concat()),
@@ -215,16 +215,6 @@ async fn store(
     vault.metrics.commit_seconds.observe(queued.elapsed().as_secs_f64());
     stored.release(committed);
     Ok(())
-}
-
-/// A message takes several times its size until it is stored: with its trace, sealed, as its views. Small ones
-/// are not worth a thought; of the others each addressee's has a permit, so that what all take together stays
-/// near the budget, and nobody's mail waits for one mailbox.
-async fn turn(vault: &Vault, user: UserRef, octets: usize) -> Option<Lease> {
-    match octets < LARGE {
-        true => None,
-        false => Some(vault.sealing.take(user.user, octets as u64 * COPIES).await),
-    }
 }
 
 fn outcome(vault: &Vault, (addressee, user): (&Addressee, Place), error: &SealingError) -> Outcome {
@@ -259,10 +249,6 @@ fn meter(received: &Received) -> Meter {
     }
 }
 
-/// From this size on, in octets, messages need a permit.
-const LARGE: usize = 64 * 1024;
-/// How often a message is in memory while it is sealed, besides its octets.
-const COPIES: u64 = 4;
 /// Octets of all copies that are worked on at once for one transaction.
 const AT_ONCE: usize = 2 * 1024 * 1024;
 /// Copies that are.

@@ -50,7 +50,7 @@ fn shown(traced: &MailTraced) -> String {
     };
     let head = ["TIME", "VERDICT", "REPLY", "AS", "PEER", "TENANT", "MESSAGE", "SIZE"];
     let rows: Vec<_> = traced.seen.iter().map(row).collect();
-    let empty = "Nothing was seen of it in the last fortnight: no server that has such mail came here.";
+    let empty = "Nothing was seen of it in the last fortnight: no server came with such mail, or much other mail came after it.";
     format!("In the log it is {}.\n\n{}", traced.token, table(head, &rows, empty))
 }
 

@@ -43,6 +43,15 @@ impl<K: Copy + Eq + Hash> Budget<K> {
         Lease { _own: own, _all: all, _share: share }
     }
 
+    /// The same if it is there at once.
+    pub fn try_take(&self, who: K, octets: u64) -> Option<Lease> {
+        let wanted = u32::try_from(octets / UNIT + 1).unwrap_or(MOST);
+        let share = self.share(who);
+        let own = share.clone().try_acquire_many_owned(wanted.min(self.total / 2)).ok()?;
+        let all = self.all.clone().try_acquire_many_owned(wanted.min(self.total)).ok()?;
+        Some(Lease { _own: Some(own), _all: Some(all), _share: share })
+    }
+
     fn share(&self, who: K) -> Arc<Semaphore> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = shares.get(&who).and_then(Weak::upgrade) {
@@ -88,6 +97,17 @@ mod tests {
         assert!(taken(&budget, 3, 1).await.is_none(), "all is taken");
         drop(other);
         assert!(taken(&budget, 3, 1).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn who_does_not_wait_has_it_at_once_or_not() {
+        let budget = Budget::new(10 * UNIT);
+        let first = budget.try_take(1, 3 * UNIT).expect("it is there");
+        assert!(budget.try_take(1, UNIT).is_none(), "the share is taken");
+        let other = budget.try_take(2, 3 * UNIT).expect("another share");
+        assert!(budget.try_take(3, 3 * UNIT).is_none(), "and all is");
+        drop((first, other));
+        assert!(budget.try_take(3, 100 * UNIT).is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -60,6 +60,11 @@ impl<'a> OwnerReader<'a> {
         Ok(Self { vault, unlocked, keys: ReaderKeys::new(reader, identity) })
     }
 
+    /// The vault it reads.
+    pub(super) fn vault(&self) -> &Arc<Vault> {
+        self.vault
+    }
+
     /// Whose mail it reads.
     pub(super) fn user(&self) -> UserRef {
         self.unlocked.user
@@ -194,9 +199,12 @@ impl<'a> OwnerReader<'a> {
     /// what the user may have in memory, and carry the permit with them.
     pub(super) async fn whole(&self, opened: OpenedOriginal) -> Result<Wiped, OwnerError> {
         let lease = self.vault.reading.take(self.unlocked.user.user, opened.size() * COPIES).await;
-        let reading = tokio::task::spawn_blocking(move || opened.render()?.collect());
-        let octets = reading.await.map_err(|_| OwnerError::Stopping)??;
-        Ok(octets.within(Arc::new(lease)))
+        // The permit is where the work is: that goes on when nobody waits for it any more.
+        let reading = tokio::task::spawn_blocking(move || {
+            let octets: Wiped = opened.render()?.collect()?;
+            Ok::<_, UnsealError>(octets.within(Arc::new(lease)))
+        });
+        Ok(reading.await.map_err(|_| OwnerError::Stopping)??)
     }
 
     /// All rows of the mailbox, oldest first. A row that does not open is left out, and logged.

@@ -16,9 +16,9 @@ use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     AddressListRow, AddressRow, ApiTokenListRow, ApiTokenRow, ArrivalsRow, AuditEntryRow, AuditHeadRow,
     CheckpointRow, CredentialListRow, CredentialRow, FolderRow, HiddenRow, LastUsedRow, Leaving, ListingRow,
-    MailboxRow, MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, RemovedTenantRow, SeedRow,
-    SoftlockRow, StaleSizeRow, StandingRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow, UserRow,
-    ViewRow,
+    MailboxRow, MessageRow, PasskeyRow, PlaceRow, PolicyRow, RecipientRow, RefusalsRow, RemovedTenantRow,
+    SeedRow, SoftlockRow, StaleSizeRow, StandingRow, SummaryRow, TenantNameRow, TenantRow, UsedCodesRow,
+    UserRow, ViewRow,
 };
 use crate::vault::Vault;
 
@@ -47,6 +47,7 @@ pub async fn tenant(
     let users = registry::users(&vault.records, tenant)?;
     remove_recovery(vault, tenant).await?;
     for (user, _) in &users {
+        vault.mailboxes.close(*user);
         drop(sessions.close_all_of(*user));
         mail(vault, *user, &mut progress).await?;
         self::user(vault, *user).await?;
@@ -57,6 +58,7 @@ pub async fn tenant(
     batch.delete_prefix(row_key::<PolicyRow>(&[tenant.as_bytes()]));
     vault.arrivals.forget(tenant);
     batch.delete_prefix(row_key::<ArrivalsRow>(&[tenant.as_bytes()]));
+    batch.delete_prefix(row_key::<RefusalsRow>(&[tenant.as_bytes()]));
     batch.delete_prefix(row_key::<SeedRow>(&[&Reader::Owner(tenant).to_bytes()]));
     batch.delete_prefix(row_key::<SummaryRow>(&[&Reader::Owner(tenant).to_bytes()]));
     batch.delete(row_key::<TenantNameRow>(&[&registry::tenant_name_key(&vault.records, &row.name)]));

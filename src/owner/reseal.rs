@@ -20,7 +20,7 @@ use crate::seal::EnvelopeFacts;
 use crate::store::ledger::{Batch, CommitError};
 use crate::tenant::registry;
 use crate::tenant::rows::{MessageRow, ViewRow};
-use crate::vault::seal::{Arrival, SealingError, seal};
+use crate::vault::seal::{Arrival, SealingError, make_room, seal};
 use crate::vault::{Vault, mailboxes};
 
 /// What a reseal did.
@@ -198,7 +198,10 @@ pub(super) async fn arrival(
         protocol: facts.protocol.clone(),
     };
     let content = Plaintext::from(reader.whole(opened).await?);
+    // In this order: what is read may wait for what is sealed, and never the other way round.
+    let room = make_room(reader.vault(), user, content.expose().len()).await;
     Ok(Arrival {
+        room,
         user,
         message: row.message,
         content,

@@ -23,12 +23,16 @@ use crate::tenant::registry;
 use crate::vault::Vault;
 use crate::vault::testing::vault_over;
 
+mod memory;
+mod removed;
+
 /// A ledger that counts commits, and lets some fail: so many pass, then so many do not.
 struct Watched {
     inner: RedbLedger,
     commits: AtomicUsize,
     pass: AtomicUsize,
     fail: AtomicUsize,
+    gate: memory::Gate,
 }
 
 /// Takes one off; whether there was one.
@@ -50,6 +54,7 @@ impl Ledger for Watched {
     }
 
     fn visit(&self, prefix: &[u8], from: &[u8], visit: &mut Visitor<'_>) -> Result<(), LedgerError> {
+        self.gate.pass();
         self.inner.visit(prefix, from, visit)
     }
 
@@ -72,7 +77,13 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let inner = RedbLedger::open(&folder.path().join("ledger"), Options::default()).expect("a ledger");
         let none = AtomicUsize::default;
-        let ledger = Arc::new(Watched { inner, commits: none(), pass: none(), fail: none() });
+        let ledger = Arc::new(Watched {
+            inner,
+            commits: none(),
+            pass: none(),
+            fail: none(),
+            gate: Default::default(),
+        });
         let vault = Arc::new(vault_over(folder.path(), ledger.clone(), Arc::new(RootKey::generate())));
         let founded = account::found(&vault, founding("a", "ann@a.example"), BY).await.expect("founded");
         let (sessions, user) = (Sessions::default(), founded.user.user);

@@ -104,7 +104,9 @@ impl Addressed {
         if role == Role::Mx && addressee.target.tenant != tenant {
             return Err(Refusal::OtherTenant);
         }
-        let same = |known: &Addressee| known.target == addressee.target && addressee.others.is_empty();
+        // One that stands for several people is answered for all of them: it is the same as nobody alone.
+        let alone = addressee.others.is_empty();
+        let same = |known: &Addressee| alone && known.others.is_empty() && known.target == addressee.target;
         let known = self.addressees.iter().position(same);
         self.accepted.push(known.unwrap_or(self.addressees.len()));
         if known.is_none() {

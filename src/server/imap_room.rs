@@ -27,7 +27,7 @@ use crate::tenant::rows::{CredentialRow, MessageRow, UserRow, ViewRow};
 use crate::vault::bulk::{self, Octets, Opening, Prepared, Want};
 use crate::vault::mailboxes::{self, BoxError, Deletion, RollState, Size};
 use crate::vault::masked::MaskError;
-use crate::vault::seal::{Arrival, SealingError, seal};
+use crate::vault::seal::{Arrival, SealingError, make_room, seal};
 use crate::vault::usage::Room;
 use crate::wipe::Wiped;
 use crate::wire::sasl::Credentials;
@@ -265,8 +265,9 @@ impl Account for OpenAccount {
             protocol: UPLOADED.to_owned(),
         };
         let content = Plaintext::from(upload.octets);
+        let room = make_room(&vault, user, content.expose().len()).await;
         let (message, uploader) = (MessageId::random(), Some(self.session.shelf().view));
-        let arrival = Arrival { user, message, content, received, envelope, uploader };
+        let arrival = Arrival { user, message, content, received, envelope, uploader, room };
         let stored = seal(&vault, arrival).await.map_err(sealing)?;
         let shelf = self.session.shelf();
         let uid = mailboxes::append(&vault, shelf, stored, folder, &upload.flags).await.map_err(boxed)?;
@@ -386,6 +387,7 @@ fn boxed(error: BoxError) -> AccountError {
         BoxError::HasChildren => AccountError::HasChildren,
         BoxError::Name(error) => error.into(),
         BoxError::Limit => AccountError::Limit,
+        BoxError::OverQuota => AccountError::OverQuota,
         error => {
             tracing::error!(%error, "a mailbox does not do as asked");
             AccountError::Unavailable

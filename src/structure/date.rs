@@ -162,13 +162,17 @@ fn starts_with_any(word: &str, names: &[&str]) -> bool {
     word.bytes().all(|octet| octet.is_ascii_alphabetic()) && names.iter().any(is_name)
 }
 
-/// `+0100`, `-05:00`, `+1`.
+/// `+0100`, `-05:00`, `+1`. Foreign text: behind the sign may stand anything.
 fn numeric_zone(text: &str) -> Option<i64> {
     let sign = if text.starts_with('-') { -1 } else { 1 };
-    let number = text[1..].replace(':', "");
+    let number = text.strip_prefix(['+', '-'])?.replace(':', "");
     let (hours, minutes) = match number.len() {
         1 | 2 => (digits(&number, 2)?, 0),
-        3 | 4 => (digits(&number[..number.len() - 2], 2)?, digits(&number[number.len() - 2..], 2)?),
+        // None inside of a letter of several octets.
+        length @ (3 | 4) => {
+            let (hours, minutes) = number.split_at_checked(length - 2)?;
+            (digits(hours, 2)?, digits(minutes, 2)?)
+        }
         _ => return None,
     };
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
@@ -248,6 +252,17 @@ mod tests {
             "09:00",
             "2 Nov",
             "2 Nov 2026 09",
+            // Letters of several octets, where digits of a zone belong.
+            "2 Nov 2026 09:00 +€",
+            "2 Nov 2026 09:00 +é1",
+            "2 Nov 2026 09:00 +1é2",
+            "2 Nov 2026 09:00 -1:é",
+            "2 Nov 2026 09:00 +𝟙",
+            "2 Nov 2026 09:00+€",
+            "2 Nov 2026 09:00:00-é1",
+            "2026-11-02T09:00+1é2",
+            "2-Nov-é6 09:00",
+            "é-11-02 09:00",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
@@ -255,8 +270,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text: String, more in "[0-9A-Za-z:,() +T-]{0,30}") {
-            let _ = (parse(&text), parse(&more));
+        fn any_text_is_read_or_refused(
+            text: String,
+            more in "[0-9A-Za-z:,() +T\\-é€𝟙]{0,30}",
+            zone in "[ T]?[+-][0-9:é€𝟙]{0,6}",
+        ) {
+            let _ = (parse(&text), parse(&more), parse(&format!("2 Nov 2026 09:00{zone}")));
         }
     }
 }

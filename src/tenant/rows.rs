@@ -4,12 +4,14 @@
 //! sealed by `records` before the ledger sees them. Fields are numbered and never renumbered.
 
 mod addresses;
+mod folders;
 mod leaving;
 
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-pub use addresses::{AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow, Sharer};
+pub use addresses::{AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow, RefusalsRow, Sharer};
+pub use folders::{FolderRow, MarkRow};
 pub use leaving::{Heir, Leaving};
 
 use crate::names::{ContainerName, CredentialId, EpochId, MessageId, Reader, TenantId, UserId, ViewId};
@@ -30,7 +32,7 @@ macro_rules! rows {
 
 rows! {
     b'T' => TenantRow, b'N' => TenantNameRow, b'U' => UserRow, b'l' => SoftlockRow,
-    b'A' => AddressRow, b'a' => AddressListRow, b'D' => DomainRow, b'W' => ArrivalsRow, b'V' => ViewRow, b'R' => RecipientRow,
+    b'A' => AddressRow, b'a' => AddressListRow, b'D' => DomainRow, b'W' => ArrivalsRow, b'w' => RefusalsRow, b'V' => ViewRow, b'R' => RecipientRow,
     b'y' => PasskeyRow,
     b'C' => CredentialRow, b'c' => CredentialListRow, b'u' => LastUsedRow, b'P' => PolicyRow,
     b'M' => MessageRow, b'F' => PlaceRow, b'f' => FolderRow, b'K' => MailboxRow, b'H' => HiddenRow,
@@ -517,6 +519,9 @@ pub struct PlaceRow {
     /// What single views have of it for themselves; none is nothing.
     #[n(6)]
     pub apart: Option<Vec<ApartRow>>,
+    /// When its shared keywords about junk last changed, and nothing else did; none is no later than `mod_seq`.
+    #[n(7)]
+    pub judged: Option<u64>,
 }
 
 /// What one masked view has of a message for itself: what its clients hold for junk.
@@ -552,38 +557,6 @@ pub struct SpotRow {
     /// Whether it is marked as deleted there.
     #[n(3)]
     pub deleted: bool,
-}
-
-/// A folder, under user and number. The folders that every mailbox has need no row.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct FolderRow {
-    /// Its path.
-    #[n(0)]
-    pub path: String,
-    /// Whether clients are to show it.
-    #[n(1)]
-    pub subscribed: bool,
-    /// When it was made, Unix seconds.
-    #[n(2)]
-    pub created: i64,
-    /// The number that was drawn when it was made: no message had a higher UID then. It parts the folder from
-    /// others that had its path before (RFC 9051 §2.3.1.1). None for the folders that every mailbox has, and
-    /// for those from before it was kept.
-    #[n(3)]
-    pub since: Option<u32>,
-    /// Above every UID that a message had here that has left; none if the highest one is still there.
-    #[n(4)]
-    pub uid_next: Option<u32>,
-    /// The folder was removed, and its name is still subscribed to (RFC 9051 §6.3.7); none is no.
-    #[n(5)]
-    pub bare: Option<bool>,
-}
-
-impl FolderRow {
-    /// A folder that no message was in, and nobody subscribed to.
-    pub fn new(path: String, created: i64) -> Self {
-        Self { path, subscribed: false, created, since: None, uid_next: None, bare: None }
-    }
 }
 
 /// A message as one view has it.

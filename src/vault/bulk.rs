@@ -1,5 +1,9 @@
 //! Opens many messages of a view: lists, fetches of whole folders, searches. Threads that may wait each take
 //! a few neighbours at a time; results come in order, and only so far ahead as the session takes them.
+//!
+//! What is masked again keeps its part of a budget as long as it is in memory. So no session asks for another
+//! part while it has one that only its client can give back: what finds no room ahead is opened when it is
+//! taken, and so is what is large.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -11,7 +15,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::listings::{PER_PAGE, Page};
-use super::masked::{MaskError, Masked, ViewReader};
+use super::masked::{MaskError, Masked, Proof, ViewReader};
 use crate::audit::Recorded;
 use crate::mailbox::Entry;
 use crate::records::Scope;
@@ -49,14 +53,45 @@ pub enum Octets {
 /// Messages being opened, in order.
 pub struct Opening {
     reader: ViewReader,
-    batches: BoxStream<'static, Vec<(Entry, Result<Prepared, MaskError>)>>,
-    ready: VecDeque<(Entry, Result<Prepared, MaskError>)>,
+    want: Want,
+    proofs: Proofs,
+    batches: BoxStream<'static, Vec<Found>>,
+    ready: VecDeque<Found>,
     _ahead: Option<OwnedSemaphorePermit>,
+}
+
+/// A message that was opened ahead.
+type Found = (Entry, Ahead);
+
+enum Ahead {
+    Done(Result<Prepared, MaskError>),
+    /// To be opened when it is taken; its place among all.
+    Later(usize),
+}
+
+/// The audit entries that allow messages to be opened: the n-th stands for the n-th `each` messages; the last
+/// one for all that are left.
+#[derive(Clone)]
+struct Proofs {
+    recorded: Arc<Vec<Recorded>>,
+    each: usize,
+}
+
+impl Proofs {
+    /// Those among which is the one of the message in this place.
+    fn of(&self, place: usize) -> &[Recorded] {
+        // Lists may take several entries, of which any may be the one that names a message.
+        if self.each == usize::MAX {
+            return &self.recorded;
+        }
+        let last = self.recorded.len().saturating_sub(1);
+        self.recorded.get((place / self.each).min(last)..).map_or(&[], |found| &found[..found.len().min(1)])
+    }
 }
 
 impl Opening {
     /// Begins to open `entries`. `recorded` are the audit entries that allow it: the n-th stands for the
-    /// n-th `each` messages; the last one for all that are left.
+    /// n-th `each` messages, `usize::MAX` for all of them; the last one for all that are left.
     pub fn begin(
         reader: &ViewReader,
         entries: Vec<Entry>,
@@ -66,36 +101,42 @@ impl Opening {
         // Whoever finds many others reading ahead opens one batch after the other.
         let ahead = reader.vault().reading_ahead.clone().try_acquire_owned().ok();
         let at_once = if ahead.is_some() { threads() } else { 1 };
-        let recorded = Arc::new(recorded);
-        let (keys, reader) = (reader.clone(), reader.clone());
+        let proofs = Proofs { recorded: Arc::new(recorded), each };
+        let (kept, own) = (proofs.clone(), reader.clone());
+        let reader = reader.clone();
         let batches = stream::iter(batches(entries, want, each)).map(move |(first, batch)| {
-            let (reader, recorded) = (reader.clone(), recorded.clone());
+            let (reader, proofs) = (reader.clone(), proofs.clone());
             async move {
                 let lost = batch.clone();
-                let work = move || {
-                    // Lists may take several entries, of which any may be the one that names a message.
-                    let all = each == usize::MAX;
-                    let place = if all { 0 } else { (first / each).min(recorded.len().saturating_sub(1)) };
-                    let proofs = recorded.get(place..if all { recorded.len() } else { place + 1 });
-                    prepare(&reader, &batch, want, proofs.unwrap_or_default())
-                };
+                let work = move || prepare(&reader, (first, &batch), want, &proofs);
                 // A batch whose thread failed is answered for, message by message.
-                let unavailable = |entry| (entry, Err(MaskError::Unavailable));
+                let unavailable = |entry| (entry, Ahead::Done(Err(MaskError::Unavailable)));
                 let done =
                     tokio::task::spawn_blocking(work).await.ok().filter(|done| done.len() == lost.len());
                 done.unwrap_or_else(|| lost.into_iter().map(unavailable).collect())
             }
         });
         let batches = batches.buffered(at_once).boxed();
-        Self { reader: keys, batches, ready: VecDeque::new(), _ahead: ahead }
+        Self { reader: own, want, proofs: kept, batches, ready: VecDeque::new(), _ahead: ahead }
     }
 
-    /// The next message.
+    /// The next message. The one before must be gone: this one may have to wait for the memory that it has.
     pub async fn next(&mut self) -> Option<(Entry, Result<Prepared, MaskError>)> {
         while self.ready.is_empty() {
             self.ready = self.batches.next().await?.into();
         }
-        self.ready.pop_front()
+        match self.ready.pop_front()? {
+            (entry, Ahead::Done(prepared)) => Some((entry, prepared)),
+            (entry, Ahead::Later(place)) => {
+                let (reader, want, proofs) = (self.reader.clone(), self.want, self.proofs.clone());
+                let work = move || {
+                    let rows = reader.vault().records.tenant(reader.shelf().user.tenant);
+                    open(&reader, &rows, &entry, want, proofs.of(place))
+                };
+                let prepared = tokio::task::spawn_blocking(work).await;
+                Some((entry, prepared.unwrap_or(Err(MaskError::Unavailable))))
+            }
+        }
     }
 }
 
@@ -153,14 +194,24 @@ fn looked<T>(entry: &Entry, prepared: Prepared, look: &Look<T>) -> Option<T> {
     }
 }
 
+/// Opens a batch, whose first message has this place among all.
 fn prepare(
     reader: &ViewReader,
-    batch: &[Entry],
+    (first, batch): (usize, &[Entry]),
     want: Want,
-    recorded: &[Recorded],
-) -> Vec<(Entry, Result<Prepared, MaskError>)> {
+    proofs: &Proofs,
+) -> Vec<Found> {
+    let recorded = proofs.of(first);
+    if want == Want::Octets {
+        let rows = reader.vault().records.tenant(reader.shelf().user.tenant);
+        let ahead = |(place, entry): (usize, &Entry)| {
+            let opened = open_ahead(reader, &rows, entry, recorded).transpose();
+            (*entry, opened.map_or(Ahead::Later(place), Ahead::Done))
+        };
+        return (first..).zip(batch).map(ahead).collect();
+    }
     let mut prepared = Vec::with_capacity(batch.len());
-    each(reader, batch, want, recorded, |entry, message| prepared.push((*entry, message)));
+    each(reader, batch, want, recorded, |entry, message| prepared.push((*entry, Ahead::Done(message))));
     prepared
 }
 
@@ -205,9 +256,34 @@ fn open(
     want: Want,
     recorded: &[Recorded],
 ) -> Result<Prepared, MaskError> {
+    let (row, proof) = allowed(reader, rows, entry, recorded)?;
+    prepared(entry, want, reader.open_now(entry.number, &row, proof)?)
+}
+
+/// The same with its octets; none if that has to wait until it is taken.
+fn open_ahead(
+    reader: &ViewReader,
+    rows: &Scope,
+    entry: &Entry,
+    recorded: &[Recorded],
+) -> Result<Option<Prepared>, MaskError> {
+    let (row, proof) = allowed(reader, rows, entry, recorded)?;
+    let masked = reader.open_ahead(entry.number, &row, proof)?;
+    masked.map(|masked| prepared(entry, Want::Octets, masked)).transpose()
+}
+
+fn allowed(
+    reader: &ViewReader,
+    rows: &Scope,
+    entry: &Entry,
+    recorded: &[Recorded],
+) -> Result<(MessageRow, Proof), MaskError> {
     let row = row(reader, rows, entry)?;
     let proof = recorded.iter().find_map(|recorded| reader.proof(entry.number, &row, recorded).ok());
-    let masked = reader.open_now(entry.number, &row, proof.ok_or(MaskError::Unavailable)?)?;
+    Ok((row, proof.ok_or(MaskError::Unavailable)?))
+}
+
+fn prepared(entry: &Entry, want: Want, masked: Masked) -> Result<Prepared, MaskError> {
     if masked.size() != entry.octets {
         // The roll is older than the message's rendering: the client learns of the new one by its UID.
         return Err(MaskError::Gone);

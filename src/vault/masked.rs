@@ -20,6 +20,7 @@ use crate::clock::Timestamp;
 use crate::keyring::Identity;
 use crate::message::dissect;
 use crate::names::{MessageId, Reader, ViewId};
+use crate::net::budget::Lease;
 use crate::plan;
 use crate::policy::Policy;
 use crate::seal::{Container, OpenedView, UnsealError};
@@ -158,12 +159,41 @@ impl ViewReader {
     /// A message as the view shows it today. Blocks, and may hash and decrypt much: for threads of the
     /// runtime that may wait.
     pub fn open_now(&self, uid: u32, row: &MessageRow, proof: Proof) -> Result<Masked, MaskError> {
+        let (opened, is_stale) = self.unsealed(uid, row, proof)?;
+        if !is_stale {
+            return Ok(Masked::of(opened));
+        }
+        let rendering = self.vault().rendering.take(self.shelf().user.user, opened.size() * COPIES);
+        let patience = async { tokio::time::timeout(PATIENCE, rendering).await };
+        let lease = Handle::current().block_on(patience);
+        self.mask_again(
+            row,
+            &opened,
+            lease.map_err(|error| failed("too much is being masked again", &error))?,
+        )
+    }
+
+    /// The same for whoever may hold memory of others that are masked again, and so must not wait for more:
+    /// none if there is no room for it now, or if it is so large that it should keep none for later.
+    pub fn open_ahead(&self, uid: u32, row: &MessageRow, proof: Proof) -> Result<Option<Masked>, MaskError> {
+        let (opened, is_stale) = self.unsealed(uid, row, proof)?;
+        if !is_stale {
+            return Ok(Some(Masked::of(opened)));
+        }
+        if opened.size() > WINDOW {
+            return Ok(None);
+        }
+        match self.vault().rendering.try_take(self.shelf().user.user, opened.size() * COPIES) {
+            Some(lease) => self.mask_again(row, &opened, lease).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The message, and whether it was sealed for an older policy.
+    fn unsealed(&self, uid: u32, row: &MessageRow, proof: Proof) -> Result<(OpenedView, bool), MaskError> {
         let entry = self.shelf().entry(row).cloned().ok_or(MaskError::Gone)?;
         let opened = self.unseal(uid, row, proof)?;
-        match self.shelf().is_stale(&entry) && !entry.is_own() {
-            true => self.mask_again(row, &opened),
-            false => Ok(Masked::of(opened)),
-        }
+        Ok((opened, self.shelf().is_stale(&entry) && !entry.is_own()))
     }
 
     fn unseal(&self, uid: u32, row: &MessageRow, Proof(message): Proof) -> Result<OpenedView, MaskError> {
@@ -198,11 +228,7 @@ impl ViewReader {
 
     /// An old message under today's policy: the policy applied to what the view had (design
     /// section 6), so it shows nothing that either of them hides.
-    fn mask_again(&self, row: &MessageRow, opened: &OpenedView) -> Result<Masked, MaskError> {
-        let rendering = self.vault().rendering.take(self.shelf().user.user, opened.size() * COPIES);
-        let patience = async { tokio::time::timeout(PATIENCE, rendering).await };
-        let lease = Handle::current().block_on(patience);
-        let lease = lease.map_err(|error| failed("too much is being masked again", &error))?;
+    fn mask_again(&self, row: &MessageRow, opened: &OpenedView, lease: Lease) -> Result<Masked, MaskError> {
         let mut masked = collect(opened)?;
         let structure = &opened.manifest().listing.structure;
         let mut subject_is_made =

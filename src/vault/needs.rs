@@ -12,7 +12,7 @@ use crate::names::{ContainerName, EpochId, Reader, UserId};
 use crate::records::{RecordError, Records, row_key};
 use crate::store::ledger::Batch;
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{MessageRow, RecipientRow};
+use crate::tenant::rows::{MessageRow, RecipientRow, UserRow};
 
 /// What the rows of all messages refer to.
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub(super) struct Needs {
 }
 
 /// Reads all rows. Fails on one that does not open, and on mail of a user who was made just now: nothing is
-/// removed on doubt. Blocks.
+/// removed on doubt. Mail that is nobody's needs nothing. Blocks.
 pub(super) fn survey(records: &Records) -> Result<Needs, SweepError> {
     let (mut users, mut scopes) = (HashMap::new(), HashMap::new());
     for (tenant, _) in registry::tenants(records)? {
@@ -36,22 +36,47 @@ pub(super) fn survey(records: &Records) -> Result<Needs, SweepError> {
             scopes.insert(*user.user.as_bytes(), records.tenant(tenant));
         }
     }
-    let (mut needs, mut failed) = (Needs::default(), None);
+    let (mut needs, mut unknown, mut failed) = (Needs::default(), HashSet::new(), None);
     records.survey::<MessageRow>(&scopes, |owner, number, row| {
-        let noted = match (users.get(&owner), row) {
+        match (users.get(&owner), row) {
             (Some(user), Some(row)) => {
-                row.map(|row| note(&mut needs, *user, number, &row)).map_err(SweepError::from)
+                failed = row.map(|row| note(&mut needs, *user, number, &row)).err();
             }
-            _ => Err(SweepError::Unsure(UserId::from_bytes(owner))),
-        };
-        failed = noted.err();
+            _ => drop(unknown.insert(owner)),
+        }
         if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if let Some(error) = failed {
-        return Err(error);
+        return Err(error.into());
     }
+    require_nobodys(records, unknown)?;
     keep_existing(records, &mut needs)?;
     Ok(needs)
+}
+
+/// Fails if one of these owners of mail is a user now, and says so of those that are none.
+///
+/// Mail of theirs needs nothing. A user's row is there before any row of their mail, and goes in one batch with
+/// all of them, in a removal and nowhere else. So whoever was no user before the mail was read, and is none
+/// afterwards, either was removed meanwhile, or never comes back: identifiers are random. What is left of such
+/// a mailbox are rows that earlier versions let arrive behind a removal; no key opens what they refer to.
+/// All rows of users count, also those of a tenant whose own row is not there.
+fn require_nobodys(records: &Records, unknown: HashSet<[u8; 16]>) -> Result<(), SweepError> {
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let (table, mut somebody) = (row_key::<UserRow>(&[]), None);
+    let rows = records.ledger().visit(&table, &[], &mut |key, _| {
+        let user = key.last_chunk::<16>().filter(|user| unknown.contains(*user));
+        somebody = user.copied().map(UserId::from_bytes);
+        if somebody.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    rows.map_err(RecordError::from)?;
+    if let Some(user) = somebody {
+        return Err(SweepError::Unsure(user));
+    }
+    tracing::warn!(mailboxes = unknown.len(), "mail of users who are gone needs nothing");
+    Ok(())
 }
 
 fn note(needs: &mut Needs, user: UserRef, number: &[u8], row: &MessageRow) {

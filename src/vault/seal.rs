@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::keyring::{KeyringError, Recipient};
 use crate::message::{Anatomy, Plaintext, dissect};
 use crate::names::{Address, ContainerName, MessageId, Reader, ViewId};
+use crate::net::budget::Lease;
 use crate::plan::{self, Composition};
 use crate::policy::Policy;
 use crate::records::RecordError;
@@ -41,6 +42,23 @@ pub struct Arrival {
     pub envelope: EnvelopeFacts,
     /// The view whose client uploaded it: that one shows it as it came, for it had it already.
     pub uploader: Option<ViewId>,
+    /// What it takes in memory until it is stored.
+    pub room: Room,
+}
+
+/// Room in memory for sealing one message: only [`make_room`] gives it. It goes along with the work, whoever
+/// waits for that, and is given back when the last octet is written.
+#[derive(Clone)]
+pub struct Room(#[expect(dead_code, reason = "held, never looked at")] Option<Arc<Lease>>);
+
+/// Waits for room to seal a message of so many octets. It takes several times its size until it is stored: with
+/// its trace, sealed, as its views. Small ones are not worth a thought; of the others each mailbox's has a
+/// permit, so that what all take together stays near the budget, and nobody's mail waits for one mailbox.
+pub async fn make_room(vault: &Vault, user: UserRef, octets: usize) -> Room {
+    match octets < LARGE {
+        true => Room(None),
+        false => Room(Some(Arc::new(vault.sealing.take(user.user, octets as u64 * COPIES).await))),
+    }
 }
 
 /// A message whose container and epoch seeds are durable. It is nobody's until its row is committed;
@@ -57,6 +75,15 @@ impl Stored {
     /// Lets go of the container: the ledger refers to it now.
     pub fn release(self, _proof: Committed) {
         drop((self.hold, self.epochs));
+    }
+}
+
+#[cfg(test)]
+impl Stored {
+    /// One whose container a test has put there.
+    pub(in crate::vault) fn of(vault: &Vault, row: MessageRow) -> Self {
+        let hold = vault.in_flight.hold(BlobName::of_container(row.container));
+        Self { row, hold, epochs: Vec::new() }
     }
 }
 
@@ -94,9 +121,10 @@ pub enum SealingError {
 pub async fn seal(vault: &Arc<Vault>, arrival: Arrival) -> Result<Stored, SealingError> {
     let container = ContainerName::random();
     let hold = vault.in_flight.hold(BlobName::of_container(container));
+    let room = arrival.room.clone();
     let (sealed, row, epochs) = seal_aside(vault, arrival, container).await?;
     vault.metrics.sealed_bytes.inc_by(sealed.bytes.len() as u64);
-    store(vault, container, sealed).await?;
+    store(vault, container, sealed, room).await?;
     Ok(Stored { row, hold, epochs })
 }
 
@@ -113,6 +141,7 @@ async fn seal_aside(
         return seal_now(vault, &arrival, container);
     }
     let vault = vault.clone();
+    // Nothing ends it early, so the room for it is in there too.
     let sealing = tokio::task::spawn_blocking(move || seal_now(&vault, &arrival, container));
     sealing.await.map_err(|_| SealingError::Ended)?
 }
@@ -350,18 +379,40 @@ fn input_pieces<'a>(anatomy: &Anatomy, composition: &'a Composition) -> Vec<Inpu
 }
 
 /// Makes container and seeds durable, side by side; then the epochs need not repeat the seeds.
-async fn store(vault: &Vault, container: ContainerName, sealed: SealedMessage) -> Result<(), SealingError> {
+async fn store(
+    vault: &Vault,
+    container: ContainerName,
+    sealed: SealedMessage,
+    room: Room,
+) -> Result<(), SealingError> {
     let seeds = sealed.seeds.iter().map(|seed| {
         let name = BlobName::of_seed(seed.reader, seed.epoch);
         async move { vault.blobs.put(&name, seed.age_file.clone()).await }
     });
     let name = BlobName::of_container(container);
-    let put = vault.blobs.put(&name, Bytes::from(sealed.bytes));
+    let octets = Bytes::from_owner(Roomed { octets: sealed.bytes, _room: room });
+    let put = vault.blobs.put(&name, octets);
     futures::try_join!(put, try_join_all(seeds))?;
     sealed.seeds.iter().for_each(|seed| vault.epochs.confirm(seed.reader, seed.epoch));
     Ok(())
 }
 
+/// What is being written, by a thread that goes on when nobody waits for it any more.
+struct Roomed {
+    octets: Vec<u8>,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Roomed {
+    fn as_ref(&self) -> &[u8] {
+        &self.octets
+    }
+}
+
+/// From this size on, in octets, messages need room.
+const LARGE: usize = 64 * 1024;
+/// How often a message is in memory while it is sealed, besides its octets.
+const COPIES: u64 = 4;
 /// From this size on, in octets, a message is sealed in a thread of its own: a millisecond's work.
 const ASIDE: usize = 512 * 1024;
 

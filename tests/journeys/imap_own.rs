@@ -153,6 +153,10 @@ fn what_a_masked_view_holds_for_junk_is_its_own() {
     assert_eq!((own.status("INBOX", "MESSAGES"), own.status("Junk", "MESSAGES")), (3, 3));
     append(&mut own, "Drafts", "$Junk");
     assert!(other.ask("NOOP").starts_with("OK"), "nothing is told to others");
+    // Placeholders of its own carry NonJunk.
+    let says = |said: &str| said.split([' ', '(', ')']).any(|word| matches!(word, "Junk" | "$Junk"));
+    assert!(!says(&other.ask("SELECT INBOX")), "nor which words somebody uses");
+    assert!(says(&own.ask("SELECT Junk")));
     assert_eq!(other.ask("UID FETCH 1:* (FLAGS MODSEQ)").lines().count(), before.lines().count());
     assert_eq!((other.status("INBOX", "MESSAGES"), other.status("Junk", "MESSAGES")), (6, 0));
     other.ask("SELECT Drafts");

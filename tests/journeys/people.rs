@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::imap::Imap;
 use crate::pop3::Pop3;
 use crate::promise::entries;
 use crate::smtp::{Smtp, deliver};
@@ -134,6 +135,31 @@ fn a_full_mailbox_defers_mail_until_there_is_room() {
     assert!(rcpt(&server, BOB).starts_with("250"));
     let wrong = server.command(&["user", "quota", BOB, "many"]).output().expect("it runs");
     assert_eq!(wrong.status.code(), Some(2), "that is no size");
+}
+
+/// Copies count like mail that arrives. A view is told no by what it shows, so its copies may fill the mailbox
+/// above its quota; what arrives waits then, at once.
+#[test]
+fn copies_are_mail_too() {
+    let server = Server::demo();
+    let alice = server.fact("user").to_owned();
+    let whole = server.create_view("whole", "everything");
+    let large = format!("Subject: large\n\n{}", "a line of some text\n".repeat(15_000));
+    deliver(&server, &alice, &large);
+    server.done(&["user", "quota", &alice, "1M"]);
+    assert!(rcpt(&server, &alice).starts_with("250"));
+    let mut imap = Imap::inbox(&server, &whole);
+    let last = imap.status("INBOX", "MESSAGES");
+    for _ in 0..2 {
+        imap.ask(&format!("COPY {last} Archive"));
+    }
+    let (_, end) = imap.send(&format!("COPY {last} Archive"));
+    assert!(end.starts_with("NO [OVERQUOTA]"), "{end}");
+    assert_eq!(imap.status("Archive", "MESSAGES"), 2, "all or none");
+    let mut masked = Imap::inbox(&server, &server.device("phone"));
+    let last = masked.status("INBOX", "MESSAGES");
+    masked.ask(&format!("COPY {last} Archive"));
+    assert!(rcpt(&server, &alice).starts_with("452 4.2.2"), "{}", rcpt(&server, &alice));
 }
 
 /// Makes a member of the demo's tenant; the seed of their authenticator.

@@ -29,7 +29,7 @@ use veilpost::server::Server;
 use veilpost::shutdown::Lifecycle;
 use veilpost::tenant::registry::UserRef;
 use veilpost::vault::mailboxes;
-use veilpost::vault::seal::{Arrival, seal};
+use veilpost::vault::seal::{Arrival, make_room, seal};
 
 use super::imap_twins::{Twin, letters};
 
@@ -195,6 +195,7 @@ impl World {
             let number = u8::try_from(number + 1).expect("a few letters");
             let arrival = Arrival {
                 uploader: None,
+                room: make_room(vault, person.user, letter.len()).await,
                 user: person.user,
                 message: MessageId::from_bytes([number; 16]),
                 content: Plaintext::from(letter),

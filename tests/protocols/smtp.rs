@@ -559,6 +559,29 @@ async fn lmtp_answers_for_each_addressee() {
     }
 }
 
+/// Who shares an address has a mailbox of their own, and their own answer: nobody is told that a copy waits
+/// which is stored.
+#[tokio::test]
+async fn lmtp_answers_for_a_shared_address_and_for_each_of_its_people() {
+    let server = lmtp();
+    let (mut peer, _) = server.connect().await;
+    peer.ask("LHLO client.example", "250").await;
+    let (office, ann, anna) = ("office@vault.example", "ann@vault.example", "anna@vault.example");
+    for (addressees, told) in [
+        ([office, ann, anna], ["451 4.3.0", "250 2.0.0", "250 2.0.0"]),
+        ([ann, office, anna], ["250 2.0.0", "451 4.3.0", "250 2.0.0"]),
+        ([ann, anna, office], ["250 2.0.0", "250 2.0.0", "451 4.3.0"]),
+    ] {
+        peer.envelope(&addressees).await;
+        peer.ask("DATA", "354").await;
+        peer.send(b"x\r\n.\r\n").await;
+        for start in told {
+            peer.expect(start).await;
+        }
+        assert_eq!(server.take_one().to.len(), 2, "ann is anna");
+    }
+}
+
 #[tokio::test]
 async fn lmtp_refuses_content_for_each_addressee() {
     let server = lmtp();

@@ -19,7 +19,8 @@ use veilpost::reception::{
     Service, Settings, UserRef,
 };
 
-/// Who lives in the tests' world: `carl` in a tenant of his own, `anna` is `ann` by another name.
+/// Who lives in the tests' world: `carl` in a tenant of his own, `anna` is `ann` by another name, `office` are
+/// `ann` and `later`.
 pub struct World {
     delivered: Arc<Mutex<Vec<Delivered>>>,
 }
@@ -42,6 +43,13 @@ impl Directory for World {
             "postmaster" => (1, 5),
             "jürgen" => (1, 6),
             "carl" => (2, 1),
+            "office" => {
+                let place = |user| UserRef {
+                    tenant: TenantId::from_bytes([1; 16]),
+                    user: UserId::from_bytes([user; 16]),
+                };
+                return Ok(Resolution::Shared(place(1), vec![place(4)]));
+            }
             "busy" => return Ok(Resolution::Deferred),
             "broken" => return Err(DirectoryError),
             _ => return Ok(Resolution::Unknown),
@@ -56,7 +64,7 @@ impl Intake for World {
         let addressees = &received.addressees;
         let outcomes = addressees.iter().map(|addressee| match addressee.mailbox.address().local() {
             "full" => Outcome::Rejected(Reason::Full),
-            "later" => Outcome::Deferred,
+            "later" | "office" => Outcome::Deferred,
             _ => Outcome::Stored(MessageId::from_bytes([7; 16])),
         });
         self.delivered.lock().expect("no panic").push(Delivered {

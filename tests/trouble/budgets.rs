@@ -4,6 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::clients::{Way, stuffed};
+use super::imap::Imap;
+use super::imap_kill::{add_view, load_policy, showing_all};
 use super::letters::letter;
 use super::world::{SAMPLES, Server, World, until};
 
@@ -66,6 +68,57 @@ fn slow_fetchers_of_large_mail_hold_windows_of_it() {
     drop(slow);
     server.is_well();
 }
+
+/// An upload is in memory until it is stored, and takes several times its size meanwhile, as mail that arrives.
+#[test]
+fn parallel_uploads_stay_within_the_budget() {
+    let world = world();
+    let mut server = world.serve();
+    let letter = letter(1, 40_000_000);
+    let clients: Vec<_> = (0..12).map(|_| server.imap(&world, "everything")).collect();
+    let (mut most, mut ends) = (0, Vec::new());
+    std::thread::scope(|scope| {
+        let append = |mut imap: Imap| imap.append("Drafts", "", &letter).map(|answer| answer.end);
+        let uploads: Vec<_> = clients.into_iter().map(|imap| scope.spawn(move || append(imap))).collect();
+        while !uploads.iter().all(|upload| upload.is_finished()) {
+            most = most.max(server.resident());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        ends.extend(uploads.into_iter().map(|upload| upload.join().expect("no panic")));
+    });
+    println!("resident: {} MB of a budget of {} MB; {ends:?}", most / 1_000_000, BUDGET / 1_000_000);
+    assert!(most <= BUDGET / 2 * 3, "{most}");
+    // Who found no room in a minute is told so.
+    let stored = ends.iter().flatten().filter(|end| end.starts_with("OK")).count();
+    assert!(stored >= 2, "{ends:?}");
+    server.is_well();
+}
+
+/// Large mail under a policy that was tightened is masked as it goes out: the one that waits to be sent holds
+/// memory that the next one needs.
+#[test]
+fn a_fetch_of_large_older_mail_does_not_wait_for_itself() {
+    let mut world = World::new();
+    world.configure("[limits]\nmemory_in_flight = 32000000\n");
+    let mut server = world.serve();
+    add_view(&mut world, "mine", &showing_all("hide"));
+    for number in 1..=8 {
+        let reply = server.sender(Way::Lmtp).deliver(&letter(number, 3_000_000)).expect("it answers");
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    load_policy(&world, "mine", WHOLE_TEXTS);
+    let began = Instant::now();
+    let answer = server.inbox(&world, "mine").done("UID FETCH 1:* BODY.PEEK[]");
+    println!("fetched in {:?}", began.elapsed());
+    let large =
+        answer.untagged.iter().flat_map(|response| &response.literals).filter(|it| it.len() > 2_900_000);
+    assert_eq!(large.count(), 8);
+    server.is_well();
+}
+
+/// Hides header fields, and shows texts whole.
+const WHOLE_TEXTS: &str =
+    "version = 1\n\n[headers]\nshow = [\"From\", \"Subject\"]\n\n[body]\ntext = \"show\"\n";
 
 /// How many seeds of epochs there are.
 fn seeds(world: &World) -> usize {

@@ -29,8 +29,10 @@ pub(super) struct Channel {
     shutdown: CancellationToken,
     /// What large commands of all sessions may take together.
     uploads: Uploads,
-    /// This session's part of it, until its command is taken.
+    /// This session's part of it, for the command that is coming in.
     taken: Option<OwnedSemaphorePermit>,
+    /// The same for the command that is being carried out: its message is in memory until the next is asked for.
+    spent: Option<OwnedSemaphorePermit>,
 }
 
 /// A command that came to nothing before the session got it.
@@ -43,7 +45,7 @@ impl Channel {
     pub(super) fn new(Visit { connection, seat, shutdown }: Visit, settings: &Settings) -> Self {
         let (patience, uploads) = (settings.patience, settings.uploads.clone());
         let (lines, framing) = (Lines::new(connection, patience), Framing::new(Limits::BEFORE_LOGIN));
-        Self { lines, framing, out: Vec::new(), patience, seat, shutdown, uploads, taken: None }
+        Self { lines, framing, out: Vec::new(), patience, seat, shutdown, uploads, taken: None, spent: None }
     }
 
     /// The client's place among those who are connected.
@@ -76,6 +78,7 @@ impl Channel {
     /// The client's next command, if its first octets come before `until`. What was put so far is sent first,
     /// unless the command is already here.
     pub(super) async fn command(&mut self, modes: Modes, until: Instant) -> Result<Command, Failed> {
+        self.spent = None;
         loop {
             if self.shutdown.is_cancelled() {
                 return Err(Fault::Shutdown.into());
@@ -100,7 +103,7 @@ impl Channel {
                     let command = parse(&buffered[..count.min(buffered.len())], modes);
                     // It may hold a password, or a message.
                     self.lines.wipe(count);
-                    self.taken = None;
+                    self.spent = self.taken.take();
                     return command
                         .map_err(|error| Failed { tag: error.tag, fault: Fault::Command(error.kind) });
                 }

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::fetch::Sink;
 use super::room::Account;
 use super::selected::count;
-use crate::mailbox::{Flags, Folder, FolderId, Roll, SEPARATOR, folder_name};
+use crate::mailbox::{Flags, Folder, FolderId, Roll, SEPARATOR, folder_name, spelt};
 use crate::wire::imap::StatusItem;
 use crate::wire::imap::untagged::{Listed, StatusValue, put_list, put_quota_root, put_status};
 
@@ -19,12 +19,7 @@ impl<A: Account> Desk<A> {
         let asked = path;
         let path = folder_name(path).map_err(super::room::AccountError::from)?;
         let folder = self.account.create(&path).await?;
-        if self.enabled.rev2 && path != asked.strip_suffix(SEPARATOR).unwrap_or(asked) {
-            // RFC 9051 §6.3.4: the client learns how its name is spelt here.
-            let listed =
-                Listed { path: &path, attributes: &[], old_name: Some(asked), child_subscribed: false };
-            put_list(self.channel.out(), &listed, self.enabled.modes());
-        }
+        self.put_spelling(&path, asked);
         Ok(Answer { tail: Tail::MailboxId(object_id(folder)), ..Answer::plain("created") })
     }
 
@@ -32,13 +27,23 @@ impl<A: Account> Desk<A> {
     pub(super) async fn rename(&mut self, from: &str, to: &str) -> Result<(), Fault> {
         let folder = self.folder(from).await?;
         let path = folder_name(to).map_err(super::room::AccountError::from)?;
-        Ok(self.account.rename(folder.id, &path).await?)
+        self.account.rename(folder.id, &path).await?;
+        self.put_spelling(&path, to);
+        Ok(())
     }
 
-    /// RFC 9051 §6.3.7, §6.3.8. A subscription outlives its folder, so the name need not be that of one.
+    /// RFC 9051 §6.3.4, §6.3.6: the client learns how its name is spelt here.
+    fn put_spelling(&mut self, path: &str, asked: &str) {
+        if self.enabled.rev2 && path != asked.strip_suffix(SEPARATOR).unwrap_or(asked) {
+            let listed = Listed { path, attributes: &[], old_name: Some(asked), child_subscribed: false };
+            put_list(self.channel.out(), &listed, self.enabled.modes());
+        }
+    }
+
+    /// RFC 9051 §6.3.7, §6.3.8. A subscription outlives its folder, so the name need not be that of one; and
+    /// either may have a name that no folder could be made with today.
     pub(super) async fn subscribe(&mut self, path: &str, subscribed: bool) -> Result<(), Fault> {
-        let path = folder_name(path).map_err(super::room::AccountError::from)?;
-        Ok(self.account.subscribe(&path, subscribed).await?)
+        Ok(self.account.subscribe(&spelt(path), subscribed).await?)
     }
 
     /// RFC 9051 §6.3.11.

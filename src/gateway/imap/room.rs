@@ -42,7 +42,7 @@ pub trait Account: Send + 'static {
     fn folders(&mut self) -> impl Future<Output = Result<Vec<Folder>, AccountError>> + Send;
 
     /// Makes a folder, and those above it that are missing. The path has been through
-    /// [`crate::mailbox::folder_name`], as in the two methods below.
+    /// [`crate::mailbox::folder_name`], as in [`Account::rename`].
     fn create(&mut self, path: &str) -> impl Future<Output = Result<FolderId, AccountError>> + Send;
 
     /// Removes a folder of the user's own. Its messages are deleted as the policy has it for a delete:
@@ -57,7 +57,8 @@ pub trait Account: Send + 'static {
         path: &str,
     ) -> impl Future<Output = Result<(), AccountError>> + Send;
 
-    /// Subscribes to the folder of this path, or no longer. A name that is subscribed to stays so when its
+    /// Subscribes to the folder of this path, or no longer; it may have one that none could be made with today,
+    /// in the spelling of [`crate::mailbox::spelt`]. A name that is subscribed to stays so when its
     /// folder is removed (RFC 9051 §6.3.7); to end what is not there is no error.
     fn subscribe(
         &mut self,
@@ -243,8 +244,8 @@ pub enum AccountError {
     /// A mailbox has no room for more folders, keywords or messages.
     #[error("a limit of the mailbox is reached")]
     Limit,
-    /// What is uploaded does not fit beside what the view shows.
-    #[error("the view has no room for the message")]
+    /// What is uploaded or copied does not fit beside what the view shows.
+    #[error("the view has no room for it")]
     OverQuota,
     /// The message's container is damaged. Our fault, and the vault's owner has been told.
     #[error("the message is damaged")]

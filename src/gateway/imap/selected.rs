@@ -13,7 +13,7 @@ use super::messages::Store;
 use super::resync;
 use super::room::Account;
 use super::sets::{Numbering, Picks, sequence};
-use crate::mailbox::{Flags, Folder, FolderId, MAX_KEYWORDS, Roll};
+use crate::mailbox::{Entry, Flags, Folder, FolderId, MAX_KEYWORDS, Roll};
 use crate::wire::imap::response::Code;
 use crate::wire::imap::untagged::{
     Listed, Vanished, put_exists, put_expunge, put_flags, put_list, put_recent, put_vanished,
@@ -28,6 +28,9 @@ pub(super) struct Selected {
     pub(super) roll: Roll,
     /// The saved result `$`, rising UIDs (RFC 5182).
     pub(super) saved: Vec<u32>,
+    /// The keywords about junk that the client was told of. They are the affair of single views, so a view
+    /// lists those that it has seen on a message, and not what others have in use.
+    judged: Flags,
 }
 
 /// Whether a client may now be told that messages are gone.
@@ -53,7 +56,8 @@ pub(super) struct Own<'a> {
 
 impl Selected {
     pub(super) fn new(folder: &Folder, roll: Roll, mode: SelectMode) -> Self {
-        Self { folder: folder.id, mode, roll, saved: Vec::new() }
+        let judged = judged(&roll, roll.entries.iter());
+        Self { folder: folder.id, mode, roll, saved: Vec::new(), judged }
     }
 
     pub(super) fn folder(&self) -> FolderId {
@@ -149,14 +153,21 @@ impl Selected {
 
     fn put_flags_in_use(&self, out: &mut Vec<u8>) {
         let system = Flags::SYSTEM.iter().map(|(_, name)| *name);
-        put_flags(out, system.chain(self.roll.keywords.names()));
+        put_flags(out, system.chain(self.keywords()));
+    }
+
+    /// The keywords in use, as far as this view may know.
+    fn keywords(&self) -> impl Iterator<Item = &str> {
+        let untold = self.roll.keywords.judgements().without(self.judged);
+        let numbered = self.roll.keywords.names().enumerate();
+        numbered.filter(move |(number, _)| !untold.contains(Flags::keyword(*number))).map(|(_, name)| name)
     }
 
     fn note_permanent_flags<A: Account>(&self, desk: &mut Desk<A>) {
         let mut names = Vec::new();
         if self.mode == SelectMode::ReadWrite {
             names.extend(Flags::SYSTEM.iter().map(|(_, name)| *name));
-            names.extend(self.roll.keywords.names());
+            names.extend(self.keywords());
             names.extend((self.roll.keywords.names().count() < MAX_KEYWORDS).then_some("\\*"));
         }
         desk.channel.note(Code::PermanentFlags(&names), "what stays");
@@ -215,8 +226,10 @@ impl Selected {
             Expunges::Tell => self.put_vanished(desk, &news.vanished).await?,
             Expunges::Hold => hold(&mut told, &self.roll, &news.vanished),
         }
+        let listed = self.keywords().count();
         let before = std::mem::replace(&mut self.roll, told);
-        if before.keywords.names().count() != self.roll.keywords.names().count() {
+        self.note_judged(&before, &news.changed);
+        if self.keywords().count() != listed {
             self.put_flags_in_use(desk.channel.out());
             self.note_permanent_flags(desk);
         }
@@ -232,6 +245,16 @@ impl Selected {
             self.put_news(desk, &plan, position).await?;
         }
         Ok(())
+    }
+
+    /// Looks for words about junk on what is changed or new.
+    fn note_judged(&mut self, before: &Roll, changed: &[u32]) {
+        if self.judged.contains(self.roll.keywords.judgements()) {
+            return;
+        }
+        let changed = changed.iter().filter_map(|uid| self.roll.get(*uid));
+        let new = self.roll.entries.iter().rev().take_while(|entry| entry.uid >= before.uid_next);
+        self.judged = self.judged.with(judged(&self.roll, changed.chain(new)));
     }
 
     /// Whose flags are told: what others changed, and of what the client changed itself as much as it wants
@@ -286,6 +309,12 @@ impl Selected {
     pub(super) fn require_writable(&self) -> Result<(), Fault> {
         (self.mode == SelectMode::ReadWrite).then_some(()).ok_or(Fault::ReadOnly)
     }
+}
+
+/// The keywords about junk that these messages have.
+fn judged<'a>(roll: &Roll, entries: impl Iterator<Item = &'a Entry>) -> Flags {
+    let words = roll.keywords.judgements();
+    entries.fold(Flags::none(), |known, entry| known.with(entry.flags.and(words)))
 }
 
 /// Keeps messages that are gone on the roll until the client can be told.

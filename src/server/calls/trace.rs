@@ -21,7 +21,10 @@ pub async fn mail(server: &Server, address: &str, tenant: Option<&str>, by: By) 
     let nobody = tenant.is_none().then_some(None);
     let asked: Vec<Option<TenantId>> = named.keys().copied().map(Some).chain(nobody).collect();
     let vault = &server.vault;
-    let seen = vault.arrivals.find(&vault.records, &asked, token).map_err(OwnerError::from)?;
+    let seen = vault
+        .arrivals
+        .find(&vault.records, &asked, token, vault.clock.now().unix())
+        .map_err(OwnerError::from)?;
     let seen = &seen[seen.len().saturating_sub(MOST)..];
     for (id, found) in concerned(server, address, &named, seen)? {
         let draft = Draft::new(by.actor, by.origin, Act::MailTraced { address: token, found });

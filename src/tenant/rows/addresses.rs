@@ -62,9 +62,18 @@ pub struct DomainRow {
     pub tenant: TenantId,
 }
 
-/// What peers were told of mail lately, under tenant (zeros for nobody's mail), time and random octets.
+/// What peers were told of mail lately that was taken, and in rows of earlier versions of all mail, under tenant (zeros for nobody's mail), time and random octets.
 #[derive(Clone, Encode, Decode)]
 pub struct ArrivalsRow {
+    /// The oldest first.
+    #[n(0)]
+    pub entries: Vec<ArrivalEntry>,
+}
+
+/// What peers were told of mail that was not taken, under the same key: strangers can make as many of these as
+/// they like, so they have a place of their own.
+#[derive(Clone, Encode, Decode)]
+pub struct RefusalsRow {
     /// The oldest first.
     #[n(0)]
     pub entries: Vec<ArrivalEntry>,
@@ -100,4 +109,7 @@ pub struct ArrivalEntry {
     /// What the reply is about.
     #[n(8)]
     pub why: String,
+    /// Which one it was since the server's start: the order within a second. None from before that was kept.
+    #[n(9)]
+    pub serial: Option<u64>,
 }

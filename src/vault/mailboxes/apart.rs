@@ -101,6 +101,16 @@ impl Held {
         self
     }
 
+    /// With these shared flags. 0 stands for the mod-sequence that is drawn for the change; a word about junk has
+    /// one of its own.
+    pub(super) fn with_flags(self, flags: Flags, judgements: Flags) -> Self {
+        match flags.without(judgements) == self.flags.without(judgements) {
+            true if flags == self.flags => self,
+            true => Self { flags, judged: 0, ..self },
+            false => Self { flags, mod_seq: 0, ..self },
+        }
+    }
+
     /// How many UIDs are to be drawn for it: 0 stands for each.
     pub(super) fn blanks(&self) -> usize {
         let spots = self.apart.iter().flat_map(|all| all.iter()).filter_map(|apart| apart.spots.as_ref());
@@ -110,8 +120,10 @@ impl Held {
     /// Fills in what was drawn where 0 stands.
     pub(super) fn filled(mut self, mod_seq: u64, uids: &mut impl Iterator<Item = u32>) -> Self {
         fill(&mut self.uid, uids);
-        if self.mod_seq == 0 {
-            self.mod_seq = mod_seq;
+        for own in [&mut self.mod_seq, &mut self.judged] {
+            if *own == 0 {
+                *own = mod_seq;
+            }
         }
         if let Some(all) = &mut self.apart {
             for apart in Arc::make_mut(all) {
@@ -127,7 +139,7 @@ impl Held {
     /// The newest change of it, in whatever view.
     pub(super) fn latest(&self) -> u64 {
         let apart = self.apart.iter().flat_map(|all| all.iter()).map(|apart| apart.mod_seq);
-        apart.fold(self.mod_seq, u64::max)
+        apart.fold(self.mod_seq.max(self.judged), u64::max)
     }
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::apart::{self, Spot};
-use super::copies::{Copied, copy_container};
 use super::door::Turn;
 use super::pages::read_rows;
 use super::picture::{Effect, Held, Picture, sealing};
@@ -87,10 +86,11 @@ pub async fn flag(
     let numbers = once(numbers.to_vec());
     let changed = turn.look(|picture| {
         let named = intern(&mut picture.keywords, change)?;
+        let judgements = picture.keywords.judgements();
         let edited = |number: u32| {
             let held = picture.messages.get(&number)?;
             let flags = edit(held.flags, change.edit, named);
-            (flags != held.flags).then(|| (number, Held { flags, mod_seq: 0, ..held.clone() }))
+            (flags != held.flags).then(|| (number, held.clone().with_flags(flags, judgements)))
         };
         Ok::<_, BoxError>(numbers.into_iter().filter_map(edited).collect::<Vec<_>>())
     })??;
@@ -141,7 +141,7 @@ pub async fn relocate(
 
 /// Whether a move or copy by the view is its own affair: to Junk, and back from there; and whatever happens to
 /// what it has for itself, until it files it with the others' mail.
-fn stays_apart(held: &Held, shelf: &Shelf, folder: FolderId, target: FolderId) -> bool {
+pub(super) fn stays_apart(held: &Held, shelf: &Shelf, folder: FolderId, target: FolderId) -> bool {
     let usual = matches!(target, FolderId::INBOX | FolderId::TRASH) || target == held.folder;
     let back = folder == FolderId::JUNK && target == FolderId::INBOX;
     let stray = held.is_stray(shelf.view, folder) && usual;
@@ -158,7 +158,7 @@ fn apart_from(held: Held, view: ViewId, folder: FolderId, target: FolderId, save
 }
 
 /// A message that the view alone has a second time.
-fn apart_too(held: Held, view: ViewId, target: FolderId, saved: i64) -> Held {
+pub(super) fn apart_too(held: Held, view: ViewId, target: FolderId, saved: i64) -> Held {
     let mut spots = held.spots(view);
     let deleted = false;
     spots.retain(|spot| spot.folder != target);
@@ -194,9 +194,7 @@ fn flagged(
         own = own.with(Flags::DELETED);
     }
     let flags = held.flags.and(own).with(wanted.without(own));
-    if flags != held.flags {
-        changed = Held { flags, mod_seq: 0, ..changed };
-    }
+    changed = changed.with_flags(flags, judgements);
     let (judged, was) = (wanted.and(judgements), stand.flags.and(judgements));
     if shelf.manner.masked && judged != was {
         changed = changed.with_apart(view, |apart| apart.judged = Some(judged));
@@ -207,39 +205,6 @@ fn flagged(
         changed = changed.with_apart(view, |apart| apart.spots = Some(spots));
     }
     Some(changed)
-}
-
-/// Copies messages that the view has in `folder`, with their flags. UIDs here and there, in the order of
-/// `uids`. A copy is a container of its own with the same octets, and the same message inside.
-pub async fn copy(
-    vault: &Vault,
-    shelf: &Shelf,
-    folder: FolderId,
-    uids: &[u32],
-    target: FolderId,
-) -> Result<Vec<(u32, u32)>, BoxError> {
-    let (numbers, mut pairs) = {
-        let turn = enter(vault, shelf.user).await?;
-        turn.look(|picture| picture.has_folder(target).then_some(()))?.ok_or(BoxError::NoFolder)?;
-        let numbers = visible(&turn, shelf, folder, uids).await?;
-        let apart = |picture: &mut Picture, number: &u32| {
-            held(picture, *number).is_some_and(|held| stays_apart(&held, shelf, folder, target))
-        };
-        let (apart, numbers): (Vec<u32>, Vec<u32>) =
-            turn.look(|picture| numbers.into_iter().partition(|number| apart(picture, number)))?;
-        (numbers, turn.copy_apart(shelf.view, folder, apart, target, vault.clock.now().unix()).await?)
-    };
-    // Files take their time: meanwhile others may have their turn.
-    let copies = stream::iter(numbers).map(|number| copy_container(vault, shelf.user, number));
-    let copies: Vec<_> = copies.buffered(COPIES_AT_ONCE).try_collect().await?;
-    let turn = enter(vault, shelf.user).await?;
-    let copies = copies.into_iter().flatten().collect();
-    pairs.extend(turn.place_copies(vault, (shelf.view, folder), copies, target).await?);
-    let order = |uid: u32| uids.iter().position(|wanted| *wanted == uid);
-    if pairs.len() <= MANY {
-        pairs.sort_by_key(|(uid, _)| order(*uid));
-    }
-    Ok(pairs)
 }
 
 /// Deletes messages that the view has in `folder`, as its policy says: hides them from the view, moves them
@@ -253,7 +218,7 @@ pub async fn delete(
 ) -> Result<(), BoxError> {
     let turn = enter(vault, shelf.user).await?;
     let numbers = visible(&turn, shelf, folder, uids).await?;
-    turn.delete(vault, shelf.view, folder, numbers, deletion).await
+    turn.delete(vault, shelf, folder, numbers, deletion).await
 }
 
 /// The same by their numbers; those that are no longer in the folder stay as they are.
@@ -266,7 +231,7 @@ pub async fn delete_numbers(
 ) -> Result<(), BoxError> {
     let turn = enter(vault, shelf.user).await?;
     let numbers = among(&turn, shelf, folder, numbers).await?;
-    turn.delete(vault, shelf.view, folder, numbers, deletion).await
+    turn.delete(vault, shelf, folder, numbers, deletion).await
 }
 
 /// Removes messages, by their numbers, for good. The audit log has it first; then their rows go, so that
@@ -461,7 +426,7 @@ impl Turn {
 
     /// Makes messages what they are to be; the view's UIDs of them in the one folder before, in the other
     /// afterwards.
-    async fn put_shifted(
+    pub(super) async fn put_shifted(
         &self,
         view: ViewId,
         folder: FolderId,
@@ -487,32 +452,21 @@ impl Turn {
         })
     }
 
-    /// Copies that the view alone has.
-    async fn copy_apart(
-        &self,
-        view: ViewId,
-        folder: FolderId,
-        numbers: Vec<u32>,
-        target: FolderId,
-        saved: i64,
-    ) -> Result<Vec<(u32, u32)>, BoxError> {
-        let copied = self.look(|picture| {
-            let copied = |number| Some((number, apart_too(held(picture, number)?, view, target, saved)));
-            once(numbers).into_iter().filter_map(copied).collect::<Vec<_>>()
-        })?;
-        self.put_shifted(view, folder, target, copied).await
-    }
-
     /// As the policy says.
     pub(super) async fn delete(
         &self,
         vault: &Vault,
-        view: ViewId,
+        shelf: &Shelf,
         folder: FolderId,
         numbers: Vec<u32>,
         Deletion { on_delete, actor, origin }: Deletion,
     ) -> Result<(), BoxError> {
-        let numbers = self.delete_apart(vault, view, folder, numbers).await?;
+        let view = shelf.view;
+        // What a view had for itself while it was masked means nothing once it shows everything.
+        let numbers = match shelf.manner.masked {
+            true => self.delete_apart(vault, view, folder, numbers).await?,
+            false => numbers,
+        };
         if numbers.is_empty() {
             return Ok(());
         }
@@ -656,7 +610,7 @@ impl Turn {
         vault.mailboxes.usage.forget(user.user);
         let gone = stream::iter(rows)
             .map(|(_, row)| async move { vault.blobs.delete(&BlobName::of_container(row.container)).await });
-        gone.buffer_unordered(COPIES_AT_ONCE).try_collect::<()>().await?;
+        gone.buffer_unordered(DELETED_AT_ONCE).try_collect::<()>().await?;
         Ok(())
     }
 
@@ -679,51 +633,6 @@ impl Turn {
             }
         }
         Ok(batch)
-    }
-
-    /// Gives copied containers rows of their own, unless what was copied has gone or moved meanwhile.
-    async fn place_copies(
-        &self,
-        vault: &Vault,
-        (view, folder): (ViewId, FolderId),
-        copies: Vec<Copied>,
-        target: FolderId,
-    ) -> Result<Vec<(u32, u32)>, BoxError> {
-        let saved = vault.clock.now().unix();
-        let shift = self.look(|picture| picture.shift_of(view))?;
-        let copies: Vec<(Copied, u32, Held)> = self.look(|picture| {
-            let still = |copied: Copied| {
-                let stand = picture.stand(view, copied.number, folder)?;
-                let held = held(picture, copied.number)?;
-                Some((copied, stand.uid.saturating_add(shift), held))
-            };
-            let still = copies.into_iter().filter_map(still).collect();
-            picture.has_folder(target).then_some(still).ok_or(BoxError::NoFolder)
-        })??;
-        if copies.is_empty() {
-            return Ok(Vec::new());
-        }
-        let slot = self.draw(copies.len())?;
-        let keywords = self.look(|picture| picture.keywords.clone())?;
-        let (mut batch, mut effects, mut pairs) = (Batch::new(), Vec::new(), Vec::new());
-        let user = self.user();
-        let scope = self.records.tenant(user.tenant);
-        for (number, (copied, uid, source)) in slot.numbers.clone().zip(&copies) {
-            let mod_seq = Some(slot.mod_seq);
-            let row = MessageRow { mod_seq, copy: Some(true), trashed: false, ..copied.row.clone() };
-            let arrived = Held::arrived(number, row.clone());
-            let apart = apart::of_copy(&source.apart);
-            let held = Held { folder: target, flags: source.flags, saved, apart, ..arrived };
-            let held = held.filled(slot.mod_seq, &mut std::iter::empty());
-            let octets = number.to_be_bytes();
-            let parts: [&[u8]; 2] = [user.user.as_bytes(), &octets];
-            scope.insert(&mut batch, &parts, &row);
-            scope.put(&mut batch, &parts, &held.place(&keywords));
-            pairs.push((*uid, number.saturating_add(shift)));
-            effects.push(Effect::Put(number, held));
-        }
-        let _committed = slot.commit(&self.records, batch, effects).await?;
-        Ok(pairs)
     }
 }
 
@@ -780,17 +689,17 @@ fn edit(flags: Flags, edit: FlagEdit, named: Flags) -> Flags {
     }
 }
 
-fn held(picture: &Picture, number: u32) -> Option<Held> {
+pub(super) fn held(picture: &Picture, number: u32) -> Option<Held> {
     picture.messages.get(&number).cloned()
 }
 
 /// Each of them once, in their order.
-fn once(numbers: Vec<u32>) -> Vec<u32> {
+pub(super) fn once(numbers: Vec<u32>) -> Vec<u32> {
     let mut known = HashSet::with_capacity(numbers.len());
     numbers.into_iter().filter(|number| known.insert(*number)).collect()
 }
 
 /// From so many rows on, sealing them is not for where other sessions wait.
-const MANY: usize = 256;
-/// Containers that are copied or deleted at once.
-const COPIES_AT_ONCE: usize = 16;
+pub(super) const MANY: usize = 256;
+/// Containers that are deleted at once.
+const DELETED_AT_ONCE: usize = 16;

@@ -14,10 +14,10 @@ use tokio::sync::{Notify, OwnedMutexGuard, oneshot, watch};
 use super::numbers::Counters;
 use super::picture::{Effect, Held, Picture};
 use super::{BoxError, load};
-use crate::records::{RecordError, Records};
+use crate::records::{RecordError, Records, row_key};
 use crate::store::ledger::{Batch, CommitError, Committed, Expectation, LedgerError, Pending};
-use crate::tenant::registry::UserRef;
-use crate::tenant::rows::{MailboxRow, MessageRow};
+use crate::tenant::registry::{self, UserRef};
+use crate::tenant::rows::{MailboxRow, MessageRow, UserRow};
 
 /// One user's mailbox, as far as it is in memory.
 pub(super) struct Mailbox {
@@ -120,15 +120,23 @@ impl Mailbox {
         row: MessageRow,
     ) -> Result<(u32, Committed), RecordError> {
         let (number, sent) = self.queue_arrival(records, row)?;
-        let committed = match sent {
-            Sent::Queued(answer) => answer.await.unwrap_or_else(|_| Err(LedgerError::Stopped.into()))?,
+        let outcome = match sent {
+            Sent::Queued(answer) => answer.await.unwrap_or_else(|_| Err(LedgerError::Stopped.into())),
             Sent::Alone(pending, carried) => {
-                let committed = pending.await?;
-                self.door().confirm(carried.as_ref());
-                committed
+                let outcome = pending.await;
+                if outcome.is_ok() {
+                    self.door().confirm(carried.as_ref());
+                }
+                outcome
             }
         };
-        Ok((number, committed))
+        match outcome {
+            // Of what the batch demands, this is what can fail without a fault of ours.
+            Err(CommitError::Conflict) if registry::user(records, self.user)?.is_none() => {
+                Err(RecordError::Closed)
+            }
+            outcome => Ok((number, outcome?)),
+        }
     }
 
     /// Lets nothing more arrive. What was queued before is in the ledger ahead of whatever is queued next.
@@ -156,6 +164,7 @@ impl Mailbox {
         let carried = counters.reservation();
         carried.iter().for_each(|carried| scope.put(&mut batch, &[user], carried));
         scope.insert(&mut batch, &[user, &number.to_be_bytes()], &row);
+        self.require_user(&mut batch);
         let pending = records.commit(batch);
         if matches!(door.state, State::Absent) {
             return Ok((number, Sent::Alone(pending, carried)));
@@ -167,6 +176,14 @@ impl Mailbox {
         drop(door);
         self.attend(id, pending, carried);
         Ok((number, Sent::Queued(answer)))
+    }
+
+    /// A mailbox is its user's: once they are gone nothing is written into it, by whomever it was begun, and
+    /// whatever this server remembers of its being closed.
+    fn require_user(&self, batch: &mut Batch) {
+        let user = self.user;
+        let key = row_key::<UserRow>(&[user.tenant.as_bytes(), user.user.as_bytes()]);
+        batch.require(key, Expectation::Present);
     }
 
     /// Resolves the ticket when the batch is resolved, whoever still waits.
@@ -473,6 +490,7 @@ impl Slot {
         if let Some(carried) = &carried {
             scope.put(batch, &[user.user.as_bytes()], carried);
         }
+        self.mailbox.require_user(batch);
         if let State::Ready(picture) = &door.state {
             for (folder, row) in picture.marks(&effects) {
                 scope.put(batch, &[user.user.as_bytes(), &folder.0.to_be_bytes()], &row);

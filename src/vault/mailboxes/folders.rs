@@ -39,7 +39,7 @@ pub async fn remove_folder(
     })??;
     let numbers: Vec<u32> = turn.look(|picture| picture.numbers_in(folder).collect())?;
     let seen = among(&turn, shelf, folder, &numbers).await?;
-    turn.delete(vault, shelf.view, folder, seen, deletion).await?;
+    turn.delete(vault, shelf, folder, seen, deletion).await?;
     let here = |picture: &mut Picture| {
         let is_here = |number: &u32| picture.messages.get(number).is_some_and(|held| held.folder == folder);
         numbers.into_iter().filter(is_here).collect::<Vec<u32>>()

@@ -8,9 +8,10 @@ use super::picture::{Held, Picture};
 use super::sight::Seen;
 use super::uid_validity;
 use crate::mailbox::{FolderId, Keywords, composed};
+use crate::names::ViewId;
 use crate::records::{RecordError, Records};
 use crate::store::ledger::{Batch, LedgerError};
-use crate::tenant::registry::UserRef;
+use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{
     FolderRow, HiddenRow, MailboxRow, MessageRow, PlaceRow, Row, StaleSizeRow, ViewRow,
 };
@@ -28,7 +29,11 @@ pub(super) fn read(records: &Arc<Records>, user: UserRef) -> Result<Picture, Rec
             (first, beside.join().unwrap_or(Err(LedgerError::Stopped.into())))
         }),
     };
-    let folders = composed_paths(numbered(records, user, 0, u32::MAX)?);
+    let views: HashSet<ViewId> = registry::views(records, user)?.into_iter().map(|(view, _)| view).collect();
+    let mut folders = composed_paths(numbered(records, user, 0, u32::MAX)?);
+    // Marks of views that are gone go with the next row that is written.
+    let marks = folders.values_mut().filter_map(|row| row.marks.as_mut());
+    marks.for_each(|marks| marks.retain(|mark| views.contains(&mark.view)));
     let mut keywords = Keywords::default();
     let rows = first?.into_iter().chain(second?);
     let held = |(number, row, place): (u32, MessageRow, Option<PlaceRow>)| {

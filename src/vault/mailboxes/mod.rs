@@ -27,9 +27,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+pub use copies::copy;
 pub use deeds::{
-    Deletion, append, copy, delete, delete_numbers, destroy, flag, give_up, place, relocate, reseal,
-    set_flags, shift,
+    Deletion, append, delete, delete_numbers, destroy, flag, give_up, place, relocate, reseal, set_flags,
+    shift,
 };
 pub use folders::{bare_subscriptions, create_folder, folders, remove_folder, rename_folder, subscribe};
 
@@ -151,6 +152,9 @@ pub enum BoxError {
     /// No room for more folders or keywords.
     #[error("a limit of the mailbox is reached")]
     Limit,
+    /// Copies do not fit beside what the view shows.
+    #[error("the view has no room for the copies")]
+    OverQuota,
     /// The ledger failed.
     #[error(transparent)]
     Records(#[from] RecordError),
@@ -224,11 +228,7 @@ pub fn watch(vault: &Vault, user: UserRef) -> watch::Receiver<u64> {
 
 /// The octets that a view shows in all folders together, as it was sealed: a function of the view alone.
 pub async fn shown(vault: &Vault, shelf: &Shelf) -> Result<u64, BoxError> {
-    let view = shelf.view;
-    pages::look(vault, shelf.user, |picture| {
-        picture.messages.values().filter_map(|held| held.view(view)).map(|entry| entry.octets).sum()
-    })
-    .await
+    pages::look(vault, shelf.user, |picture| picture.shown(shelf.view)).await
 }
 
 /// UIDVALIDITY of a view's folders: another one for every rendering (law 6), never 0.

@@ -2,9 +2,10 @@
 //! its folders, which follow the messages change by change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
-use super::apart::{self, Aparts, Spot};
+use super::apart::{self, Aparts};
 use super::sight::{Seen, Stand};
 use crate::mailbox::{Flags, Folder, FolderId, Keywords, Roll};
 use crate::names::{MessageId, ViewId};
@@ -35,6 +36,9 @@ pub(super) struct Held {
     pub(super) uid: u32,
     pub(super) flags: Flags,
     pub(super) mod_seq: u64,
+    /// When the shared word about junk last changed by itself: views that have one of their own hear nothing
+    /// of that.
+    pub(super) judged: u64,
     pub(super) saved: i64,
     /// What single views have of it for themselves.
     pub(super) apart: Aparts,
@@ -52,6 +56,7 @@ impl Held {
             uid: number,
             flags: Flags::none(),
             mod_seq: row.mod_seq.unwrap_or(1),
+            judged: ANCIENT,
             saved: row.received,
             apart: None,
             views: row.views.into(),
@@ -69,6 +74,7 @@ impl Held {
             flags,
             apart,
             mod_seq: place.mod_seq,
+            judged: place.judged.unwrap_or(ANCIENT),
             saved: place.saved,
             ..self
         }
@@ -85,6 +91,7 @@ impl Held {
             mod_seq: self.mod_seq,
             saved: self.saved,
             apart: apart::to_rows(&self.apart, keywords),
+            judged: Some(self.judged).filter(|judged| *judged > self.mod_seq),
         }
     }
 
@@ -196,13 +203,13 @@ impl Picture {
         }
     }
 
-    /// Folders that the message with the highest UID leaves by these changes, with their rows as they are to
-    /// be: UIDNEXT does not go back.
-    pub(super) fn marks(&self, effects: &[Effect]) -> Vec<(FolderId, FolderRow)> {
-        let mut left: BTreeMap<FolderId, u32> = BTreeMap::new();
-        let mut leaves = |folder: FolderId, uid: u32| {
-            let mark = left.entry(folder).or_default();
-            *mark = uid.saturating_add(1).max(*mark);
+    /// Folders that views' messages with the highest UIDs leave by these changes, with their rows as they are to
+    /// be: no view's UIDNEXT goes back, and none tells of mail that the view does not have.
+    pub(super) fn marks(&self, effects: &[Effect]) -> BTreeMap<FolderId, FolderRow> {
+        let (mut left, mut entered) = (HashMap::new(), HashMap::new());
+        let note = |uids: &mut HashMap<(ViewId, FolderId), u32>, (view, folder, uid): Spotted| {
+            let highest = uids.entry((view, folder)).or_default();
+            *highest = uid.max(*highest);
         };
         for effect in effects {
             let (number, new) = match effect {
@@ -211,20 +218,48 @@ impl Picture {
                 Effect::Hide(..) | Effect::Folder(..) => continue,
             };
             let Some(old) = self.messages.get(number) else { continue };
-            let last = self.places.get(&old.folder).and_then(|uids| uids.keys().next_back());
-            if new.is_none_or(|new| new.folder != old.folder) && last == Some(&old.uid) {
-                leaves(old.folder, old.uid);
-            }
-            // Where views had it apart.
-            let stays = |spot: &Spot| new.is_some_and(|new| spots(new).any(|other| other.uid == spot.uid));
-            spots(old).filter(|spot| !stays(spot)).for_each(|spot| leaves(spot.folder, spot.uid));
+            let now: Vec<_> = new.into_iter().flat_map(|new| self.spots(new)).collect();
+            self.spots(old).filter(|spot| !now.contains(spot)).for_each(|spot| note(&mut left, spot));
+            now.into_iter().for_each(|spot| note(&mut entered, spot));
         }
-        let marked = |(folder, uid_next): (FolderId, u32)| {
-            let row = self.row(folder)?;
-            let is_higher = row.uid_next.is_none_or(|marked| marked < uid_next);
-            is_higher.then_some((folder, FolderRow { uid_next: Some(uid_next), ..row }))
-        };
-        left.into_iter().filter_map(marked).collect()
+        let mut rows: BTreeMap<FolderId, FolderRow> = BTreeMap::new();
+        for ((view, folder), uid) in left {
+            let (mark, enters) = (uid.saturating_add(1), entered.get(&(view, folder)).copied());
+            let Some(row) = rows.get(&folder).cloned().or_else(|| self.row(folder)) else { continue };
+            let is_known = row.mark_of(view) >= mark || enters.is_some_and(|enters| enters > uid);
+            if !is_known && !self.has_above(view, folder, uid) {
+                rows.entry(folder).or_insert(row).mark(view, mark);
+            }
+        }
+        rows
+    }
+
+    /// Whether the view has a message with a higher UID in the folder.
+    fn has_above(&self, view: ViewId, folder: FolderId, uid: u32) -> bool {
+        let above = (Bound::Excluded(uid), Bound::Unbounded);
+        let placed = self.places.get(&folder).into_iter().flat_map(|places| places.range(above).rev());
+        // Those that the view has here alone are few.
+        let mut numbers = placed.map(|(_, number)| number).chain(&self.strays);
+        numbers.any(|number| {
+            let held = self.messages.get(number).into_iter();
+            held.flat_map(|held| self.spots_of(view, held)).any(|(there, its)| there == folder && its > uid)
+        })
+    }
+
+    /// Where views have a message: the view, the folder and the UID there.
+    fn spots<'a>(&'a self, held: &'a Held) -> impl Iterator<Item = Spotted> + 'a {
+        let views = held.views.iter().map(|entry| entry.view);
+        views.flat_map(move |view| self.spots_of(view, held).map(move |(folder, uid)| (view, folder, uid)))
+    }
+
+    /// Where a view has a message. Of one that nobody looks at it is not known whether what it had for itself
+    /// counts: both do then.
+    fn spots_of<'a>(&self, view: ViewId, held: &'a Held) -> impl Iterator<Item = (FolderId, u32)> + use<'a> {
+        let has = held.view(view).is_some();
+        let own = held.apart(view).and_then(|apart| apart.spots.as_ref()).filter(|_| has);
+        let is_masked = self.views.get(&view).is_some_and(Seen::is_masked);
+        let shared = (has && (own.is_none() || !is_masked)).then_some((held.folder, held.uid));
+        shared.into_iter().chain(own.into_iter().flatten().map(|spot| (spot.folder, spot.uid)))
     }
 
     /// The row of a folder; those that every mailbox has need none.
@@ -353,6 +388,11 @@ impl Picture {
         self.views.get(&view)?.visible(folder, uid)
     }
 
+    /// The octets that a view shows in all folders together, as it was sealed.
+    pub(super) fn shown(&self, view: ViewId) -> u64 {
+        self.messages.values().filter_map(|held| held.view(view)).map(|entry| entry.octets).sum()
+    }
+
     /// What the view adds to the mailbox's UIDs.
     pub(super) fn shift_of(&self, view: ViewId) -> u32 {
         self.views.get(&view).map_or(0, |seen| seen.shift)
@@ -395,13 +435,16 @@ impl Picture {
 impl Picture {
     /// Above every UID that the view ever had in the folder, and changed by nothing else (RFC 9051 §2.3.1.1).
     fn uid_next(&self, view: ViewId, folder: FolderId) -> u32 {
+        let Some(seen) = self.views.get(&view) else { return 1 };
         let has = |(_, number): &(&u32, &u32)| {
-            self.messages.get(*number).is_some_and(|held| held.view(view).is_some())
+            let held = self.messages.get(*number).filter(|held| held.view(view).is_some());
+            // What it has here for itself alone is added by whoever opens the book.
+            held.is_some_and(|held| seen.shares(held, folder))
         };
         let last = self.places.get(&folder).and_then(|places| places.iter().rev().find(has));
         let row = self.folders.get(&folder);
         let begun = row.and_then(|row| row.since).map_or(self.floor, |since| since.saturating_add(1));
-        let left = row.and_then(|row| row.uid_next).unwrap_or(0);
+        let left = row.map_or(0, |row| row.mark_of(view));
         last.map_or(1, |(uid, _)| *uid + 1).max(begun).max(left)
     }
 }
@@ -413,10 +456,11 @@ impl Held {
     }
 }
 
-/// Where views have a message apart from the others.
-fn spots(held: &Held) -> impl Iterator<Item = &Spot> {
-    held.apart.iter().flat_map(|aparts| aparts.iter()).filter_map(|apart| apart.spots.as_ref()).flatten()
-}
+/// A view, a folder, and the UID of a message that it has there.
+type Spotted = (ViewId, FolderId, u32);
+
+/// The mod-sequence of what never changed: below all that are drawn.
+const ANCIENT: u64 = 1;
 
 /// Containers have names that are never used twice.
 pub(super) fn sealing(row: &MessageRow) -> u64 {

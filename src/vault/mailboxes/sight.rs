@@ -64,6 +64,16 @@ impl Seen {
         }
     }
 
+    /// Whether it has things for itself.
+    pub(super) fn is_masked(&self) -> bool {
+        self.manner.masked
+    }
+
+    /// Whether the view has the message in the folder where all have it.
+    pub(super) fn shares(&self, held: &Held, folder: FolderId) -> bool {
+        held.folder == folder && self.apart(held).is_none_or(|apart| apart.spots.is_none())
+    }
+
     pub(super) fn has_book(&self, folder: FolderId) -> bool {
         self.books.contains_key(&folder)
     }
@@ -215,7 +225,9 @@ impl Seen {
                 apart.and_then(|apart| apart.judged).unwrap_or_else(|| self.presumed(held, keywords));
             flags = flags.without(keywords.judgements()).with(judged);
         }
-        let mod_seq = held.mod_seq.max(apart.map_or(0, |apart| apart.mod_seq));
+        // What all hold for junk is not what this view holds for it.
+        let own = if self.manner.masked { apart.map_or(0, |apart| apart.mod_seq) } else { held.judged };
+        let mod_seq = held.mod_seq.max(own);
         let (folder, uid, saved) =
             spot.map_or((held.folder, held.uid, held.saved), |spot| (spot.folder, spot.uid, spot.saved));
         Stand { folder, uid, saved, flags, mod_seq }

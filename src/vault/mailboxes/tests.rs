@@ -25,6 +25,7 @@ use crate::tenant::rows::{HiddenRow, ViewEntry};
 use crate::vault::masked::Manner;
 use crate::vault::testing::vault_over;
 
+mod copies;
 mod junk;
 
 /// A ledger whose commits fail on demand.
@@ -81,6 +82,7 @@ impl World {
             manner: Manner { masked: false, seals_text: false },
         };
         let world = Self { vault, ledger, user, shelves: [shelf(1), shelf(2)], root, folder };
+        world.put_user().await;
         for shelf in &world.shelves {
             world.put_view(shelf).await;
         }

@@ -102,6 +102,15 @@ impl Fake {
         fake
     }
 
+    /// A folder that an older version made, whatever its name.
+    pub fn has_folder(&self, path: &str) {
+        let mut world = self.world.lock().expect("no panic");
+        let id = FolderId(world.next_folder);
+        world.next_folder += 1;
+        let folder = Folder { id, path: path.to_owned(), special: None, subscribed: true };
+        world.folders.insert(id, (folder, Roll::empty(1000 + id.0)));
+    }
+
     /// A message arrives in the INBOX.
     pub fn deliver(&self, octets: &[u8]) -> u32 {
         self.deliver_with(octets, Fate::Whole)

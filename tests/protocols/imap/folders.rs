@@ -123,6 +123,25 @@ async fn names_that_are_none_and_names_that_are_some() {
     assert!(client.answer().await.pop().is_some_and(|last| last.starts_with("a NO [CANNOT] ")));
 }
 
+/// Folders that none could be made with today: one can be rid of them.
+#[tokio::test]
+async fn names_that_an_older_version_allowed() {
+    let fake = Fake::new();
+    for path in ["..", "Old/..", "a//b"] {
+        fake.has_folder(path);
+        let mut client = Client::logged_in(&fake).await;
+        client.ok(&format!("UNSUBSCRIBE \"{path}\"")).await;
+        assert_eq!(client.ok(&format!("LIST (SUBSCRIBED) \"\" \"{path}\"")).await, [] as [&str; 0]);
+        client.ok(&format!("SUBSCRIBE \"{path}\"")).await;
+        client.ok(&format!("STATUS \"{path}\" (MESSAGES)")).await;
+        client.ok(&format!("UNSUBSCRIBE \"{path}\"")).await;
+        client.ok(&format!("DELETE \"{path}\"")).await;
+    }
+    let mut client = Client::logged_in(&fake).await;
+    assert!(client.tagged("SUBSCRIBE ..").await.starts_with("a NO [NONEXISTENT] "));
+    client.ok("UNSUBSCRIBE ..").await;
+}
+
 /// A Mac writes é as two characters.
 #[tokio::test]
 async fn two_spellings_are_one_folder() {
@@ -139,6 +158,11 @@ async fn two_spellings_are_one_folder() {
         client.ok("CREATE \"u\u{308}\"").await,
         ["* LIST () \"/\" \"ü\" (\"OLDNAME\" (\"u\u{308}\"))"]
     );
+    assert_eq!(
+        client.ok("RENAME \"ü\" \"o\u{308}\"").await,
+        ["* LIST () \"/\" \"ö\" (\"OLDNAME\" (\"o\u{308}\"))"]
+    );
+    assert_eq!(client.ok("RENAME \"ö\" \"ü\"").await, [] as [&str; 0]);
     let answer = client.ok("SELECT \"u\u{308}\"").await;
     assert!(answer.contains(&"* LIST () \"/\" \"ü\" (\"OLDNAME\" (\"u\u{308}\"))".to_owned()), "{answer:?}");
 }

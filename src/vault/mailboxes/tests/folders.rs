@@ -115,6 +115,79 @@ async fn a_restart_changes_no_uid_next() {
     assert_eq!(number, moved + 1);
 }
 
+/// UIDNEXT of each view is a function of what the view has: mail that is left out of it neither holds it where it
+/// is nor moves it, before a restart and after it.
+#[tokio::test]
+async fn uid_next_is_the_views_own() {
+    let world = World::new().await;
+    let (vault, shelf, inbox) = world.inbox();
+    let other = world.shelves[1].clone();
+    for number in 1..=7 {
+        let mut row = world.row();
+        // The first view does not have 5, the second one neither 6 nor 7.
+        row.views.retain(|entry| match number {
+            5 => entry.view != shelf.view,
+            6 | 7 => entry.view != other.view,
+            _ => true,
+        });
+        let name = BlobName::of_container(row.container);
+        vault.blobs.put(&name, Bytes::from_static(b"sealed")).await.expect("a container");
+        let _added = vault.mailboxes.add(&vault.records, world.user, row).await.expect("delivered");
+    }
+    let check = async |what: &str, expected: [u32; 2]| {
+        for vault in [&world.vault, &world.again()] {
+            for (shelf, expected) in world.shelves.iter().zip(expected) {
+                let roll = ready(roll(vault, shelf, inbox).await.expect("a roll"));
+                assert_eq!(roll.uid_next, expected, "{what}");
+            }
+        }
+    };
+    check("mail came", [8, 6]).await;
+    let (archive, destroy) = (FolderId::ARCHIVE, deletion(OnDelete::Delete));
+    shift(vault, shelf, inbox, &[7], archive).await.expect("moved");
+    check("the newest of the one left", [8, 6]).await;
+    shift(vault, &other, inbox, &[5], archive).await.expect("moved");
+    check("the newest of the other left, of which the one knows nothing", [8, 6]).await;
+    delete(vault, shelf, inbox, &[6], destroy).await.expect("destroyed");
+    check("and what is next to it", [8, 6]).await;
+    delete(vault, &other, inbox, &[1, 2, 3, 4], destroy).await.expect("destroyed");
+    check("all of it", [8, 6]).await;
+    let (number, _) = vault.mailboxes.add(&vault.records, world.user, world.row()).await.expect("delivered");
+    check("mail came", [number + 1; 2]).await;
+}
+
+/// Neither does what a masked view has for itself.
+#[tokio::test]
+async fn uid_next_follows_what_a_view_has_apart() {
+    let mut world = World::new().await;
+    world.shelves[0].manner = Manner { masked: true, seals_text: true };
+    let (inbox, junk) = (FolderId::INBOX, FolderId::JUNK);
+    for _ in 0..2 {
+        world.deliver().await.expect("delivered");
+    }
+    let check = async |what: &str, expected: [u32; 4]| {
+        for vault in [&world.vault, &world.again()] {
+            let mut nexts = Vec::new();
+            for (shelf, folder) in world.shelves.iter().flat_map(|shelf| [(shelf, inbox), (shelf, junk)]) {
+                nexts.push(ready(roll(vault, shelf, folder).await.expect("a roll")).uid_next);
+            }
+            assert_eq!(nexts, expected, "{what}");
+        }
+    };
+    check("mail came", [3, 1, 3, 1]).await;
+    let (vault, shelf) = (&world.vault, &world.shelves[0]);
+    let uid = shift(vault, shelf, inbox, &[2], junk).await.expect("moved")[0].1;
+    check("one moved apart", [3, uid + 1, 3, 1]).await;
+    let back = shift(vault, shelf, junk, &[uid], inbox).await.expect("moved")[0].1;
+    check("and back", [back + 1, uid + 1, 3, 1]).await;
+    let uid = shift(vault, shelf, inbox, &[back], junk).await.expect("moved")[0].1;
+    check("and again", [back + 1, uid + 1, 3, 1]).await;
+    relocate(vault, world.user, &[2], FolderId::ARCHIVE).await.expect("filed for all");
+    check("filed", [back + 1, uid + 1, 3, 1]).await;
+    delete(vault, &world.shelves[1], inbox, &[1], deletion(OnDelete::Delete)).await.expect("destroyed");
+    check("destroyed", [back + 1, uid + 1, 3, 1]).await;
+}
+
 /// Mailboxes from before UIDNEXT was kept by folder: it does not go back.
 #[tokio::test]
 async fn uid_next_of_older_mailboxes_stays() {

@@ -109,6 +109,39 @@ async fn others_hear_nothing_of_it() {
     assert_eq!(folder, Some(FolderId::INBOX), "the owner's folders do not move either");
 }
 
+/// And it hears nothing of what the others hold for junk, by whatever it could learn of a change.
+#[tokio::test]
+async fn a_masked_view_hears_nothing_of_others_words() {
+    let world = masked().await;
+    for _ in 0..2 {
+        world.deliver().await.expect("delivered");
+    }
+    let before = [world.roll(0, FolderId::INBOX).await, world.roll(1, FolderId::INBOX).await];
+    store(&world, 1, FlagEdit::Add, &["$Junk"]).await;
+    let junk = change(FlagEdit::Add, Flags::none(), &["Junk"]);
+    flag(&world.vault, world.user, &[1], &junk).await.expect("flagged by the owner");
+    let after = [world.roll(0, FolderId::INBOX).await, world.roll(1, FolderId::INBOX).await];
+    assert_eq!(after[0].since(&before[0]), crate::mailbox::News::default());
+    assert_eq!((told(&before[0]), before[0].highest_mod_seq), (told(&after[0]), after[0].highest_mod_seq));
+    assert_eq!(after[1].since(&before[1]).changed, [1, 2], "who shares the word hears of it");
+    assert!(after[1].entries.iter().zip(&before[1].entries).all(|(now, was)| now.mod_seq > was.mod_seq));
+    let again = World { vault: world.again(), ..world };
+    assert_eq!(told(&before[0]), told(&again.roll(0, FolderId::INBOX).await), "after a restart");
+    assert_eq!(told(&after[1]), told(&again.roll(1, FolderId::INBOX).await), "after a restart");
+    // Together with what all see it is a change for all.
+    let (vault, shelf) = (&again.vault, &again.shelves[1]);
+    let seen = change(FlagEdit::Replace, Flags::SEEN, &[]);
+    set_flags(vault, shelf, FolderId::INBOX, &[2], &seen, None).await.expect("stored");
+    let last = again.roll(0, FolderId::INBOX).await;
+    assert_eq!(last.since(&after[0]).changed, [2]);
+    assert!(last.entries[1].flags.contains(Flags::SEEN));
+    // Nobody's word is older than what it is about.
+    let since = Some(before[0].highest_mod_seq);
+    let flagged = change(FlagEdit::Add, Flags::FLAGGED, &[]);
+    let modified = set_flags(vault, &again.shelves[0], FolderId::INBOX, &[1, 2], &flagged, since).await;
+    assert_eq!(modified.expect("an answer"), [2], "the other one has not changed for this view");
+}
+
 #[tokio::test]
 async fn a_move_to_junk_and_back_is_the_views_own_and_filing_is_for_all() {
     let world = masked().await;
@@ -172,6 +205,46 @@ async fn a_view_that_becomes_unmasked_sees_what_all_see() {
     world.vault = world.again();
     assert_eq!(world.uids(0, FolderId::INBOX).await, [1]);
     assert!(world.uids(0, FolderId::JUNK).await.is_empty());
+}
+
+/// What it had for itself while it was masked keeps nothing from being deleted: not by IMAP, not by POP3, not with
+/// its folder.
+#[tokio::test]
+async fn a_view_that_becomes_unmasked_deletes_what_it_moved_before() {
+    for on_delete in [OnDelete::Hide, OnDelete::Trash, OnDelete::Delete] {
+        for by_number in [false, true] {
+            let mut world = masked().await;
+            world.deliver().await.expect("delivered");
+            moved(&world, 0, FolderId::INBOX, FolderId::JUNK).await;
+            world.shelves[0].manner = Manner { masked: false, seals_text: false };
+            world.vault = world.again();
+            let (vault, shelf, inbox) = world.inbox();
+            let (uids, _others) = (world.uids(0, inbox).await, world.uids(1, inbox).await);
+            let gone = change(FlagEdit::Add, Flags::DELETED, &[]);
+            set_flags(vault, shelf, inbox, &uids, &gone, None).await.expect("marked");
+            match by_number {
+                false => delete(vault, shelf, inbox, &uids, deletion(on_delete)).await.expect("purged"),
+                true => {
+                    delete_numbers(vault, shelf, inbox, &[1], deletion(on_delete)).await.expect("deleted")
+                }
+            }
+            assert!(world.uids(0, inbox).await.is_empty(), "{on_delete:?}");
+            let left = if on_delete == OnDelete::Hide { vec![1] } else { vec![] };
+            assert_eq!(world.uids(1, inbox).await, left, "{on_delete:?}");
+            let world = World { vault: world.again(), ..world };
+            assert!(world.uids(0, FolderId::INBOX).await.is_empty(), "{on_delete:?} after a restart");
+        }
+    }
+    let mut world = masked().await;
+    world.deliver().await.expect("delivered");
+    let folder = create_folder(&world.vault, world.user, "Work").await.expect("made");
+    moved(&world, 1, FolderId::INBOX, folder).await;
+    moved(&world, 0, folder, FolderId::JUNK).await;
+    world.shelves[0].manner = Manner { masked: false, seals_text: false };
+    world.vault = world.again();
+    let on_delete = deletion(OnDelete::Delete);
+    remove_folder(&world.vault, &world.shelves[0], folder, on_delete).await.expect("removed");
+    assert!(world.uids(1, FolderId::ARCHIVE).await.is_empty(), "destroyed with its folder");
 }
 
 #[tokio::test]

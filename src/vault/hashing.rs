@@ -4,7 +4,8 @@
 //!
 //! A [`Place`] travels into the work: whoever hangs up frees none of it early. Within one address the
 //! newest goes first: under a flood the oldest have hung up by the time that it is their turn, and a
-//! person who comes in between is served and not queued behind all of it. Knows no passwords.
+//! person who comes in between is served and not queued behind all of it. Of those who have just come, people
+//! whom the server knows go first, then the address of which fewest wait: a flood has many. Knows no passwords.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -87,14 +88,15 @@ struct Queue {
     /// Runs that may begin now.
     free: usize,
     waiting: HashMap<Share, VecDeque<oneshot::Sender<Place>>>,
-    /// Shares that have just come, the next one first: they go before those that were served already, as
-    /// new flows do in FQ-CoDel (RFC 8290 §4.2), so that a flood is not in front of a person. Of them those
-    /// that the server knows are first.
+    /// Shares that have just come, in the order of their coming: they go before those that were served
+    /// already, as new flows do in FQ-CoDel (RFC 8290 §4.2), so that a flood is not in front of a person.
     fresh: VecDeque<Share>,
     /// Shares that were served and have more waiting, the next one first.
     turns: VecDeque<Share>,
-    /// How many fresh shares in a row went before the others.
+    /// How many shares in a row went before those that wait longest.
     preferred: usize,
+    /// Whether the next turn of those is one of [`Self::turns`], else of [`Self::fresh`].
+    turns_next: bool,
 }
 
 /// The right to one run, until it is dropped.
@@ -165,8 +167,7 @@ impl Queue {
         let (sender, receiver) = oneshot::channel();
         let line = self.waiting.entry(share).or_default();
         if line.is_empty() && !self.turns.contains(&share) && !self.fresh.contains(&share) {
-            let known = self.fresh.iter().take_while(|other| other.is_known()).count();
-            self.fresh.insert(if share.is_known() { known } else { self.fresh.len() }, share);
+            self.fresh.push_back(share);
         }
         line.push_back(sender);
         if line.len() > share.most() {
@@ -222,8 +223,11 @@ impl Queue {
 
 impl Queue {
     fn next_share(&mut self) -> Option<Share> {
-        let waited_long = self.preferred >= MOST_PREFERRED && !self.turns.is_empty();
-        match self.fresh.pop_front_if(|_| !waited_long) {
+        if self.preferred >= MOST_PREFERRED {
+            self.preferred = 0;
+            return self.longest_waiting();
+        }
+        match self.preferred_share() {
             Some(share) => {
                 self.preferred += 1;
                 Some(share)
@@ -233,6 +237,24 @@ impl Queue {
                 self.turns.pop_front()
             }
         }
+    }
+
+    /// Of those who have just come, a person who is known, else the one of whom fewest wait, else the first.
+    fn preferred_share(&mut self) -> Option<Share> {
+        let waiting = |share: &Share| self.waiting.get(share).map_or(0, VecDeque::len);
+        let rank = |(_, share): &(usize, &Share)| (!share.is_known(), waiting(share));
+        let (at, _) = self.fresh.iter().enumerate().min_by_key(rank)?;
+        self.fresh.remove(at)
+    }
+
+    /// Those whom others went before have a turn too: served ones and such as have just come by turns.
+    fn longest_waiting(&mut self) -> Option<Share> {
+        self.turns_next = !self.turns_next;
+        let (first, second) = match self.turns_next {
+            true => (&mut self.turns, &mut self.fresh),
+            false => (&mut self.fresh, &mut self.turns),
+        };
+        first.pop_front().or_else(|| second.pop_front())
     }
 }
 
@@ -267,7 +289,7 @@ pub const MOST_AT_ONCE: usize = 4;
 const MOST_WAITING: usize = 64;
 /// Who may wait of one address or person: a second of work if nobody else is there.
 const MOST_OF_ONE: usize = 8;
-/// Fresh shares in a row before another one has a turn.
+/// Shares that are preferred in a row before one that waits longest has a turn.
 const MOST_PREFERRED: usize = 4;
 
 #[cfg(test)]
@@ -350,7 +372,7 @@ mod tests {
         }
         place.0.take().expect("held").pass_on();
         settle().await;
-        assert_eq!(*order.lock().expect("no panic"), ["a3", "b1", "c1", "a2", "a1"]);
+        assert_eq!(*order.lock().expect("no panic"), ["b1", "c1", "a3", "a2", "a1"]);
     }
 
     #[tokio::test]
@@ -381,6 +403,50 @@ mod tests {
         place.0.take().expect("held").pass_on();
         settle().await;
         assert_eq!(*order.lock().expect("no panic"), [3, 4, 5, 6, 1, 7, 8, 2, 1, 2, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn whom_the_server_knows_goes_first_then_the_address_of_whom_fewest_wait() {
+        let hashing = Hashing::with_width(1);
+        let mut place = hashing.place(share(0)).await.expect("free");
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let known = Share::Known(UserId::random());
+        let flood = (1..6).flat_map(|last| [(share(last), last); 3]);
+        for (share, name) in flood.chain([(share(8), 8), (known, 9)]) {
+            let (hashing, order) = (hashing.clone(), order.clone());
+            tokio::spawn(async move {
+                let place = hashing.place(share).await;
+                order.lock().expect("no panic").push(name);
+                drop(place);
+            });
+            settle().await;
+        }
+        place.0.take().expect("held").pass_on();
+        settle().await;
+        assert_eq!(order.lock().expect("no panic")[..7], [9, 8, 1, 2, 1, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn an_address_of_which_many_wait_is_not_kept_out_by_new_ones() {
+        let hashing = Hashing::with_width(1);
+        let mut place = hashing.place(share(0)).await.expect("free");
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let office = (0..5).map(|_| 1);
+        for last in office.chain(2..40) {
+            let (hashing, order) = (hashing.clone(), order.clone());
+            tokio::spawn(async move {
+                let place = hashing.place(share(last)).await;
+                order.lock().expect("no panic").push(last);
+                drop(place);
+            });
+            settle().await;
+        }
+        place.0.take().expect("held").pass_on();
+        settle().await;
+        let order = order.lock().expect("no panic");
+        let of_the_office = order.iter().take(2 * (MOST_PREFERRED + 1)).filter(|last| **last == 1).count();
+        assert!(of_the_office >= 1, "{order:?}");
+        assert_eq!(order.len(), 43);
     }
 
     #[tokio::test]
@@ -425,8 +491,6 @@ mod tests {
         let after: Vec<_> = (100..250).map(|number| ask(&hashing, share(number))).collect();
         settle().await;
         assert_eq!(hashing.waiting(), MOST_WAITING);
-        let next: Vec<Share> = hashing.queue().fresh.iter().take(3).copied().collect();
-        assert_eq!(next, known, "they are the next ones");
         drop(first);
         for one in right {
             assert!(one.await.expect("no panic").is_ok());

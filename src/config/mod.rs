@@ -126,6 +126,8 @@ fn setting(text: &str, at: usize) -> Option<String> {
 
 /// The name of the configuration file.
 pub const FILE_NAME: &str = "veilpost.toml";
+/// Where the configuration of a machine's own server lies: what commands read unless told otherwise.
+pub const SYSTEM_FILE: &str = "/etc/veilpost/veilpost.toml";
 /// Far more than any configuration needs; a guard against a wrong path.
 const MAX_FILE: u64 = 1024 * 1024;
 

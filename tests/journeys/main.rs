@@ -14,6 +14,7 @@ mod dashboard_passkeys;
 mod dashboard_security;
 mod dashboard_views;
 mod dashboard_walk;
+mod first_steps;
 mod imap;
 mod imap_across;
 mod imap_clients;

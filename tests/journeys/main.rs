@@ -22,6 +22,7 @@ mod imap_own;
 mod imap_sync;
 mod lmtp;
 mod mail_folder;
+mod packages;
 mod people;
 mod pop3;
 mod postfix;

@@ -2,8 +2,8 @@
 //! grammar.
 
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
@@ -40,12 +40,20 @@ pub fn completions(args: &CompletionsArgs) -> Result<(), Failed> {
 /// `veilpost man`.
 pub fn man(args: &ManArgs) -> Result<(), Failed> {
     let failed = |error: io::Error| Failed::new(format!("{}: {error}", args.dir.display()));
-    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&args.dir).map_err(failed)?;
+    if !args.dir.exists() {
+        std::fs::create_dir_all(&args.dir).and_then(|()| open_to_all(&args.dir, 0o755)).map_err(failed)?;
+    }
     for command in with_those_below(grammar()) {
-        let page = page(&command).map_err(failed)?;
-        std::fs::write(args.dir.join(file_name(&command)), page).map_err(failed)?;
+        let path = args.dir.join(file_name(&command));
+        let written = page(&command).and_then(|page| std::fs::write(&path, page));
+        written.and_then(|()| open_to_all(&path, 0o644)).map_err(failed)?;
     }
     Ok(())
+}
+
+/// The program's files are its owner's alone otherwise; a manual is for everybody.
+fn open_to_all(path: &Path, mode: u32) -> io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 /// The grammar, built, so that every command knows its whole name.

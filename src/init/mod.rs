@@ -37,6 +37,12 @@ pub enum InitError {
     /// The conversation failed.
     #[error("asking: {0}; every answer can be given as a flag")]
     Ask(#[source] io::Error),
+    /// The name that was given will not do.
+    #[error("{0:?} is not a full domain name: give one as in mail.example.org")]
+    Hostname(String),
+    /// A file of the certificate that was given is not there.
+    #[error("{}: there is no such file; the server cannot start without it", _0.display())]
+    Absent(PathBuf),
     /// A try found no ports.
     #[error("no ports between 10,000 and 32,000 are free on this machine")]
     Ports,
@@ -135,7 +141,7 @@ fn compose(ask: &mut dyn Ask, mut given: Given) -> Result<String, InitError> {
         given.certificate.get_or_insert(CertificateFrom::SelfSigned);
     }
     let hostname = match given.hostname {
-        Some(name) => name,
+        Some(name) => full_name(&name)?,
         None => ask::hostname(ask).map_err(InitError::Ask)?,
     };
     let reception = match given.reception {
@@ -143,7 +149,7 @@ fn compose(ask: &mut dyn Ask, mut given: Given) -> Result<String, InitError> {
         None => ask::reception(ask).map_err(InitError::Ask)?,
     };
     let certificate = match given.certificate {
-        Some(certificate) => certificate,
+        Some(certificate) => on_disk(certificate)?,
         None => ask::certificate(ask).map_err(InitError::Ask)?,
     };
     let mut template = Template::new();
@@ -161,6 +167,20 @@ fn compose(ask: &mut dyn Ask, mut given: Given) -> Result<String, InitError> {
     known &= set_certificate(&mut template, certificate);
     debug_assert!(known, "init sets a key that example.toml does not have");
     Ok(template.into_text())
+}
+
+fn full_name(name: &str) -> Result<String, InitError> {
+    let parsed = crate::names::parse_domain(name).ok().filter(|name| name.contains('.'));
+    parsed.ok_or_else(|| InitError::Hostname(name.to_owned()))
+}
+
+fn on_disk(certificate: CertificateFrom) -> Result<CertificateFrom, InitError> {
+    if let CertificateFrom::Files { certificate, key } = &certificate
+        && let Some(absent) = [certificate, key].into_iter().find(|path| !path.is_file())
+    {
+        return Err(InitError::Absent(absent.clone()));
+    }
+    Ok(certificate)
 }
 
 fn set_reception(template: &mut Template, reception: Reception) -> bool {
@@ -359,6 +379,22 @@ mod tests {
         assert_eq!(prepared.config.lmtp.listen[0].to_string(), "127.0.0.1:24");
         assert!(matches!(prepared.config.tls, Tls::Acme(_)));
         assert!(script.told.contains("full domain name"), "{}", script.told);
+    }
+
+    #[test]
+    fn what_is_given_is_checked_before_anything_is_made() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join(DEFAULT_FILE);
+        let refused = |given: Given| {
+            run(&mut Script::silent(), &file, given, NOW, make_key).expect_err("refused").to_string()
+        };
+        let short = refused(Given { hostname: Some("localhost".to_owned()), ..given() });
+        assert!(short.starts_with("\"localhost\" is not a full domain name"), "{short}");
+        let path = folder.path().join("none.pem");
+        let files = CertificateFrom::Files { certificate: path.clone(), key: path };
+        let absent = refused(Given { certificate: Some(files), ..given() });
+        assert!(absent.contains("none.pem: there is no such file"), "{absent}");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 0);
     }
 
     #[test]

@@ -195,6 +195,11 @@ fn the_package_has_everything_where_debian_has_it() {
     }
     assert!(listed.lines().all(|line| line.contains(" root/root ")), "{listed}");
     assert!(!listed.contains("etc/veilpost"), "a configuration is init's to make");
+    // lintian's non-standard-file-perm.
+    let readable = |line: &str| {
+        line.starts_with("d") || line.starts_with("-rw-r--r--") || line.starts_with("-rwxr-xr-x")
+    };
+    assert!(listed.lines().all(readable), "{listed}");
     let about = ask("-f");
     assert!(about.contains(&format!("Version: {}-1\n", env!("CARGO_PKG_VERSION"))), "{about}");
     let tree = folder.path().join("unpacked");

@@ -13,7 +13,10 @@ pub fn sentence(message: &str) -> String {
         return "write one word of a choice here, in quotes".to_owned();
     }
     let known = missing(message).or_else(|| unknown(message)).or_else(|| wrong_kind(message));
-    known.or_else(|| twice(message)).unwrap_or_else(|| message.replace('\n', " "))
+    known
+        .or_else(|| twice(message))
+        .or_else(|| spelling(message))
+        .unwrap_or_else(|| message.replace('\n', " "))
 }
 
 /// The known word that is nearest, if it is near.
@@ -103,6 +106,22 @@ fn twice(message: &str) -> Option<String> {
     Some(format!("`{name}` stands here twice: leave one"))
 }
 
+/// What the TOML parser says of a text that is none.
+fn spelling(message: &str) -> Option<String> {
+    let said = match message {
+        "duplicate key" => "this stands there twice: leave one",
+        "string values must be quoted, expected literal string" => {
+            "put a text in straight quotes, as in \"mail.example.org\"; write true or false for yes or no"
+        }
+        "key with no value, expected `=`" | "invalid key-value pair, expected key" => {
+            "write a setting as key = value"
+        }
+        table if table.starts_with("unclosed table") => "close the bracket, as in [section]",
+        _ => return None,
+    };
+    Some(said.to_owned())
+}
+
 /// Letters of a misspelt word that are compared.
 const MAX_MEANT: usize = 40;
 
@@ -167,6 +186,11 @@ mod tests {
         }
         assert_eq!(toml("name = 'x'\ncount = 0"), "write a whole number of at least 1 here");
         assert_eq!(toml("name = 5"), "write a text in quotes here, not a number");
+        assert_eq!(toml("name = x.example"), toml("name = \u{201c}x.example\u{201d}"));
+        assert!(toml("name = x.example").contains("in straight quotes"));
+        assert_eq!(toml("name: x"), "write a setting as key = value");
+        assert_eq!(toml("name = 'x'\n[a\n"), "close the bracket, as in [section]");
+        assert_eq!(toml("name = 'x'\nname = 'y'"), "this stands there twice: leave one");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! `veilpost demo`: a fresh vault that a person can try at once. Everything goes the way of a real
-//! server: `init` writes its files, the server runs from them, sample mail comes in by SMTP.
+//! server: `init` writes its files, the server runs from them, sample mail comes in by SMTP. A demo that was
+//! stopped is started again with the same mail, people and, where they are free, ports.
+
+mod folder;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +14,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::operate::make_root_key;
-use super::terminal::{Failed, Style, qr, say, styled};
+use super::terminal::{Failed, Style, program, qr, say, styled};
+use crate::admin::api::{Request, Secret, TenantItem};
+use crate::admin::client::Client;
 use crate::audit::{Actor, Origin};
 use crate::clock::Clock;
 use crate::config::{Config, FILE_NAME, LogLevel, Template, Tls};
@@ -22,13 +27,16 @@ use crate::owner::{By, account, unlock, view};
 use crate::server::Server;
 use crate::shutdown::Lifecycle;
 
+use folder::{Ports, Secrets, ShownView, local};
+
 /// Arguments of `veilpost demo`.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  veilpost demo\n  veilpost demo --dir /tmp/vault --smtp-port 2525 --imaps-port 9930\n  veilpost demo --json"
 )]
 pub struct DemoArgs {
-    /// The folder for the vault, which must not hold one yet [default: a new temporary folder]
+    /// The folder for the vault: a new or an empty one, or that of a demo that was stopped, which starts again
+    /// [default: a new temporary folder]
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
     /// SMTP port; 0 takes a free one
@@ -65,13 +73,21 @@ pub fn run(args: DemoArgs, json: bool) -> Result<(), Failed> {
             std::env::temp_dir().join(format!("veilpost-demo-{}", &ContainerName::random().to_string()[..8]))
         }
     };
-    let config = prepare(&folder, &args)?;
+    let (config, again) = match folder::look(&folder)? {
+        None => (prepare(&folder, &args)?, None),
+        Some(config) => reopen(config, &folder, &args)?,
+    };
     crate::trace::start(&config.log).map_err(Failed::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let life = Lifecycle::new();
         let server = super::operate::start(&config, &life).await?;
-        let facts = furnish(&server, &config).await?;
+        let facts = match again.filter(|_| is_furnished(&config)) {
+            Some(secrets) => {
+                Facts { server, config: config.clone(), folder: folder.clone(), secrets, again: true }
+            }
+            None => furnish(server, &config, &folder).await?,
+        };
         let shown =
             if json { serde_json::to_string(&facts.json()).map_err(Failed::new)? } else { facts.summary() };
         say(&shown)?;
@@ -102,14 +118,40 @@ fn prepare(folder: &Path, args: &DemoArgs) -> Result<Config, Failed> {
     Ok(config)
 }
 
+/// The configuration of a stopped demo with the ports for this time, and the secrets that it kept.
+fn reopen(
+    mut config: Config,
+    folder: &Path,
+    args: &DemoArgs,
+) -> Result<(Config, Option<Option<Secrets>>), Failed> {
+    let secrets = Secrets::kept(folder)?;
+    let had = secrets.as_ref().map_or_else(
+        || Ports {
+            dashboard: config.dashboard.listen.first().map_or(0, SocketAddr::port),
+            ..Ports::default()
+        },
+        |secrets| secrets.ports,
+    );
+    folder::settle_ports(&mut config, args, had);
+    config.log.level = LogLevel::Warn;
+    Ok((config, Some(secrets)))
+}
+
+/// Whether the demo got its tenant before it was stopped.
+fn is_furnished(config: &Config) -> bool {
+    let tenants = Client::connect(&config.admin_socket)
+        .and_then(|mut client| client.call::<Vec<TenantItem>>(Request::TenantList {}));
+    tenants.is_ok_and(|tenants| tenants.iter().any(|tenant| tenant.name == TENANT))
+}
+
 fn local_settings(args: &DemoArgs) -> Result<String, Failed> {
     let mut settings = Template::new();
     // The links in placeholders name the port, so it is chosen before anything listens.
     let dashboard = match args.dashboard_port {
-        0 => std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port(),
+        0 => folder::free_port()?,
         port => port,
     };
-    let local = |port: u16| vec![SocketAddr::from(([127, 0, 0, 1], port)).to_string()];
+    let local = |port: u16| vec![local(port).to_string()];
     let known = settings.set("", "hostname", HOSTNAME)
         && settings.set("smtp", "listen", local(args.smtp_port))
         && settings.set("lmtp", "listen", local(args.lmtp_port))
@@ -127,22 +169,15 @@ fn local_settings(args: &DemoArgs) -> Result<String, Failed> {
 struct Facts {
     server: Arc<Server>,
     config: Config,
-    password: String,
-    recovery_code: String,
-    totp_seed: String,
-    totp_uri: String,
-    views: Vec<ShownView>,
-}
-
-struct ShownView {
-    name: &'static str,
-    policy: &'static str,
-    login: String,
-    app_password: String,
+    folder: PathBuf,
+    /// None where the file was taken away.
+    secrets: Option<Secrets>,
+    /// Whether it was made earlier.
+    again: bool,
 }
 
 /// A tenant, a user, two views, and the sample mail.
-async fn furnish(server: &Arc<Server>, config: &Config) -> Result<Facts, Failed> {
+async fn furnish(server: Arc<Server>, config: &Config, folder: &Path) -> Result<Facts, Failed> {
     let password = passphrase();
     let founding = account::Founding {
         name: TENANT.to_owned(),
@@ -166,38 +201,51 @@ async fn furnish(server: &Arc<Server>, config: &Config) -> Result<Facts, Failed>
         let issued = view::create(&server.vault, &unlocked, founded.user.user, name, policy, name)
             .await
             .map_err(Failed::new)?;
-        let app_password = issued.app_password.reveal().to_string();
-        views.push(ShownView { name, policy, login: issued.login, app_password });
+        let app_password = Secret::new(issued.app_password.reveal().to_string());
+        views.push(ShownView {
+            name: name.to_owned(),
+            policy: policy.to_owned(),
+            login: issued.login,
+            app_password,
+        });
     }
     let smtp = *server.listening.smtp.first().ok_or_else(|| Failed::new("SMTP does not listen"))?;
     send_samples(smtp).await.map_err(|error| Failed::new(format!("the sample mail: {error}")))?;
-    Ok(Facts {
-        server: server.clone(),
-        config: config.clone(),
-        password,
-        recovery_code,
-        totp_seed: founded.user.seed.to_string(),
-        totp_uri: founded.user.uri.to_string(),
+    let secrets = Secrets {
+        password: Secret::new(password),
+        recovery_code: Secret::new(recovery_code),
+        totp_seed: Secret::new(founded.user.seed.to_string()),
+        totp_uri: Secret::new(founded.user.uri.to_string()),
         views,
-    })
+        ports: ports(&server),
+    };
+    secrets.keep(folder)?;
+    let (config, folder) = (config.clone(), folder.to_owned());
+    Ok(Facts { server, config, folder, secrets: Some(secrets), again: false })
+}
+
+/// Where the server listens now.
+fn ports(server: &Server) -> Ports {
+    let at = &server.listening;
+    let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
+    Ports {
+        smtp: port(&at.smtp),
+        lmtp: port(&at.lmtp),
+        imap: port(&at.imap),
+        imaps: port(&at.imaps),
+        pop3: port(&at.pop3),
+        pop3s: port(&at.pop3s),
+        dashboard: port(&at.dashboard),
+        metrics: port(&at.metrics),
+    }
 }
 
 impl Facts {
     fn json(&self) -> serde_json::Value {
         let listening = &self.server.listening;
         let first = |addresses: &[SocketAddr]| addresses.first().map(ToString::to_string);
-        let views: Vec<_> = self
-            .views
-            .iter()
-            .map(|view| {
-                serde_json::json!({
-                    "name": view.name,
-                    "policy": view.policy,
-                    "login": view.login,
-                    "app_password": view.app_password,
-                })
-            })
-            .collect();
+        let kept = self.secrets.as_ref();
+        let told = |secret: fn(&Secrets) -> &Secret| kept.map(|secrets| secret(secrets).expose());
         serde_json::json!({
             "smtp": first(&listening.smtp),
             "lmtp": first(&listening.lmtp),
@@ -214,68 +262,110 @@ impl Facts {
             "tenant": TENANT,
             "address": ADDRESS,
             "user": ADDRESS,
-            "password": self.password,
-            "totp_seed": self.totp_seed,
-            "totp_uri": self.totp_uri,
-            "recovery_code": self.recovery_code,
-            "views": views,
+            "again": self.again,
+            "secrets_file": folder::file(&self.folder),
+            "password": told(|secrets| &secrets.password),
+            "totp_seed": told(|secrets| &secrets.totp_seed),
+            "totp_uri": told(|secrets| &secrets.totp_uri),
+            "recovery_code": told(|secrets| &secrets.recovery_code),
+            "views": kept.map_or(&[][..], |secrets| &secrets.views),
         })
     }
 
     fn summary(&self) -> String {
-        let head = |text: &str| styled(text, Style::Strong, &io::stdout());
-        let dim = |text: &str| styled(text, Style::Dim, &io::stdout());
-        let listening = &self.server.listening;
-        let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
-        let (smtp, imaps) = (port(&listening.smtp), port(&listening.imaps));
-        let ca = self.ca_file().display().to_string();
-        let program =
-            std::env::current_exe().map_or_else(|_| "veilpost".to_owned(), |path| path.display().to_string());
-        let mut text = format!("{}\n\n{}\n", head("Veilpost demo"), qr(&self.totp_uri));
+        let title = if self.again {
+            "Veilpost demo, started again: the mail and people it had"
+        } else {
+            "Veilpost demo"
+        };
+        let mut text = format!("{}\n\n", head(title));
         let mut row =
             |name: &str, value: &str| text.push_str(&format!("  {}{value}\n", dim(&format!("{name:<16}"))));
         row("user", ADDRESS);
         row("dashboard", self.server.vault.settings.public_url.as_deref().unwrap_or("off"));
-        row("password", &self.password);
-        row("TOTP seed", &self.totp_seed);
-        row("TOTP URI", &self.totp_uri);
-        row("recovery code", &self.recovery_code);
-        row("folder", &self.config.data_dir.parent().unwrap_or(Path::new(".")).display().to_string());
-        row("SMTP", &listening.smtp.iter().map(ToString::to_string).collect::<String>());
+        if let Some(secrets) = &self.secrets {
+            row("password", secrets.password.expose());
+            row("TOTP seed", secrets.totp_seed.expose());
+            row("TOTP URI", secrets.totp_uri.expose());
+            row("recovery code", secrets.recovery_code.expose());
+        }
+        row("folder", &self.folder.display().to_string());
+        let listening = &self.server.listening;
+        let all = |addresses: &[SocketAddr]| addresses.iter().map(ToString::to_string).collect::<String>();
+        row("SMTP", &all(&listening.smtp));
         row("LMTP", &listening.lmtp.iter().map(ToString::to_string).collect::<String>());
-        row("IMAPS", &listening.imaps.iter().map(ToString::to_string).collect::<String>());
-        row("IMAP (STARTTLS)", &listening.imap.iter().map(ToString::to_string).collect::<String>());
-        row("POP3 (STLS)", &listening.pop3.iter().map(ToString::to_string).collect::<String>());
-        row("POP3S", &listening.pop3s.iter().map(ToString::to_string).collect::<String>());
-        row(
-            "metrics",
-            &listening.metrics.iter().map(|address| format!("http://{address}/metrics")).collect::<String>(),
-        );
-        for view in &self.views {
+        row("IMAPS", &all(&listening.imaps));
+        row("IMAP (STARTTLS)", &all(&listening.imap));
+        row("POP3 (STLS)", &all(&listening.pop3));
+        row("POP3S", &all(&listening.pop3s));
+        row("metrics", &format!("http://{}/metrics", all(&listening.metrics)));
+        match &self.secrets {
+            Some(secrets) => text.insert_str(
+                text.find("\n\n").map_or(0, |end| end + 2),
+                &format!("{}\n", qr(secrets.totp_uri.expose())),
+            ),
+            None => text.push_str(&format!(
+                "\nPassword, TOTP seed, recovery code and app passwords were told when the demo was made.\n\
+                 {} is not there any more, so they are kept nowhere.\n",
+                folder::file(&self.folder).display()
+            )),
+        }
+        text + &self.commands() + &self.farewell()
+    }
+
+    /// Lines to paste.
+    fn commands(&self) -> String {
+        let program = program();
+        let ports = ports(&self.server);
+        let socket = self.server.listening.admin_socket.display();
+        let ca = self.ca_file().display().to_string();
+        let mut text = String::new();
+        for view in self.secrets.iter().flat_map(|secrets| &secrets.views) {
             text.push_str(&format!(
-                "\n{}\n  curl --cacert {ca} --user '{}:{}' 'imaps://localhost:{imaps}/INBOX;MAILINDEX=1'\n",
+                "\n{}\n  curl --cacert {ca} --user '{}:{}' 'imaps://localhost:{}/INBOX;MAILINDEX=1'\n",
                 head(&format!("What the view \"{}\" shows of message 1 (policy {})", view.name, view.policy)),
                 view.login,
-                view.app_password,
+                view.app_password.expose(),
+                ports.imaps,
             ));
         }
-        text.push_str(&format!(
-            "\n{}\n  VEILPOST_PASSWORD='{}' {program} mail read 1 --socket {} \\\n    --as {ADDRESS} --code \"$({program} totp {})\"\n",
-            head("The whole of it, with password and TOTP code"),
-            self.password,
-            listening.admin_socket.display(),
-            self.totp_seed,
-        ));
-        text.push_str(&format!(
-            "\n{}\n  {program} audit list {TENANT} --socket {}\n",
+        if let Some(secrets) = &self.secrets {
+            text.push_str(&format!(
+                "\n{}\n  VEILPOST_PASSWORD='{}' {program} mail read 1 --socket {socket} \\\n    --as {ADDRESS} --code \"$({program} totp {})\"\n",
+                head("The whole of it, with password and TOTP code"),
+                secrets.password.expose(),
+                secrets.totp_seed.expose(),
+            ));
+        }
+        let smtp = ports.smtp;
+        text + &format!(
+            "\n{}\n  {program} audit list {TENANT} --socket {socket}\n\
+             \n{}\n  printf 'From: you@example.org\\r\\nSubject: Hello\\r\\n\\r\\nHi there.\\r\\n' | \\\n    curl smtp://127.0.0.1:{smtp} --mail-from you@example.org --mail-rcpt {ADDRESS} -T -\n  swaks --server 127.0.0.1:{smtp} --to {ADDRESS}\n",
             head("Who opened what"),
-            listening.admin_socket.display(),
-        ));
-        text.push_str(&format!(
-            "\n{}\n  printf 'From: you@example.org\\r\\nSubject: Hello\\r\\n\\r\\nHi there.\\r\\n' | \\\n    curl smtp://127.0.0.1:{smtp} --mail-from you@example.org --mail-rcpt {ADDRESS} -T -\n  swaks --server 127.0.0.1:{smtp} --to {ADDRESS}\n",
             head("Send it more mail"),
-        ));
-        text.push_str(&format!("\n{}\n", dim("Ctrl-C stops the server. The folder stays.")));
+        )
+    }
+
+    /// How it ends, and how it goes on.
+    fn farewell(&self) -> String {
+        let mut text = format!(
+            "\n{}\n",
+            dim(&format!(
+                "Ctrl-C stops the server. The folder stays; this starts it again:\n  {} demo --dir {}",
+                program(),
+                self.folder.display()
+            ))
+        );
+        if self.secrets.is_some() {
+            let file = folder::file(&self.folder);
+            text.push_str(&format!(
+                "{}\n",
+                dim(&format!(
+                    "To tell the above again, it keeps it in {} (mode 0600), as it was when the demo was made.",
+                    file.display()
+                ))
+            ));
+        }
         text
     }
 
@@ -285,6 +375,14 @@ impl Facts {
             Tls::Acme(acme) => acme.cache_dir.clone(),
         }
     }
+}
+
+fn head(text: &str) -> String {
+    styled(text, Style::Strong, &io::stdout())
+}
+
+fn dim(text: &str) -> String {
+    styled(text, Style::Dim, &io::stdout())
 }
 
 /// 80 random bits in groups of four letters.

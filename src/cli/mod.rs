@@ -8,6 +8,7 @@ mod dns;
 mod kept;
 mod mail;
 mod operate;
+mod pages;
 mod policy;
 mod terminal;
 mod trace;
@@ -42,7 +43,7 @@ struct Common {
         global = true,
         env = "VEILPOST_CONFIG",
         value_name = "FILE",
-        default_value = "/etc/veilpost/veilpost.toml"
+        default_value = crate::config::SYSTEM_FILE
     )]
     config: PathBuf,
     /// The administration socket of the running server [default: the one that the configuration names]
@@ -116,6 +117,10 @@ enum Command {
     Audit(audit::Audit),
     /// Print the TOTP code of the moment for a seed, as an authenticator would
     Totp(unlock::TotpArgs),
+    /// Print the completions of commands and options for a shell
+    Completions(pages::CompletionsArgs),
+    /// Write the manual pages, one for each command
+    Man(pages::ManArgs),
 }
 
 /// Runs the command line; the process ends with the returned code: 0 done, 1 failed, 2 misused.
@@ -149,6 +154,8 @@ fn dispatch(Cli { common, command }: Cli) -> Result<(), Failed> {
         Command::Mail(command) => mail::run(command, &common),
         Command::Audit(command) => audit::run(command, &common),
         Command::Totp(args) => unlock::totp(args, &common),
+        Command::Completions(args) => pages::completions(&args),
+        Command::Man(args) => pages::man(&args),
     }
 }
 

@@ -11,9 +11,9 @@ use super::terminal::{Failed, print, say, secret_in};
 use crate::admin::api::{AddressItem, Request, Status, Storage};
 use crate::admin::client::{Client, ClientError};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, FILE_NAME, SYSTEM_FILE};
 use crate::doctor::{self, Case, Check, Finding, Presence, State};
-use crate::init::{self, CertificateFrom, Given, ROOT_KEY, Reception, Terminal};
+use crate::init::{self, CertificateFrom, Given, InitError, ROOT_KEY, Reception, Terminal, Ways};
 use crate::keyring::{KeyringError, Passphrase, RootKey};
 use crate::server::Server;
 use crate::shutdown::{Ended, Lifecycle};
@@ -21,9 +21,17 @@ use crate::shutdown::{Ended, Lifecycle};
 /// Arguments of `veilpost init`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  veilpost init --config /etc/veilpost/veilpost.toml\n  veilpost init --config ./veilpost.toml --hostname mail.firm.example --reception direct --certificate acme\n\nAsks for what is not given. Never overwrites anything."
+    after_help = "Examples:\n  veilpost init --dir ./try\n  sudo veilpost init\n  veilpost init --config ./veilpost.toml --hostname mail.firm.example --reception direct --certificate acme\n\nAsks for what is not given. Never overwrites anything. Ends with what to do next."
 )]
 pub struct InitArgs {
+    /// Only a try, in this folder: asks nothing, needs no root, and listens on this machine alone, at ports
+    /// above 1024
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["certificate", "certificate_file", "key_file", "contact", "data_dir", "key_dir"]
+    )]
+    dir: Option<PathBuf>,
     /// The server's full domain name
     #[arg(long)]
     hostname: Option<String>,
@@ -42,10 +50,12 @@ pub struct InitArgs {
     /// An address that the ACME authority may write to
     #[arg(long, value_name = "ADDRESS")]
     contact: Option<String>,
-    /// The folder for sealed mail [default: data, beside the configuration]
+    /// The folder for sealed mail [default: data, beside the configuration; /var/lib/veilpost/data for that in
+    /// /etc/veilpost]
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// The folder for keys [default: keys, beside the configuration]
+    /// The folder for keys [default: keys, beside the configuration; /var/lib/veilpost/keys for that in
+    /// /etc/veilpost]
     #[arg(long, value_name = "FOLDER")]
     key_dir: Option<PathBuf>,
 }
@@ -82,22 +92,60 @@ pub fn init(args: InitArgs, common: &Common) -> Result<(), Failed> {
         ReceptionArg::Direct => Reception::Direct,
         ReceptionArg::BehindMailServer => Reception::BehindMailServer,
     });
+    let file = args.dir.as_ref().map_or_else(|| common.config.clone(), |folder| folder.join(FILE_NAME));
+    let file = std::path::absolute(file)?;
+    let service = doctor::Account::of_unit(&file, &doctor::System::default());
+    let root = rustix::process::geteuid().is_root();
+    let usual = |name: &str| (file == Path::new(SYSTEM_FILE)).then(|| Path::new(STATE_FOLDER).join(name));
     let given = Given {
         hostname: args.hostname,
         reception,
         certificate,
-        data_dir: args.data_dir,
-        key_dir: args.key_dir,
+        data_dir: args.data_dir.or_else(|| usual("data")),
+        key_dir: args.key_dir.or_else(|| usual("keys")),
+        trial: args.dir.is_some(),
+        owner: service.as_ref().filter(|_| root).map(|account| (account.uid, account.gid)),
     };
     let mut ask = Terminal::new(io::stdin().lock(), io::stderr());
-    let prepared = init::run(&mut ask, &common.config, given, Clock::system().now(), make_root_key)
-        .map_err(|error| Failed::new(error).hint("nothing was left behind; correct it and run this again"))?;
+    let prepared = init::run(&mut ask, &file, given, Clock::system().now(), make_root_key)
+        .map_err(|error| not_set_up(error, args.dir.is_some()))?;
     let facts = serde_json::json!({
         "config": prepared.file,
         "data_dir": prepared.config.data_dir,
         "key_dir": prepared.config.key_dir,
     });
-    print(common.json, &facts, |_| prepared.next_steps())
+    print(common.json, &facts, |_| prepared.next_steps(&ways(service.map(|account| account.name))))
+}
+
+fn not_set_up(error: InitError, trial: bool) -> Failed {
+    let hint = match &error {
+        InitError::Write { source, .. } if trial && source.kind() == io::ErrorKind::PermissionDenied => {
+            "nothing was left behind; name a folder in a place where you may write"
+        }
+        InitError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            "nothing was left behind; run this with sudo, or try it in a folder of your own: veilpost init --dir ./try"
+        }
+        InitError::Write { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            "nothing was left behind; make the folder around it first, and run this again"
+        }
+        InitError::Exists(_) => {
+            "what is there was left as it is; `veilpost doctor` looks at a server that was set up before"
+        }
+        _ => "nothing was left behind; correct it and run this again",
+    };
+    Failed::new(error).hint(hint)
+}
+
+/// How things are done on this machine.
+fn ways(service_user: Option<String>) -> Ways {
+    use std::net::{Ipv4Addr, TcpListener};
+    let low = TcpListener::bind((Ipv4Addr::LOCALHOST, LOW_PORT));
+    Ways {
+        program: super::terminal::program(),
+        service_user,
+        sudo: super::terminal::on_path("sudo").is_some(),
+        low_ports: !low.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied),
+    }
 }
 
 /// Makes the root key at `path`, durably.
@@ -202,7 +250,7 @@ pub fn load(path: &Path) -> Result<Config, Failed> {
     Config::load(path).map_err(|error| {
         let absent = matches!(&error, ConfigError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound);
         Failed::new(error).hint(match absent {
-            true => "name it with --config or VEILPOST_CONFIG; `veilpost demo` needs none",
+            true => "name it with --config or VEILPOST_CONFIG; `veilpost init --dir ./try` makes one without root, `veilpost demo` needs none",
             false => "docs/operations.md has a table of all settings",
         })
     })
@@ -344,6 +392,10 @@ fn as_the_server(case: &Case<'_>) -> String {
     format!("run this as root or as the server's user: sudo -u {} veilpost doctor", case.account.name)
 }
 
+/// Where a machine's own server has data and keys, as the unit lets it (StateDirectory).
+const STATE_FOLDER: &str = "/var/lib/veilpost";
+/// A port that ordinary users do not have.
+const LOW_PORT: u16 = 25;
 /// The check's name.
 const ROOT: &str = "root-key";
 /// The systemd credential that opens a locked root key.

@@ -258,6 +258,22 @@ pub fn confirm(question: &str, sure: bool) -> Result<(), Failed> {
     if answer.trim() == "yes" { Ok(()) } else { Err(Failed::new("nothing was changed")) }
 }
 
+/// What starts this program again: its name where the shell finds it, else its path.
+pub fn program() -> String {
+    let ours = std::env::current_exe().ok();
+    let found = on_path(NAME).and_then(|path| path.canonicalize().ok());
+    match ours {
+        Some(path) if found.as_ref() != Some(&path) => path.display().to_string(),
+        _ => NAME.to_owned(),
+    }
+}
+
+/// A program that the shell finds.
+pub fn on_path(name: &str) -> Option<std::path::PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
 /// A progress bar for long work, drawn on standard error, absent where that is no terminal.
 pub struct Bar(ProgressBar);
 
@@ -287,6 +303,8 @@ impl Drop for Bar {
     }
 }
 
+/// The program's name.
+const NAME: &str = "veilpost";
 /// Octets of a text that a person names: a year of checkpoints of a large server.
 const MAX_TEXT: u64 = 16 << 20;
 

@@ -113,6 +113,10 @@ fn in_line(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
 /// The setting that a place in the text belongs to, with its section, as in `[smtp] listen`.
 fn setting(text: &str, at: usize) -> Option<String> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    if text[start..].trim_start().starts_with('[') {
+        // The head of a section belongs to no setting before it.
+        return None;
+    }
     let key = |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned());
     // A list may run over lines: the key stands on one before.
     let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
@@ -126,6 +130,8 @@ fn setting(text: &str, at: usize) -> Option<String> {
 
 /// The name of the configuration file.
 pub const FILE_NAME: &str = "veilpost.toml";
+/// Where the configuration of a machine's own server lies: what commands read unless told otherwise.
+pub const SYSTEM_FILE: &str = "/etc/veilpost/veilpost.toml";
 /// Far more than any configuration needs; a guard against a wrong path.
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -171,6 +177,8 @@ mod tests {
         assert!(address.contains("line 3") && address.contains("\"0.0.0.0:25\""), "{address}");
         let missing = refusal("data_dir = 'x'");
         assert!(missing.contains("`hostname` is missing here"), "{missing}");
+        let twice = refusal("hostname = 'a.example'\n[smtp]\nlisten = []\n[smtp]\n");
+        assert!(twice.ends_with("line 4: this stands there twice: leave one"), "{twice}");
         let broken = refusal("hostname = 'a.example'\n[smtp\n");
         assert!(broken.contains("line 2"), "{broken}");
     }

@@ -23,14 +23,17 @@ pub struct Account {
 impl Account {
     /// The unit's user if the unit serves this file, else whoever owns the data folder, else whoever asks.
     pub(super) fn of_server(config: &Config, file: &Path, system: &System) -> Self {
-        let by_unit = Unit::find(system)
-            .filter(|unit| unit.serves(file))
-            .and_then(|unit| Self::named(unit.last("User")?, system));
-        by_unit.unwrap_or_else(|| {
+        Self::of_unit(file, system).unwrap_or_else(|| {
             let owner = std::fs::metadata(&config.data_dir).map(|found| (found.uid(), found.gid()));
             let me = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             Self::numbered(owner.unwrap_or(me), system)
         })
+    }
+
+    /// The user that systemd starts the server as, where it has a unit that serves this file.
+    pub fn of_unit(file: &Path, system: &System) -> Option<Self> {
+        let unit = Unit::find(system).filter(|unit| unit.serves(file))?;
+        Self::named(unit.last("User")?, system)
     }
 
     /// passwd(5): name, password, number, group's number, …

@@ -24,7 +24,7 @@ pub use account::Account;
 pub use finding::{Finding, State, render, worst};
 
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 
 /// What a check may look at.
 pub struct Case<'a> {
@@ -121,7 +121,10 @@ pub fn examine(
             return vec![Finding::fail(
                 "configuration",
                 error.to_string(),
-                "correct the file and run this again",
+                match error {
+                    ConfigError::Unreadable { .. } => "name the server's configuration with --config",
+                    _ => "correct the file and run this again",
+                },
             )];
         }
     };

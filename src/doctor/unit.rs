@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Case, Finding, System};
+use crate::config::SYSTEM_FILE;
 
 /// The settings of the unit's [Service] section, drop-ins last.
 pub(super) struct Unit {
@@ -50,7 +51,7 @@ impl Unit {
         let words = self.words("ExecStart");
         let named = words.iter().position(|word| *word == "--config").and_then(|place| words.get(place + 1));
         let joined = words.iter().find_map(|word| word.strip_prefix("--config="));
-        let served = Path::new(named.copied().or(joined).unwrap_or(DEFAULT_FILE));
+        let served = Path::new(named.copied().or(joined).unwrap_or(SYSTEM_FILE));
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         real(served) == real(file)
     }
@@ -170,8 +171,6 @@ fn settings(path: &Path) -> Vec<(String, String)> {
 
 const CHECK: &str = "unit";
 const NAME: &str = "veilpost.service";
-/// What `veilpost serve` reads without --config.
-const DEFAULT_FILE: &str = "/etc/veilpost/veilpost.toml";
 /// systemd.unit(5), the folders for system units, the strongest first.
 const FOLDERS: [&str; 5] = [
     "/etc/systemd/system",

@@ -5,11 +5,14 @@
 //! where keys lie and not what they are.
 
 mod ask;
+mod next;
+mod trial;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use ask::{Ask, Terminal};
+pub use next::{INDENT, Ways};
 
 use crate::clock::Timestamp;
 use crate::config::{self, Config, ConfigError, Template, Tls};
@@ -34,6 +37,15 @@ pub enum InitError {
     /// The conversation failed.
     #[error("asking: {0}; every answer can be given as a flag")]
     Ask(#[source] io::Error),
+    /// The name that was given will not do.
+    #[error("{0:?} is not a full domain name: give one as in mail.example.org")]
+    Hostname(String),
+    /// A file of the certificate that was given is not there.
+    #[error("{}: there is no such file; the server cannot start without it", _0.display())]
+    Absent(PathBuf),
+    /// A try found no ports.
+    #[error("no ports between 10,000 and 32,000 are free on this machine")]
+    Ports,
     /// The answers make no configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -55,6 +67,10 @@ pub struct Given {
     pub data_dir: Option<PathBuf>,
     /// `key_dir`; beside the configuration file unless given.
     pub key_dir: Option<PathBuf>,
+    /// A try on this machine: nothing is asked, and loopback alone is listened on, at ports above 1024.
+    pub trial: bool,
+    /// User and group that everything shall belong to; whoever runs this, unless given.
+    pub owner: Option<(u32, u32)>,
 }
 
 /// How mail comes in.
@@ -104,9 +120,10 @@ pub fn run(
     make_root_key: impl FnOnce(&Path) -> io::Result<()>,
 ) -> Result<Prepared, InitError> {
     refuse_existing(file)?;
+    let given_owner = given.owner;
     let text = compose(ask, given)?;
     let config = Config::parse(&text, file)?;
-    let mut made = Made::default();
+    let mut made = Made { paths: Vec::new(), owner: given_owner };
     match set_up(&mut made, file, &text, &config, now, make_root_key) {
         Ok(()) => Ok(Prepared { file: file.to_owned(), config }),
         Err(error) => {
@@ -116,38 +133,15 @@ pub fn run(
     }
 }
 
-impl Prepared {
-    /// What to do next, to print.
-    pub fn next_steps(&self) -> String {
-        let file = self.file.display();
-        let mut steps = vec![
-            format!(
-                "Copy {} to a safe place apart from the data: without it the data stays sealed.",
-                self.config.key_dir.join(ROOT_KEY).display()
-            ),
-            format!("veilpost doctor --config {file}     checks folders, ports, certificate and clock"),
-            format!(
-                "veilpost serve --config {file}      starts the server (dist/veilpost.service for systemd)"
-            ),
-        ];
-        if let Tls::Acme(_) = self.config.tls {
-            steps.push("Let port 80 of the hostname reach this machine, for the certificate.".to_owned());
-        }
-        steps.push(match self.config.lmtp.listen.first() {
-            Some(endpoint) => format!(
-                "Point your mail server's LMTP at {endpoint}; docs/operations.md has Postfix and Exim."
-            ),
-            None => format!("Point the MX record of your domains at {}.", self.config.hostname),
-        });
-        let numbered = steps.iter().enumerate().map(|(index, step)| format!("  {}. {step}\n", index + 1));
-        format!("Wrote {file}\n\nNext:\n{}", numbered.collect::<String>())
-    }
-}
-
 /// The text of the configuration file.
-fn compose(ask: &mut dyn Ask, given: Given) -> Result<String, InitError> {
+fn compose(ask: &mut dyn Ask, mut given: Given) -> Result<String, InitError> {
+    if given.trial {
+        given.hostname.get_or_insert_with(|| trial::HOSTNAME.to_owned());
+        given.reception.get_or_insert(Reception::Direct);
+        given.certificate.get_or_insert(CertificateFrom::SelfSigned);
+    }
     let hostname = match given.hostname {
-        Some(name) => name,
+        Some(name) => full_name(&name)?,
         None => ask::hostname(ask).map_err(InitError::Ask)?,
     };
     let reception = match given.reception {
@@ -155,7 +149,7 @@ fn compose(ask: &mut dyn Ask, given: Given) -> Result<String, InitError> {
         None => ask::reception(ask).map_err(InitError::Ask)?,
     };
     let certificate = match given.certificate {
-        Some(certificate) => certificate,
+        Some(certificate) => on_disk(certificate)?,
         None => ask::certificate(ask).map_err(InitError::Ask)?,
     };
     let mut template = Template::new();
@@ -163,9 +157,30 @@ fn compose(ask: &mut dyn Ask, given: Given) -> Result<String, InitError> {
     for (key, path) in [("data_dir", given.data_dir), ("key_dir", given.key_dir)] {
         known &= path.is_none_or(|path| template.set("", key, text_of(&path)));
     }
-    known &= set_reception(&mut template, reception) && set_certificate(&mut template, certificate);
+    known &= match given.trial {
+        true => {
+            let base = trial::free_base().ok_or(InitError::Ports)?;
+            trial::set_listeners(&mut template, reception, base)
+        }
+        false => set_reception(&mut template, reception),
+    };
+    known &= set_certificate(&mut template, certificate);
     debug_assert!(known, "init sets a key that example.toml does not have");
     Ok(template.into_text())
+}
+
+fn full_name(name: &str) -> Result<String, InitError> {
+    let parsed = crate::names::parse_domain(name).ok().filter(|name| name.contains('.'));
+    parsed.ok_or_else(|| InitError::Hostname(name.to_owned()))
+}
+
+fn on_disk(certificate: CertificateFrom) -> Result<CertificateFrom, InitError> {
+    if let CertificateFrom::Files { certificate, key } = &certificate
+        && let Some(absent) = [certificate, key].into_iter().find(|path| !path.is_file())
+    {
+        return Err(InitError::Absent(absent.clone()));
+    }
+    Ok(certificate)
 }
 
 fn set_reception(template: &mut Template, reception: Reception) -> bool {
@@ -207,7 +222,9 @@ fn set_up(
     now: Timestamp,
     make_root_key: impl FnOnce(&Path) -> io::Result<()>,
 ) -> Result<(), InitError> {
-    made.folder_around(file)?;
+    for path in [file, &config.key_dir, &config.data_dir] {
+        made.folder_around(path)?;
+    }
     made.folder(&config.key_dir)?;
     made.folder(&config.data_dir)?;
     let root_key = config.key_dir.join(ROOT_KEY);
@@ -231,20 +248,25 @@ fn refuse_existing(path: &Path) -> Result<(), InitError> {
 }
 
 /// What was made, in its order, to be taken away again.
-#[derive(Default)]
-struct Made(Vec<PathBuf>);
+struct Made {
+    paths: Vec<PathBuf>,
+    owner: Option<(u32, u32)>,
+}
 
 impl Made {
     /// A new folder, or an empty one that was prepared for us.
     fn folder(&mut self, path: &Path) -> Result<(), InitError> {
         match private_file::create_folder(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => adopt_empty(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                adopt_empty(path)?;
+                self.give(path)
+            }
             result => self.note(path, result),
         }
     }
 
-    /// The folder that the configuration lies in, where there is none yet: a new machine has no
-    /// /etc/veilpost. One level, so that a mistyped path makes no tree.
+    /// The folder that something lies in, where there is none yet: a new machine has no /etc/veilpost. One
+    /// level, so that a mistyped path makes no tree.
     fn folder_around(&mut self, file: &Path) -> Result<(), InitError> {
         match file.parent() {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
@@ -261,8 +283,8 @@ impl Made {
     fn note(&mut self, path: &Path, result: io::Result<()>) -> Result<(), InitError> {
         match result {
             Ok(()) => {
-                self.0.push(path.to_owned());
-                Ok(())
+                self.paths.push(path.to_owned());
+                self.give(path)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(InitError::Exists(path.to_owned()))
@@ -271,8 +293,16 @@ impl Made {
         }
     }
 
+    /// Makes it belong to whom it shall. The link itself, should somebody have put one there: root gives
+    /// away nothing that it did not make.
+    fn give(&self, path: &Path) -> Result<(), InitError> {
+        let Some((user, group)) = self.owner else { return Ok(()) };
+        std::os::unix::fs::lchown(path, Some(user), Some(group))
+            .map_err(|source| InitError::Write { path: path.to_owned(), source })
+    }
+
     fn undo(self) {
-        for path in self.0.iter().rev() {
+        for path in self.paths.iter().rev() {
             // Folders go only when empty, so nothing of anybody else's is lost.
             let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir(path));
         }
@@ -336,11 +366,6 @@ mod tests {
         assert_eq!(mode(&file), 0o600);
         let Tls::Files { certificate, key } = &prepared.config.tls else { panic!("not files") };
         crate::net::tls::Files::load(certificate, key).expect("a pair");
-        let steps = prepared.next_steps();
-        assert!(
-            steps.contains("doctor") && steps.contains("MX record") && steps.contains("root.key"),
-            "{steps}"
-        );
     }
 
     #[test]
@@ -354,7 +379,56 @@ mod tests {
         assert_eq!(prepared.config.lmtp.listen[0].to_string(), "127.0.0.1:24");
         assert!(matches!(prepared.config.tls, Tls::Acme(_)));
         assert!(script.told.contains("full domain name"), "{}", script.told);
-        assert!(prepared.next_steps().contains("LMTP at 127.0.0.1:24"));
+    }
+
+    #[test]
+    fn what_is_given_is_checked_before_anything_is_made() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join(DEFAULT_FILE);
+        let refused = |given: Given| {
+            run(&mut Script::silent(), &file, given, NOW, make_key).expect_err("refused").to_string()
+        };
+        let short = refused(Given { hostname: Some("localhost".to_owned()), ..given() });
+        assert!(short.starts_with("\"localhost\" is not a full domain name"), "{short}");
+        let path = folder.path().join("none.pem");
+        let files = CertificateFrom::Files { certificate: path.clone(), key: path };
+        let absent = refused(Given { certificate: Some(files), ..given() });
+        assert!(absent.contains("none.pem: there is no such file"), "{absent}");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 0);
+    }
+
+    #[test]
+    fn a_try_asks_nothing_and_stays_on_this_machine() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("try").join(DEFAULT_FILE);
+        let given = Given { trial: true, ..Given::default() };
+        let prepared = run(&mut Script::silent(), &file, given, NOW, make_key).expect("sets up");
+        assert_eq!(prepared.config.hostname, trial::HOSTNAME);
+        assert!(prepared.config.smtp.listen[0].ip().is_loopback());
+        assert_eq!(Config::load(&file).expect("parses"), prepared.config);
+    }
+
+    #[test]
+    fn everything_belongs_to_whom_it_shall() {
+        use std::os::unix::fs::MetadataExt;
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("NOT TESTED: only root can give files away");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("etc")).expect("prepared by root");
+        std::fs::create_dir(folder.path().join("etc/data")).expect("prepared by root");
+        let file = folder.path().join("etc").join(DEFAULT_FILE);
+        let key_dir = Some(folder.path().join("var/keys"));
+        let given = Given { key_dir, owner: Some((4711, 4712)), ..given() };
+        run(&mut Script::silent(), &file, given, NOW, make_key).expect("sets up");
+        let made =
+            ["etc/veilpost.toml", "etc/data", "var", "var/keys", "var/keys/root.key", "var/keys/tls-key.pem"];
+        for name in made {
+            let found = folder.path().join(name).metadata().expect("made");
+            assert_eq!((found.uid(), found.gid()), (4711, 4712), "{name}");
+        }
+        assert_eq!(folder.path().join("etc").metadata().expect("there").uid(), 0, "was there before");
     }
 
     #[test]

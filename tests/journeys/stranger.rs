@@ -30,14 +30,15 @@ pub struct Answer {
 impl Stranger {
     /// A new one, or none and a line that says so.
     pub fn open(server: &Server, name: &str) -> Option<Self> {
+        let jar = server.scratch().join(format!("{name}.jar"));
+        Self::at(server.fact("dashboard"), server.ca_file(), jar)
+    }
+
+    /// The same at any dashboard, with cookies in the file `jar`.
+    pub fn at(base: &str, ca_file: &str, jar: PathBuf) -> Option<Self> {
         tool("curl")?;
-        Some(Self {
-            jar: server.scratch().join(format!("{name}.jar")),
-            base: server.fact("dashboard").to_owned(),
-            ca_file: server.ca_file().to_owned(),
-            agent: "walk/1".to_owned(),
-            from: None,
-        })
+        let (base, ca_file) = (base.to_owned(), ca_file.to_owned());
+        Some(Self { jar, base, ca_file, agent: "walk/1".to_owned(), from: None })
     }
 
     /// The same cookies in another browser.

@@ -38,14 +38,27 @@ impl Server {
     /// A demo vault with six sample messages, the views `phone` and `laptop`.
     pub fn demo() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let dir = folder.path().join("vault").display().to_string();
-        let child = spawn(folder.path(), "demo", &["demo", "--json", "--dir", &dir]);
+        let child = spawn_demo(folder.path());
         let mut server = Self { child, folder, facts: Value::Null, last_steps: Mutex::default() };
-        let out = server.folder.path().join("demo.out");
-        server.facts = poll("the demo's facts", || {
-            serde_json::from_str(&std::fs::read_to_string(&out).unwrap_or_default()).ok()
-        });
+        server.facts = told(server.folder.path());
         server
+    }
+
+    /// Starts the demo in its folder again, after [`Self::end`].
+    pub fn demo_again(&mut self) {
+        std::fs::remove_file(self.folder.path().join("demo.out")).expect("it told something before");
+        self.child = spawn_demo(self.folder.path());
+        self.facts = told(self.folder.path());
+    }
+
+    /// Whether the demo says that it was started again.
+    pub fn again(&self) -> bool {
+        self.facts["again"] == true
+    }
+
+    /// Whether the demo keeps one of its facts to itself.
+    pub fn untold(&self, name: &str) -> bool {
+        self.facts[name].is_null()
     }
 
     /// One of the facts that `demo --json` prints.
@@ -267,6 +280,16 @@ pub fn absent(why: &str) {
     eprintln!("NOT TESTED: {why}");
 }
 
+fn spawn_demo(folder: &Path) -> Child {
+    let dir = folder.join("vault").display().to_string();
+    spawn(folder, "demo", &["demo", "--json", "--dir", &dir])
+}
+
+fn told(folder: &Path) -> Value {
+    let out = folder.join("demo.out");
+    poll("the demo's facts", || serde_json::from_str(&std::fs::read_to_string(&out).unwrap_or_default()).ok())
+}
+
 fn spawn(folder: &Path, name: &str, arguments: &[&str]) -> Child {
     let append = |end: &str| {
         File::options()
@@ -280,7 +303,8 @@ fn spawn(folder: &Path, name: &str, arguments: &[&str]) -> Child {
     command.spawn().expect("the program starts")
 }
 
-fn program(folder: &Path) -> Command {
+/// The program, with its home in `folder` and nothing of the developer's in its environment.
+pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_veilpost"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("VEILPOST_")) {
         command.env_remove(name);

@@ -9,3 +9,4 @@ pub mod roles;
 pub mod rows;
 pub mod sharing;
 pub mod softlock;
+pub mod written;

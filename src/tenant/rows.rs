@@ -9,7 +9,7 @@ mod leaving;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-pub use addresses::{AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow, Sharer};
+pub use addresses::{AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow, Off, Person};
 pub use leaving::{Heir, Leaving};
 
 use crate::names::{ContainerName, CredentialId, EpochId, MessageId, Reader, TenantId, UserId, ViewId};

@@ -257,12 +257,12 @@ async fn record_token_ends(vault: &Vault, unlocked: &Unlocked, user: UserRef) ->
 pub async fn set_phrase(vault: &Vault, unlocked: &Unlocked, phrase: &str) -> Result<(), OwnerError> {
     let phrase = check_phrase(phrase)?;
     let user = unlocked.user;
-    record(vault, user.tenant, unlocked.by(), Act::PhraseChanged { user: user.user }).await?;
-    change_user(vault, unlocked, user, |row| {
-        row.phrase.clone_from(&phrase);
-        Ok(())
-    })
-    .await
+    let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
+        let row = UserRow { phrase: phrase.clone(), ..checked.user(user)? };
+        checked.put_user(user, &row);
+        Ok((vec![Act::PhraseChanged { user: user.user }], ()))
+    });
+    done.await.map(|_done| ())
 }
 
 /// A phrase is one line that reads the same for everybody; none is an empty one.

@@ -32,6 +32,10 @@ pub struct Entrance(pub Arc<Vault>);
 impl Directory for Entrance {
     async fn resolve(&self, address: &Address) -> Result<Resolution, DirectoryError> {
         match roles::resolve(&self.0.records, address, &self.0.settings.hostname) {
+            Ok(Some(row)) if row.off.is_some() => {
+                self.0.metrics.refused(Refusal::switched_off);
+                Ok(Resolution::Off)
+            }
             Ok(Some(row)) => admitted(&self.0, &row).await.map_err(unreadable),
             Ok(None) => {
                 self.0.metrics.refused(Refusal::unknown_addressee);

@@ -6,11 +6,13 @@
 //! `{"id": 1, "item": ...}`. Secrets travel in both directions, so the socket is for its owner alone.
 
 mod people;
+mod views;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use people::{AddressItem, UserItem, UserRemoved};
+pub use people::{AddressItem, SwitchedOff, UserItem, UserRemoved};
+pub use views::{CredentialCreated, CredentialFetched, CredentialItem, PolicyItem, PolicyRemoved, ViewItem};
 
 pub use super::figures::*;
 pub use super::found::*;
@@ -327,6 +329,9 @@ pub enum Request {
         address: String,
         /// The user's login.
         user: String,
+        /// Who allows it, where a person shares it.
+        #[serde(default)]
+        authority: Option<Authority>,
     },
     /// Lets an address that several people have be for one of them no more.
     #[serde(rename = "address.unshare")]
@@ -335,6 +340,20 @@ pub enum Request {
         address: String,
         /// The user's login.
         user: String,
+    },
+    /// Refuses mail for an address until it is switched on again, or takes it again.
+    #[serde(rename = "address.switch")]
+    AddressSwitch {
+        /// The address, or `@domain`.
+        address: String,
+        /// On, or off.
+        on: bool,
+        /// Why it is off, for those who look after the tenant.
+        #[serde(default)]
+        note: Option<String>,
+        /// Who allows switching on, where a person does.
+        #[serde(default)]
+        authority: Option<Authority>,
     },
     /// The addresses of a tenant.
     #[serde(rename = "address.list")]
@@ -462,6 +481,18 @@ pub enum Request {
         name: String,
         /// Its TOML.
         text: String,
+        /// Who allows it, where it reveals more.
+        #[serde(default)]
+        authority: Option<Authority>,
+    },
+    /// Removes a policy that was loaded. Where it stood in the place of a shipped one, views follow that one
+    /// again, which needs an unlock if it reveals more; else no view may use it.
+    #[serde(rename = "policy.remove")]
+    PolicyRemove {
+        /// The tenant's name.
+        tenant: String,
+        /// The policy's name.
+        name: String,
         /// Who allows it, where it reveals more.
         #[serde(default)]
         authority: Option<Authority>,
@@ -640,87 +671,6 @@ pub struct TenantItem {
     /// After how many minutes it ends in any case.
     #[serde(default)]
     pub unlock_longest_minutes: u64,
-}
-
-/// The answer to `view.create`, `credential.create` and `credential.rotate`.
-#[derive(Deserialize, Serialize, JsonSchema)]
-pub struct CredentialCreated {
-    /// The credential's identifier.
-    pub credential: String,
-    /// The view's name.
-    pub view: String,
-    /// The policy's name.
-    pub policy: String,
-    /// The login for mail clients.
-    pub login: String,
-    /// The app password, shown once.
-    pub app_password: Secret,
-}
-
-/// A view in a list.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-pub struct ViewItem {
-    /// Its identifier.
-    pub id: String,
-    /// Its user's login.
-    pub user: String,
-    /// Its name.
-    pub name: String,
-    /// Its policy's name.
-    pub policy: String,
-    /// How often its rendering has changed.
-    pub generation: u32,
-    /// Whether mail from before it was made is missing in it: that is not sealed for it yet.
-    #[serde(default)]
-    pub older_mail_missing: bool,
-    /// How many credentials open it.
-    pub credentials: u64,
-    /// When it was made (RFC 3339).
-    pub created: String,
-}
-
-/// A credential in a list.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-pub struct CredentialItem {
-    /// Its identifier.
-    pub id: String,
-    /// The name of the view it opens.
-    pub view: String,
-    /// What the device is called.
-    pub label: String,
-    /// When it was made (RFC 3339).
-    pub created: String,
-    /// When it was last used (RFC 3339).
-    pub last_used: Option<String>,
-}
-
-/// The answer to `credential.revoke` and `credential.fetched`: what the device has seen.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-pub struct CredentialFetched {
-    /// The credential's identifier.
-    pub credential: String,
-    /// The messages that were fetched with it, whole or in part.
-    pub fetched: Vec<String>,
-    /// The messages that lists showed to it (sender, subject, size, first words, as the view has them), and
-    /// that were never fetched.
-    #[serde(default)]
-    pub listed: Vec<String>,
-    /// How many messages it was shown in lists that have been deleted since.
-    #[serde(default)]
-    pub listed_gone: u64,
-}
-
-/// A policy in a list.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-pub struct PolicyItem {
-    /// Its name.
-    pub name: String,
-    /// What it says of itself.
-    pub description: String,
-    /// Shipped with Veilpost, or loaded into the tenant.
-    pub shipped: bool,
-    /// The views that use it, as `login/view`.
-    pub views: Vec<String>,
 }
 
 /// The answer to `unlock`.

@@ -240,6 +240,12 @@ pub enum Act {
         /// In which direction.
         effect: PolicyEffect,
     },
+    /// A policy that was loaded into the tenant was removed; the entry names it. A shipped one of the same name
+    /// holds again.
+    PolicyRemoved {
+        /// What that does to the views under it.
+        effect: PolicyEffect,
+    },
     /// A policy did not load. Mail for it is deferred until it does.
     PolicyRefused,
     /// A view was made; the entry names its policy.
@@ -379,6 +385,24 @@ pub enum Act {
         #[serde(with = "text")]
         user: UserId,
         /// Which; entries of earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<AddressMark>,
+    },
+    /// Mail for an address is refused from now on. The note is not told.
+    AddressSwitchedOff {
+        /// Whose mailbox it is.
+        #[serde(with = "text")]
+        user: UserId,
+        /// Which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<AddressMark>,
+    },
+    /// Mail for an address that was switched off is taken again.
+    AddressSwitchedOn {
+        /// Whose mailbox it is.
+        #[serde(with = "text")]
+        user: UserId,
+        /// Which.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         address: Option<AddressMark>,
     },

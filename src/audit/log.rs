@@ -142,6 +142,7 @@ impl Reach {
             | Act::RootKeyRotated
             | Act::PolicyLoaded
             | Act::PolicyChanged { .. }
+            | Act::PolicyRemoved { .. }
             | Act::PolicyRefused
             | Act::ViewCreated { .. }
             | Act::ViewChanged { .. }
@@ -166,6 +167,8 @@ impl Reach {
             | Act::AddressUnshared { .. }
             | Act::AddressAdded { .. }
             | Act::AddressRemoved { .. }
+            | Act::AddressSwitchedOff { .. }
+            | Act::AddressSwitchedOn { .. }
             | Act::TenantCreated
             | Act::TenantRemoved
             | Act::MailTraced { .. }

@@ -1,4 +1,4 @@
-//! `veilpost tenant`, `user` and `address`.
+//! `veilpost tenant` and `user`.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,7 @@ use super::Common;
 use super::terminal::{Failed, Style, ask_new_password, confirm, print, qr, styled, table};
 use super::unlock::Authorising;
 use crate::admin::api::{
-    AddressItem, RecoveryReplaced, Request, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
-    UserRemoved,
+    RecoveryReplaced, Request, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem, UserRemoved,
 };
 use crate::admin::client::Client;
 
@@ -433,103 +432,6 @@ fn remove(
             }
         }
     })
-}
-
-/// Commands on addresses.
-#[derive(Subcommand)]
-pub enum Address {
-    /// Take mail for an address (and its +tags), for a whole domain (@domain), or under an alias
-    #[command(
-        after_help = "Examples:\n  veilpost address add office@firm.example --user ann@firm.example\n  veilpost address add @firm.example --user ann@firm.example\n  veilpost address add press@firm.example --alias-of office@firm.example"
-    )]
-    Add {
-        /// The address, or @domain for everything that nothing else takes
-        address: String,
-        /// The login of the user whose mailbox takes the mail
-        #[arg(long, required_unless_present = "alias_of", conflicts_with = "alias_of")]
-        user: Option<String>,
-        /// Another local address that it stands for
-        #[arg(long)]
-        alias_of: Option<String>,
-        #[command(flatten)]
-        authorising: Authorising,
-    },
-    /// List addresses
-    List {
-        /// Only of this tenant
-        tenant: Option<String>,
-    },
-    /// Let an address be for one more person of the tenant: each gets the mail, sealed for their own views
-    #[command(after_help = "Example:\n  veilpost address share office@firm.example --with bob@firm.example")]
-    Share {
-        /// The address, or @domain
-        address: String,
-        /// The login of who gets the mail too
-        #[arg(long, value_name = "LOGIN")]
-        with: String,
-    },
-    /// Let a shared address be for somebody no more; mail that came stays
-    Unshare {
-        /// The address, or @domain
-        address: String,
-        /// The login of who gets the mail no more
-        #[arg(long, value_name = "LOGIN")]
-        with: String,
-    },
-    /// Take no more mail for an address; mail that came stays
-    Remove {
-        /// The address, or @domain
-        address: String,
-        #[command(flatten)]
-        authorising: Authorising,
-    },
-}
-
-/// `veilpost address`.
-pub fn address(command: Address, common: &Common) -> Result<(), Failed> {
-    let mut client = common.client()?;
-    match command {
-        Address::Add { address, user, alias_of, authorising } => {
-            let done: serde_json::Value = authorising.if_needed(&mut client, |client, authority| {
-                let (address, user, alias_of) = (address.clone(), user.clone(), alias_of.clone());
-                Ok(client.call(Request::AddressAdd { address, user, alias_of, authority })?)
-            })?;
-            print(common.json, &done, |_| "Added.".to_owned())
-        }
-        Address::Share { address, with } => {
-            let request = Request::AddressShare { address, user: with };
-            let done: serde_json::Value = client.call(request)?;
-            print(common.json, &done, |_| "Shared.".to_owned())
-        }
-        Address::Unshare { address, with } => {
-            let request = Request::AddressUnshare { address, user: with };
-            let done: serde_json::Value = client.call(request)?;
-            print(common.json, &done, |_| "Taken from them.".to_owned())
-        }
-        Address::List { tenant } => {
-            let addresses: Vec<AddressItem> = client.call(Request::AddressList { tenant })?;
-            print(common.json, &addresses, |addresses| {
-                let row = |item: &AddressItem| {
-                    let note = if item.standing { "(by the standards)" } else { "" };
-                    let alias = item.alias_of.clone().unwrap_or_else(|| note.to_owned());
-                    let users = std::iter::once(&item.user).chain(&item.shared_with);
-                    let users: Vec<&str> = users.map(String::as_str).collect();
-                    [item.address.clone(), users.join(", "), alias]
-                };
-                table(
-                    ["ADDRESS", "USER", "ALIAS OF"],
-                    &addresses.iter().map(row).collect::<Vec<_>>(),
-                    "No addresses.",
-                )
-            })
-        }
-        Address::Remove { address, authorising } => {
-            let done: serde_json::Value = authorising.if_needed(&mut client, |client, authority| {
-                Ok(client.call(Request::AddressRemove { address: address.clone(), authority })?)
-            })?;
-            print(common.json, &done, |_| "Removed. Mail that came stays.".to_owned())
-        }
-    }
 }
 
 /// What a new user needs, for their eyes and their phone.

@@ -2,6 +2,7 @@
 //! commands that need the server ask it over the administration socket.
 
 mod account;
+mod address;
 mod audit;
 mod demo;
 mod dns;
@@ -91,7 +92,7 @@ enum Command {
     User(account::User),
     /// Addresses: exact ones, aliases, catch-alls
     #[command(subcommand)]
-    Address(account::Address),
+    Address(address::Address),
     /// Say what became of the mail of an address
     Trace(trace::TraceArgs),
     /// Views: what one mail client may read
@@ -143,7 +144,7 @@ fn dispatch(Cli { common, command }: Cli) -> Result<(), Failed> {
         Command::Status => operate::status(&common),
         Command::Tenant(command) => account::tenant(command, &common),
         Command::User(command) => account::user(command, &common),
-        Command::Address(command) => account::address(command, &common),
+        Command::Address(command) => address::address(command, &common),
         Command::Trace(args) => trace::run(args, &common),
         Command::View(command) => view::view(command, &common),
         Command::Credential(command) => view::credential(command, &common),

@@ -1,5 +1,5 @@
 //! `veilpost policy`: write policies with confidence before any mail goes through them, then load
-//! them into a tenant. Everything but `load`, `list` and `show` works without a server.
+//! them into a tenant. Everything but `load`, `remove`, `list` and `show` works without a server.
 
 mod cases;
 mod columns;
@@ -72,6 +72,18 @@ pub enum Policy {
         #[command(flatten)]
         authorising: Authorising,
     },
+    /// Remove a policy that was loaded into a tenant, and that no view uses any more
+    #[command(
+        after_help = "Example:\n  veilpost policy remove firm phone\n\nOne that took a shipped policy's place gives way to it: views follow the shipped one\nagain, which needs an unlock where it reveals more."
+    )]
+    Remove {
+        /// The tenant
+        tenant: String,
+        /// The policy's name
+        name: String,
+        #[command(flatten)]
+        authorising: Authorising,
+    },
     /// List a tenant's policies, shipped and loaded
     #[command(after_help = "Example:\n  veilpost policy list firm")]
     List {
@@ -135,6 +147,7 @@ pub fn run(command: Policy, common: &Common) -> Result<(), Failed> {
         Policy::Load { tenant, file, name, authorising } => {
             remote::load(common, &tenant, &file, name, &authorising)
         }
+        Policy::Remove { tenant, name, authorising } => remote::remove(common, &tenant, &name, &authorising),
         Policy::List { tenant } => remote::list(common, tenant),
         Policy::Show { tenant, name } => remote::show(common, tenant, name),
     }

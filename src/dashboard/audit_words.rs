@@ -144,6 +144,7 @@ impl Matter {
             | A::ViewKeyRotated { .. }
             | A::RootKeyRotated
             | A::PolicyChanged { .. }
+            | A::PolicyRemoved { .. }
             | A::ViewCreated { .. }
             | A::ViewChanged { .. }
             | A::ViewRemoved { .. }
@@ -166,6 +167,8 @@ impl Matter {
             | A::AddressUnshared { .. }
             | A::AddressAdded { .. }
             | A::AddressRemoved { .. }
+            | A::AddressSwitchedOff { .. }
+            | A::AddressSwitchedOn { .. }
             | A::TenantCreated
             | A::TenantRemoved
             | A::BackupRestored => Self::Changes,
@@ -197,7 +200,9 @@ impl Concerned {
             | A::AddressShared { user }
             | A::AddressUnshared { user }
             | A::AddressAdded { user, .. }
-            | A::AddressRemoved { user, .. } => Self::User(*user),
+            | A::AddressRemoved { user, .. }
+            | A::AddressSwitchedOff { user, .. }
+            | A::AddressSwitchedOn { user, .. } => Self::User(*user),
             A::MessagePushed { view, .. }
             | A::ResealBegun { view, .. }
             | A::ResealEnded { view, .. }
@@ -217,6 +222,7 @@ impl Concerned {
             | A::OwnerKeyRotated
             | A::RootKeyRotated
             | A::PolicyChanged { .. }
+            | A::PolicyRemoved { .. }
             | A::PolicyRefused
             | A::TenantCreated
             | A::TenantRemoved
@@ -479,6 +485,11 @@ impl Names {
                     under.map_or_else(|| "a policy".to_owned(), |name| format!("the policy “{name}”"));
                 plain(format!("changed {policy}: {}", effect_of(*effect)))
             }
+            A::PolicyRemoved { effect } => {
+                let policy =
+                    under.map_or_else(|| "a policy".to_owned(), |name| format!("the policy “{name}”"));
+                plain(format!("removed {policy}: {}", effect_of(*effect)))
+            }
             A::PolicyRefused => {
                 plain("could not read a policy; mail for it waits until it is mended".to_owned())
             }
@@ -550,6 +561,16 @@ impl Names {
             )),
             A::AddressRemoved { user, address } => plain(format!(
                 "took {} from {}",
+                self.address(address.as_ref()),
+                self.of(*user, actor, "mailbox")
+            )),
+            A::AddressSwitchedOff { user, address } => plain(format!(
+                "switched off {} of {}: its mail is refused",
+                self.address(address.as_ref()),
+                self.of(*user, actor, "mailbox")
+            )),
+            A::AddressSwitchedOn { user, address } => plain(format!(
+                "switched {} of {} on again",
                 self.address(address.as_ref()),
                 self.of(*user, actor, "mailbox")
             )),

@@ -32,6 +32,7 @@ mod mail;
 mod message;
 mod passkeys;
 mod policies;
+mod policies_remove;
 mod policy_words;
 mod search;
 mod sides;
@@ -200,6 +201,7 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/views/{id}/devices/{device}/revoke", post(devices::revoke))
         .route("/policies", get(policies::list))
         .route("/policies/{name}", get(policies::page).post(policies::act))
+        .route("/policies/{name}/remove", get(policies_remove::ask).post(policies_remove::remove))
         .fallback(trouble::not_found)
         .layer(axum::middleware::from_fn(gate::pass))
         .layer(DefaultBodyLimit::max(MAX_FORM))

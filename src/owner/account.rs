@@ -260,8 +260,7 @@ pub async fn set_phrase(vault: &Vault, unlocked: &Unlocked, phrase: &str) -> Res
     let phrase = check_phrase(phrase)?;
     let user = unlocked.user;
     let done = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
-        let mut row = checked.user(user)?;
-        row.phrase.clone_from(&phrase);
+        let row = UserRow { phrase: phrase.clone(), ..checked.user(user)? };
         checked.put_user(user, &row);
         Ok((vec![Act::PhraseChanged { user: user.user }], ()))
     });

@@ -13,8 +13,10 @@ use crate::names::{Address, TenantId};
 use crate::tenant::directory::{self, Destination};
 use crate::tenant::domains::{self, Reserved};
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::AddressRow;
+use crate::tenant::roles;
+use crate::tenant::rows::{AddressRow, Off, Person};
 use crate::tenant::sharing::{self, SharingError};
+use crate::tenant::switching;
 use crate::vault::Vault;
 
 /// Takes mail for `destination` into a user's mailbox.
@@ -100,6 +102,74 @@ pub async fn share(
         Ok((vec![Act::AddressShared { user: user.user }], ()))
     });
     done.await.map(|_done| ())
+}
+
+/// Refuses mail for `destination`, with a note for those who look after the tenant, or takes it again. What
+/// moves mail to somebody else's mailbox needs a person's unlock (law 7): of postmaster and abuse, which then
+/// fall to whoever is in charge, and of whatever is switched on by a person.
+pub async fn switch(
+    vault: &Vault,
+    unlocked: Option<&Unlocked>,
+    destination: &Destination,
+    off: Option<Option<String>>,
+    by: By,
+) -> Result<(), OwnerError> {
+    let missing = || OwnerError::NotFound("address");
+    let tenant = directory::holder(&vault.records, destination)?.ok_or_else(missing)?.tenant;
+    let note = off.as_ref().and_then(Option::as_deref).map(check_note).transpose()?.flatten();
+    let done = act(vault, About::Beyond(tenant), Caller { by, unlocked }, |checked| {
+        checked.administers()?;
+        let row = directory::holder(&vault.records, destination)?;
+        let row = row.filter(|row| row.tenant == tenant).ok_or_else(missing)?;
+        let moves = role_moves(vault, destination, &row, off.is_some())?;
+        if moves || (off.is_none() && checked.asker().is_some()) {
+            checked.attended()?;
+        }
+        let written = off.is_some().then(|| Off {
+            since: vault.clock.now().unix(),
+            by: checked.asker().map(|(asker, _)| Person { user: asker.user }),
+            note: note.clone(),
+        });
+        switching::switch(&vault.records, checked.batch(), destination, written)?.ok_or_else(missing)?;
+        let (user, address) = (row.user, mark(vault, destination));
+        let act = match off {
+            Some(_) => Act::AddressSwitchedOff { user, address },
+            None => Act::AddressSwitchedOn { user, address },
+        };
+        Ok((vec![act], ()))
+    });
+    done.await.map(|_done| ())
+}
+
+/// Whether the switch moves mail of postmaster or abuse between mailboxes. Refuses to switch off what nobody
+/// else would get (RFC 5321 §4.5.1, RFC 2142 §4).
+fn role_moves(
+    vault: &Vault,
+    destination: &Destination,
+    row: &AddressRow,
+    off: bool,
+) -> Result<bool, OwnerError> {
+    let domain = destination.domain();
+    let next = roles::falls_to(&vault.records, domain, &vault.settings.hostname)?;
+    let next = next.filter(|next| !row.holders().any(|holder| holder == next.user));
+    match destination {
+        Destination::Exact(address) if !roles::is_role(address) => Ok(false),
+        Destination::Exact(_) if off && next.is_none() => {
+            Err(OwnerError::Invalid { what: "switch", why: NEEDED.to_owned() })
+        }
+        Destination::Exact(_) => Ok(next.is_some()),
+        Destination::CatchAll(domain) => Ok(next.is_some() && roles::unassigned(&vault.records, domain)?),
+    }
+}
+
+/// A note as it is kept; none if it is empty.
+fn check_note(note: &str) -> Result<Option<String>, OwnerError> {
+    let note = note.trim();
+    if note.chars().count() > MAX_NOTE || note.chars().any(char::is_control) {
+        let why = format!("at most {MAX_NOTE} characters, no controls");
+        return Err(OwnerError::Invalid { what: "note", why });
+    }
+    Ok(Some(note.to_owned()).filter(|note| !note.is_empty()))
 }
 
 fn not_shared(error: SharingError) -> OwnerError {
@@ -193,6 +263,10 @@ fn domain_of(destination: &Destination) -> &str {
     }
 }
 
+const NEEDED: &str = "postmaster and abuse have to reach somebody, and nobody else would get this mail; give it \
+                      to somebody else instead";
+/// Characters of a note: what fits into a line of a list.
+const MAX_NOTE: usize = 200;
 const RESERVED: &str = "that is a name of the server itself, so it is not yours to take; whoever runs the \
                         server can add it with `veilpost address add`";
 const TAKEN: &str = "that domain is not yours here: it is another tenant's, or lies above or below one of \

@@ -131,6 +131,17 @@ pub(super) async fn act_and_hold<'a, T>(
     Ok((Done { value: done?, recorded }, turn))
 }
 
+/// Asks the check of an act and commits nothing: whether it would be refused now. For what has to be made or
+/// asked before the act itself, which checks again.
+pub(super) fn would<'a, T>(
+    vault: &Vault,
+    about: About,
+    caller: Caller<'a>,
+    check: impl FnOnce(&mut Checked<'a, '_>) -> Result<T, OwnerError>,
+) -> Result<T, OwnerError> {
+    check(&mut Checked::begin(vault, about, caller)?)
+}
+
 /// The first of the acts is the one under the policy, if there is any.
 async fn record(
     vault: &Vault,
@@ -261,6 +272,13 @@ impl<'a, 'v> Checked<'a, 'v> {
     /// Whether the server itself is theirs to look after.
     pub fn operates(&self) -> bool {
         self.asker.as_ref().is_none_or(|(_, row)| row.role() == Role::Operator)
+    }
+
+    /// The person behind the act: who asks, else whoever unlocked for it. None for the recovery code and the
+    /// administration socket.
+    pub fn person(&self) -> Option<UserRef> {
+        let unlocked = self.caller.unlocked.filter(|unlocked| unlocked.session.is_some());
+        self.asker.as_ref().map(|(asker, _)| *asker).or(unlocked.map(|unlocked| unlocked.user))
     }
 
     /// Refuses whoever does not look after the tenant.

@@ -7,7 +7,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::account::{record, same_tenant};
+use super::account::same_tenant;
+use super::checked::{About, Caller, Checked, act, would};
 use super::mail::OwnerReader;
 use super::reseal::{arrival, sealing};
 use super::sessions::Sessions;
@@ -17,8 +18,6 @@ use crate::audit::{Act, Draft, LockCause, Recorded};
 use crate::keyring::Identity;
 use crate::mailbox::{FlagChange, FlagEdit, Flags, FolderId, folder_name};
 use crate::names::{MessageId, Reader};
-use crate::records::{Versioned, row_key};
-use crate::store::ledger::{Batch, Expectation};
 use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{Heir, Leaving, MessageRow, Role, UserRow};
@@ -45,9 +44,7 @@ pub async fn destroy(
     by: By,
     progress: impl FnMut(u64, u64),
 ) -> Result<Left, OwnerError> {
-    let checked = check(vault, user)?;
-    record(vault, user.tenant, by, Act::UserRemoved { user: user.user }).await?;
-    shut_out(vault, sessions, user, checked, Leaving { heir: None }).await?;
+    shut_out(vault, sessions, by.into(), user, Leaving { heir: None }).await?;
     let destroyed = remove::mail(vault, user, progress).await?;
     remove::user(vault, user).await?;
     Ok(Left { destroyed, ..Left::default() })
@@ -57,52 +54,58 @@ pub async fn destroy(
 pub async fn hand_over(
     vault: &Arc<Vault>,
     sessions: &Sessions,
-    unlocked: &Unlocked,
+    (unlocked, by): (&Unlocked, By),
     (user, heir): (UserRef, UserRef),
     progress: impl FnMut(u64, u64),
 ) -> Result<Left, OwnerError> {
     same_tenant(unlocked, user)?;
     same_tenant(unlocked, heir)?;
-    let mut checked = check(vault, user)?;
-    checked.require_heir(vault, user, heir)?;
-    record(vault, user.tenant, unlocked.by(), Act::UserRemoved { user: user.user }).await?;
-    let folder = folder(vault, heir, &checked.row).await?;
+    let caller = Caller { by, unlocked: Some(unlocked) };
+    // The heir gets no folder for a removal that is refused.
+    let row =
+        would(vault, About::Tenant(user.tenant), caller, |checked| check(vault, checked, user, Some(heir)))?;
+    let folder = folder(vault, heir, &row).await?;
     let to = Heir { user: heir.user, folder: folder.0 };
-    shut_out(vault, sessions, user, checked, Leaving { heir: Some(to) }).await?;
+    shut_out(vault, sessions, caller, user, Leaving { heir: Some(to) }).await?;
     let left = move_mail(vault, unlocked, (user, heir), folder, progress).await?;
     remove::user(vault, user).await?;
     Ok(left)
 }
 
-/// A removal that may be done, with what that rests on.
-struct Checked {
-    row: UserRow,
-    conditions: Batch,
+/// Whether somebody may remove the user now, before anything is begun: the removal itself checks again.
+pub fn may(vault: &Vault, user: UserRef, heir: Option<UserRef>, by: By) -> Result<(), OwnerError> {
+    would(vault, About::Tenant(user.tenant), by.into(), |checked| check(vault, checked, user, heir))
+        .map(|_row| ())
 }
 
-impl Checked {
-    /// The one who gets the mail is there, stays, and is not the one who leaves.
-    fn require_heir(&mut self, vault: &Vault, user: UserRef, heir: UserRef) -> Result<(), OwnerError> {
-        let Versioned { row, sealed } = versioned(vault, heir)?;
-        if heir == user || row.leaving.is_some() {
-            return Err(refused("mail can be handed to somebody who stays"));
-        }
-        self.conditions.require(user_key(heir), Expectation::Equals(sealed));
-        Ok(())
+/// Who may remove whom: whoever looks after the tenant removes its people, but for operators, whom operators
+/// remove, and nobody removes themselves. Somebody has to be left who can look after the tenant, and the one
+/// who gets the mail stays. All that is looked at becomes a condition, so that two removals at once do not do
+/// together what neither may.
+fn check(
+    vault: &Vault,
+    checked: &mut Checked<'_, '_>,
+    user: UserRef,
+    heir: Option<UserRef>,
+) -> Result<UserRow, OwnerError> {
+    checked.administers()?;
+    let row = checked.user(user)?;
+    if row.role() == Role::Operator && !checked.operates() {
+        return Err(OwnerError::Forbidden("whoever runs the server removes operators"));
     }
-}
-
-/// Whether the user may be removed: somebody else has to be left who can look after the tenant. What was seen
-/// becomes a precondition, so that two removals at once do not do together what neither may.
-fn check(vault: &Vault, user: UserRef) -> Result<Checked, OwnerError> {
-    let Versioned { row, sealed } = versioned(vault, user)?;
-    let mut conditions = Batch::new();
-    conditions.require(user_key(user), Expectation::Equals(sealed));
+    if checked.person() == Some(user) {
+        return Err(OwnerError::Forbidden("somebody else has to remove you"));
+    }
     if row.leaving.is_none() {
         let stays = remaining(vault, user, row.role())?;
-        conditions.require(user_key(stays), Expectation::Equals(versioned(vault, stays)?.sealed));
+        checked.user(stays)?;
     }
-    Ok(Checked { row, conditions })
+    if let Some(heir) = heir
+        && (heir == user || checked.user(heir)?.leaving.is_some())
+    {
+        return Err(refused("mail can be handed to somebody who stays"));
+    }
+    Ok(row)
 }
 
 /// Somebody who is left: an administrator, if the one who leaves is one.
@@ -123,32 +126,28 @@ fn stays(row: &UserRow) -> bool {
     !row.disabled && row.leaving.is_none()
 }
 
-fn versioned(vault: &Vault, user: UserRef) -> Result<Versioned<UserRow>, OwnerError> {
-    let parts: [&[u8]; 2] = [user.tenant.as_bytes(), user.user.as_bytes()];
-    vault.records.tenant(user.tenant).get_versioned(&parts)?.ok_or(OwnerError::NotFound("user"))
-}
-
-fn user_key(user: UserRef) -> Vec<u8> {
-    row_key::<UserRow>(&[user.tenant.as_bytes(), user.user.as_bytes()])
-}
-
 fn refused(why: &str) -> OwnerError {
     OwnerError::Invalid { what: "removal", why: why.to_owned() }
 }
 
-/// One batch: keyslots, credentials and public halves go, addresses go or point to the heir, the user is
+/// One act: keyslots, credentials and public halves go, addresses go or point to the heir, the user is
 /// marked. Then nothing more arrives for them, and their sessions end.
 async fn shut_out(
     vault: &Arc<Vault>,
     sessions: &Sessions,
+    caller: Caller<'_>,
     user: UserRef,
-    Checked { conditions: mut batch, .. }: Checked,
     leaving: Leaving,
 ) -> Result<(), OwnerError> {
-    remove::shred_user(vault, &mut batch, user, Some(leaving))?;
-    let heir = leaving.heir.map(|heir| heir.user);
-    directory::leave(&vault.records, &mut batch, (user.tenant, user.user), heir)?;
-    let _committed = vault.records.commit(batch).await?;
+    let heir = leaving.heir.map(|heir| UserRef { tenant: user.tenant, user: heir.user });
+    let done = act(vault, About::Tenant(user.tenant), caller, |checked| {
+        check(vault, checked, user, heir)?;
+        remove::shred_user(vault, checked.batch(), user, Some(leaving))?;
+        let who = (user.tenant, user.user);
+        directory::leave(&vault.records, checked.batch(), who, heir.map(|heir| heir.user))?;
+        Ok((vec![Act::UserRemoved { user: user.user }], ()))
+    });
+    done.await?;
     for (view, _) in registry::views(&vault.records, user)? {
         vault.epochs.end(Reader::View(view));
     }

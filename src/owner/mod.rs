@@ -18,6 +18,7 @@ pub mod lines;
 pub mod logins;
 pub mod mail;
 pub mod passkey;
+pub mod policies;
 pub mod preview;
 pub mod remove;
 pub mod reseal;

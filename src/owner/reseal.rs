@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::message::Plaintext;
 use crate::names::ViewId;
 use crate::seal::EnvelopeFacts;
-use crate::store::ledger::{Batch, CommitError};
+use crate::store::ledger::CommitError;
 use crate::tenant::registry;
 use crate::tenant::rows::{MessageRow, ViewRow};
 use crate::vault::seal::{Arrival, SealingError, make_room, seal};
@@ -75,8 +75,7 @@ pub async fn reseal_while(
         }
         progress(done.resealed + done.damaged, total);
     }
-    filled(vault, unlocked, &views).await?;
-    end(vault, unlocked, &views, done).await?;
+    filled(vault, unlocked, &views, done).await?;
     Ok(done)
 }
 
@@ -93,30 +92,39 @@ fn is_done(row: &MessageRow, views: &[(ViewId, ViewRow)]) -> bool {
     row.views.iter().any(is_new)
 }
 
-/// Notes that no older mail is missing in these views.
-async fn filled(vault: &Vault, unlocked: &Unlocked, views: &[ViewId]) -> Result<(), OwnerError> {
-    let (user, mut batch) = (unlocked.user, Batch::new());
+/// Records the end, and notes that no older mail is missing in the views that are still there.
+async fn filled(
+    vault: &Vault,
+    unlocked: &Unlocked,
+    views: &[ViewId],
+    done: Resealed,
+) -> Result<(), OwnerError> {
+    let user = unlocked.user;
     let scope = vault.records.tenant(user.tenant);
-    for view in views {
-        let parts: [&[u8]; 2] = [user.user.as_bytes(), view.as_bytes()];
-        let read = scope.get_versioned::<ViewRow>(&parts)?.filter(|read| read.row.unfilled.is_some());
-        if let Some(read) = read {
-            scope.replace(&mut batch, &parts, read.sealed, &ViewRow { unfilled: None, ..read.row });
+    let noted = act(vault, About::Tenant(user.tenant), Caller::unlocked(unlocked), |checked| {
+        for view in views {
+            let parts: [&[u8]; 2] = [user.user.as_bytes(), view.as_bytes()];
+            let row: Option<ViewRow> = checked.get(&scope, &parts)?;
+            if let Some(row) = row.filter(|row| row.unfilled.is_some()) {
+                scope.put(checked.batch(), &parts, &ViewRow { unfilled: None, ..row });
+            }
         }
-    }
-    if !batch.is_empty() {
-        let _committed = vault.records.commit(batch).await?;
-    }
-    Ok(())
+        Ok((ended(views, done), ()))
+    });
+    noted.await.map(|_done| ())
 }
 
 /// Records how far the job came.
 async fn end(vault: &Vault, unlocked: &Unlocked, views: &[ViewId], done: Resealed) -> Result<(), OwnerError> {
-    for view in views {
-        let act = Act::ResealEnded { view: *view, resealed: done.resealed, failed: done.damaged };
+    for act in ended(views, done) {
         record(vault, unlocked.user.tenant, unlocked.by(), act).await?;
     }
     Ok(())
+}
+
+fn ended(views: &[ViewId], done: Resealed) -> Vec<Act> {
+    let end = |view: &ViewId| Act::ResealEnded { view: *view, resealed: done.resealed, failed: done.damaged };
+    views.iter().map(end).collect()
 }
 
 /// What a job begins with.

@@ -383,7 +383,11 @@ fn settle_view(
 }
 
 /// Law 7: revealing more needs an unlock of this tenant, revealing less does not.
-fn allow_change(checked: &Checked<'_, '_>, old: &Policy, new: &Policy) -> Result<PolicyEffect, OwnerError> {
+pub(super) fn allow_change(
+    checked: &Checked<'_, '_>,
+    old: &Policy,
+    new: &Policy,
+) -> Result<PolicyEffect, OwnerError> {
     if !crate::policy::diff(old, new).loosens() {
         return Ok(PolicyEffect::Hides);
     }
@@ -396,7 +400,7 @@ fn owner_recipient(vault: &Vault, tenant: TenantId) -> Result<Recipient, OwnerEr
 }
 
 /// The views that use a policy, as (user, view, `login/view`).
-fn users_of_policy(
+pub(super) fn users_of_policy(
     vault: &Vault,
     tenant: TenantId,
     policy: &str,

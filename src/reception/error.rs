@@ -44,6 +44,9 @@ pub(super) enum Refusal {
     /// The addressee is not here.
     #[error("the addressee is unknown")]
     UnknownAddressee,
+    /// The addressee's address is switched off. Why is not told.
+    #[error("the address is switched off")]
+    SwitchedOff,
     /// The addressee takes no mail for now, or our directory is unavailable.
     #[error("the addressee cannot be served for now")]
     DeferredAddressee,
@@ -74,6 +77,7 @@ impl Refusal {
             Self::Loop => Reply::new(554, (5, 4, 6), "Message loops"),
             Self::Memory => Reply::new(452, (4, 3, 1), "Too much mail at once, try again"),
             Self::UnknownAddressee => Reply::new(550, (5, 1, 1), "No such addressee here"),
+            Self::SwitchedOff => Reply::new(550, (5, 2, 1), "Mailbox takes no mail"), // RFC 3463 §3.3
             Self::DeferredAddressee => Reply::new(451, (4, 3, 0), "Temporarily unavailable, try again"),
             // Not for good: what waits at the sender comes when there is room (RFC 3463 §3.3).
             Self::FullMailbox => Reply::new(452, (4, 2, 2), "Mailbox full, try again"),

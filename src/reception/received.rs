@@ -57,6 +57,8 @@ pub enum Resolution {
     Shared(UserRef, Vec<UserRef>),
     /// It is a mailbox that has no room now.
     Full,
+    /// It is one that takes no mail until it is switched on again.
+    Off,
     /// It is not.
     Unknown,
     /// It is, but takes no mail for now, as when its tenant's policy does not load.

@@ -301,6 +301,7 @@ impl<'a, D: Directory, I: Intake> Session<'a, D, I> {
             (Resolution::Shared(target, others), Some(mailbox)) => {
                 return Ok(Addressee { mailbox, target, others });
             }
+            (Resolution::Off, mailbox) => (Refusal::SwitchedOff, mailbox),
             (Resolution::Full, mailbox) => (Refusal::FullMailbox, mailbox),
             (Resolution::Deferred, mailbox) => (Refusal::DeferredAddressee, mailbox),
             (_, mailbox) => (Refusal::UnknownAddressee, mailbox),

@@ -77,7 +77,7 @@ pub fn add(
     for older in &keys[1..] {
         batch.require_absent(crate::records::row_key::<AddressRow>(&[older]));
     }
-    records.system().insert(batch, &[&keys[0]], &AddressRow { tenant, user, others: None });
+    records.system().insert(batch, &[&keys[0]], &AddressRow { tenant, user, others: None, off: None });
     let listed =
         AddressListRow { address: destination.reveal(), user, alias_of: alias_of.map(Address::reveal) };
     records.tenant(tenant).put(batch, &[tenant.as_bytes(), &keys[0]], &listed);
@@ -115,12 +115,6 @@ pub(super) fn relist(
         scope.put(batch, &parts, &AddressListRow { user: row.user, ..listed });
     }
     Ok(())
-}
-
-/// The users besides the first whose mailboxes take mail to the address under `key`.
-pub fn others(records: &Records, key: &[u8]) -> Result<Vec<UserId>, RecordError> {
-    let row: Option<AddressRow> = records.system().get(&[key])?;
-    Ok(row.iter().flat_map(AddressRow::holders).skip(1).collect())
 }
 
 /// Adds to `batch`: nobody takes mail to `destination` any more.

@@ -9,3 +9,5 @@ pub mod roles;
 pub mod rows;
 pub mod sharing;
 pub mod softlock;
+pub mod switching;
+pub mod written;

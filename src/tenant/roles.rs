@@ -1,7 +1,7 @@
 //! Addresses that must reach somebody though nobody was given them: postmaster at every domain and at this
 //! server (RFC 5321 §4.5.1), abuse beside it (RFC 2142 §4).
 //!
-//! An address of the name and a catch-all come first. Else it is the first administrator of the tenant
+//! An address of the name and a catch-all come first, unless they are switched off. Else it is the first administrator of the tenant
 //! that had the domain first; at the server's own name the first operator, else the first tenant's.
 
 use super::directory;
@@ -16,15 +16,37 @@ pub fn resolve(
     address: &Address,
     hostname: &str,
 ) -> Result<Option<AddressRow>, RecordError> {
-    if let Some(row) = directory::resolve(records, address)? {
-        return Ok(Some(row));
-    }
-    let plain = address.without_tag();
-    if !ROLES.contains(&plain.as_ref().unwrap_or(address).local()) {
-        return Ok(None);
+    let row = directory::resolve(records, address)?;
+    if row.as_ref().is_some_and(|row| row.off.is_none()) || !is_role(address) {
+        return Ok(row);
     }
     let found = reader(records, address.domain(), hostname)?;
-    Ok(found.map(|(UserRef { tenant, user }, _)| AddressRow { tenant, user, others: None }))
+    let found =
+        found.map(|(UserRef { tenant, user }, _)| AddressRow { tenant, user, others: None, off: None });
+    // Where nobody else is left, the switch does not hold: somebody has to be reached.
+    Ok(found.or_else(|| row.map(|row| AddressRow { off: None, ..row })))
+}
+
+/// Whether an address is one of the names that must reach somebody.
+pub fn is_role(address: &Address) -> bool {
+    let plain = address.without_tag();
+    ROLES.contains(&plain.as_ref().unwrap_or(address).local())
+}
+
+/// Who gets mail to postmaster and abuse at `domain` that no address takes.
+pub fn falls_to(records: &Records, domain: &str, hostname: &str) -> Result<Option<UserRef>, RecordError> {
+    Ok(reader(records, domain, hostname)?.map(|(user, _)| user))
+}
+
+/// The names at `domain` that have no address of their own, so that a catch-all takes their mail.
+pub fn unassigned(records: &Records, domain: &str) -> Result<bool, RecordError> {
+    for name in ROLES {
+        let Ok(address) = Address::parse(&format!("{name}@{domain}")) else { continue };
+        if directory::holder(records, &directory::Destination::Exact(address))?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The addresses of a tenant's domains that reach somebody without having been given to them, and whom.
@@ -40,7 +62,7 @@ pub fn standing(
         let Some((user, row)) = reader(records, &domain, hostname)? else { continue };
         for name in ROLES.iter().filter(|_| user.tenant == tenant) {
             let Ok(address) = Address::parse(&format!("{name}@{domain}")) else { continue };
-            if directory::resolve(records, &address)?.is_none() {
+            if directory::resolve(records, &address)?.is_none_or(|row| row.off.is_some()) {
                 standing.push((address, row.clone()));
             }
         }
@@ -265,7 +287,11 @@ mod tests {
         let key = world.records.root().lookup("address", typed.as_bytes());
         world
             .commit(|batch| {
-                world.records.system().put(batch, &[&key], &AddressRow { tenant: a, user, others: None });
+                world.records.system().put(
+                    batch,
+                    &[&key],
+                    &AddressRow { tenant: a, user, others: None, off: None },
+                );
                 let listed =
                     super::super::rows::AddressListRow { address: typed.into(), user, alias_of: None };
                 world.records.tenant(a).put(batch, &[a.as_bytes(), &key], &listed);

@@ -10,7 +10,9 @@ mod leaving;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-pub use addresses::{AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow, RefusalsRow, Sharer};
+pub use addresses::{
+    AddressListRow, AddressRow, ArrivalEntry, ArrivalsRow, DomainRow, Off, Person, RefusalsRow,
+};
 pub use folders::{FolderRow, MarkRow};
 pub use leaving::{Heir, Leaving};
 

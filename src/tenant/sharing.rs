@@ -1,7 +1,7 @@
 //! Addresses that are for several people of one tenant: each gets the mail, sealed for their own views.
 
 use super::directory::{self, Destination};
-use super::rows::{AddressRow, Sharer};
+use super::rows::{AddressRow, Person};
 use crate::names::{TenantId, UserId};
 use crate::records::{RecordError, Records};
 use crate::store::ledger::Batch;
@@ -90,7 +90,7 @@ impl AddressRow {
             }
         }
         let (first, others) = unique.split_first()?;
-        let others: Vec<Sharer> = others.iter().map(|user| Sharer { user: *user }).collect();
+        let others: Vec<Person> = others.iter().map(|user| Person { user: *user }).collect();
         Some(Self { user: *first, others: Some(others).filter(|others| !others.is_empty()), ..self.clone() })
     }
 }
@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn holders_stand_once_and_in_their_order() {
         let user = |octet: u8| UserId::from_bytes([octet; 16]);
-        let row = AddressRow { tenant: TenantId::from_bytes([1; 16]), user: user(1), others: None };
+        let row =
+            AddressRow { tenant: TenantId::from_bytes([1; 16]), user: user(1), others: None, off: None };
         let both = row.held_by([user(2), user(1), user(2)].into_iter()).expect("two");
         assert_eq!(both.holders().collect::<Vec<_>>(), [user(2), user(1)]);
         let alone = both.held_by(both.holders().filter(|holder| *holder != user(2))).expect("one");
@@ -125,5 +126,6 @@ mod tests {
         let encoded = minicbor::to_vec(Before { tenant: [1; 16], user: [2; 16] }).expect("rows encode");
         let decoded: AddressRow = minicbor::decode(&encoded).expect("an old row");
         assert_eq!(decoded.holders().collect::<Vec<_>>(), [UserId::from_bytes([2; 16])]);
+        assert!(decoded.off.is_none(), "it is on");
     }
 }

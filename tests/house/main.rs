@@ -4,6 +4,7 @@
 //! A rule that stands in the way is changed here and in the documents first, with its reason.
 
 mod architecture;
+mod commits;
 mod dependencies;
 mod habits;
 mod modules;

@@ -227,7 +227,7 @@ fn tokens_end_with_the_password_and_the_authenticator() {
 }
 
 /// A program: curl with a token, and no cookies.
-struct Program {
+pub struct Program {
     curl: PathBuf,
     base: String,
     ca: String,
@@ -235,7 +235,7 @@ struct Program {
 }
 
 impl Program {
-    fn new(server: &Server, token: &str) -> Self {
+    pub fn new(server: &Server, token: &str) -> Self {
         Self {
             curl: tool("curl").expect("the browser found it"),
             base: format!("{}/api/v1", server.fact("dashboard")),
@@ -244,12 +244,12 @@ impl Program {
         }
     }
 
-    fn get(&self, path: &str) -> (u16, Value) {
+    pub fn get(&self, path: &str) -> (u16, Value) {
         self.call("GET", path, None, None)
     }
 
     /// Status and body: JSON, or else a text.
-    fn call(&self, method: &str, path: &str, body: Option<Value>, unlock: Option<&str>) -> (u16, Value) {
+    pub fn call(&self, method: &str, path: &str, body: Option<Value>, unlock: Option<&str>) -> (u16, Value) {
         let mut curl = Command::new(&self.curl);
         curl.args(["--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}"]);
         curl.args(["--request", method, "--cacert", &self.ca]);
@@ -272,7 +272,7 @@ impl Program {
 }
 
 /// Makes a token in the browser; gives it and its name.
-fn make(browser: &Browser, label: &str, scopes: &[&str]) -> (String, String) {
+pub fn make(browser: &Browser, label: &str, scopes: &[&str]) -> (String, String) {
     let mut fields = vec![("label", label), ("days", "90")];
     fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
     let page = browser.post("/account/tokens", "/account/tokens", &fields);

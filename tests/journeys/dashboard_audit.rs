@@ -243,6 +243,55 @@ fn refused_mail_clients_are_noted_once_a_minute() {
     );
 }
 
+/// Law 4: whatever the conversation box shows of other mail stands in the log before it is shown.
+#[test]
+fn the_conversation_box_shows_nothing_unlogged() {
+    let server = Server::demo();
+    for number in 1..=4 {
+        let root = if number > 1 { "References: <root@talk.example>\n" } else { "" };
+        let id = if number == 1 { "root".to_owned() } else { format!("answer{number}") };
+        let head =
+            format!("From: P{number} <p{number}@talk.example>\nMessage-ID: <{id}@talk.example>\n{root}");
+        let message = format!("{head}Subject: matter of round {number}\n\nhello\n");
+        crate::smtp::deliver(&server, server.fact("user"), &message);
+    }
+    let Some(browser) = Browser::of_demo(&server, "anna") else { return };
+    browser.unlock(&server.code(), "a conversation");
+    let (before, others) = poll("the conversation to be indexed", || {
+        let before = crate::promise::entries(&server).len();
+        let page = browser.get("/mail/8");
+        let others: Vec<u32> = [7, 9, 10].into_iter().filter(|uid| in_box(&page, *uid)).collect();
+        (others.len() == 3).then_some((before, others))
+    });
+    let entries = crate::promise::entries(&server);
+    let logged: Vec<u32> = entries[before..]
+        .iter()
+        .filter(|entry| entry["act"]["kind"] == "messages_listed" && entry["actor"]["kind"] == "user")
+        .flat_map(|entry| numbers(entry["act"]["numbers"].as_str().expect("a set")))
+        .collect();
+    for uid in others {
+        assert!(logged.contains(&uid), "the box shows {uid}, and the log has {logged:?}");
+    }
+    browser.post("/audit", "/lock", &[]);
+    let page = browser.get("/mail/8");
+    assert!(!page.body.contains("matter of round 3"), "locked, it shows no other mail: {}", page.text());
+}
+
+/// Whether the conversation beside a message has another one.
+fn in_box(page: &Page, uid: u32) -> bool {
+    page.body.contains(&format!("<li><a href=\"/mail/{uid}\""))
+}
+
+/// The members of a set as `4:5,9`.
+fn numbers(set: &str) -> Vec<u32> {
+    let number = |text: &str| text.parse::<u32>().expect("a number");
+    let range = |part: &str| match part.split_once(':') {
+        Some((first, last)) => (number(first)..=number(last)).collect::<Vec<_>>(),
+        None => vec![number(part)],
+    };
+    set.split(',').flat_map(range).collect()
+}
+
 /// The entry up to which the page says that the log was verified.
 #[track_caller]
 fn upto(page: &Page) -> u64 {

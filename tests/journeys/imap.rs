@@ -20,14 +20,27 @@ impl Imap {
     /// Logs in with a device that has to work.
     #[track_caller]
     pub fn login(server: &Server, device: &Device) -> Self {
+        let mut session = Self::connect(server);
+        session.ask(&format!("LOGIN {} {}", device.login, device.app_password));
+        session
+    }
+
+    #[track_caller]
+    fn connect(server: &Server) -> Self {
         let socket = TcpStream::connect(("127.0.0.1", server.port("imaps"))).expect("IMAPS listens");
         socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket has a timeout");
         let name = "localhost".try_into().expect("a host name");
         let tls = ClientConnection::new(Arc::new(trusting(server.ca_file())), name).expect("a TLS client");
         let mut session = Self { stream: BufReader::new(StreamOwned::new(tls, socket)), commands: 0 };
         session.line();
-        session.ask(&format!("LOGIN {} {}", device.login, device.app_password));
         session
+    }
+
+    /// Tries to log in; whether the server refuses it.
+    pub fn is_refused(server: &Server, login: &str, password: &str) -> bool {
+        let mut session = Self::connect(server);
+        let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+        session.send(&format!("LOGIN \"{}\" \"{}\"", quoted(login), quoted(password))).1.starts_with("NO")
     }
 
     /// Logs in and selects INBOX.

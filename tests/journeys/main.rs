@@ -1,6 +1,7 @@
 //! Journeys: mail in by SMTP and LMTP, out by IMAPS and POP3S, read by its owner, administered by the command
 //! line. All against the program itself over real sockets; a module for each thing people do.
 
+mod addresses;
 mod administration;
 mod browser;
 mod clients;

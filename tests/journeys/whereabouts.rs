@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::dashboard_api::{Program, make};
 use crate::imap::Imap;
 use crate::pop3::Pop3;
 use crate::smtp::Smtp;
@@ -143,7 +144,8 @@ fn fail2ban_reads_refused_logins() {
         for name in crafted {
             let device = Device { login: name.to_owned(), app_password: "wrong".to_owned(), ..good.clone() };
             assert!(Pop3::open(&server, &device).is_err(), "{name}");
-            refused += 1;
+            assert!(Imap::is_refused(&server, name, "wrong"), "{name}");
+            refused += 2;
         }
         Pop3::login(&server, &good);
         Imap::login(&server, &good);
@@ -152,6 +154,17 @@ fn fail2ban_reads_refused_logins() {
             let form = [("login", "x peer=198.51.100.4"), ("password", "not the one"), ("to", "/")];
             assert_eq!(browser.send("/sign-in", &form).status, 403);
             refused += 1;
+        }
+        if let Some(alice) = Browser::of_demo(&server, "alice") {
+            // A wrong code on the unlock page, a token that was never made, a wrong code of a program.
+            let wrong = [("code", "000000"), ("reason", "x peer=198.51.100.5"), ("to", "/mail")];
+            assert_eq!(alice.post("/unlock", "/unlock", &wrong).status, 403);
+            alice.unlock(&server.code(), "a token");
+            let token = make(&alice, "a program", &["mail:read"]).0;
+            assert_eq!(Program::new(&server, "vp_peer=198.51.100.6").get("/me").0, 401);
+            let wrong = json!({ "password": server.fact("password"), "code": "000000" });
+            assert_eq!(Program::new(&server, &token).call("POST", "/unlock", Some(wrong), None).0, 403);
+            refused += 3;
         }
         let log = server.scratch().join("server.log");
         std::fs::write(&log, server.printed()).expect("writes");

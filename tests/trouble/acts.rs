@@ -262,7 +262,7 @@ fn a_code_for_every_message_holds_at_the_door() {
 }
 
 /// Both sides at the same moment.
-fn at_once<T: Send>(act: impl Fn(usize) -> T + Sync) -> [T; 2] {
+pub fn at_once<T: Send>(act: impl Fn(usize) -> T + Sync) -> [T; 2] {
     let start = Barrier::new(2);
     let side = |side| {
         start.wait();
@@ -275,32 +275,37 @@ fn at_once<T: Send>(act: impl Fn(usize) -> T + Sync) -> [T; 2] {
     })
 }
 
-fn call(socket: &Path, request: Request) -> Result<Value, ClientError> {
+pub fn call(socket: &Path, request: Request) -> Result<Value, ClientError> {
     Client::connect(socket).expect("the server answers").call(request)
 }
 
-fn load(socket: &Path, name: &str, text: &str, authority: Option<Authority>) -> Result<Value, ClientError> {
+pub fn load(
+    socket: &Path,
+    name: &str,
+    text: &str,
+    authority: Option<Authority>,
+) -> Result<Value, ClientError> {
     let (tenant, name, text) = ("demo".to_owned(), name.to_owned(), text.to_owned());
     call(socket, Request::PolicyLoad { tenant, name, text, authority })
 }
 
-fn code(answer: &Result<Value, ClientError>) -> Option<FailureCode> {
+pub fn code(answer: &Result<Value, ClientError>) -> Option<FailureCode> {
     match answer {
         Err(ClientError::Failed(failure)) => Some(failure.code),
         _ => None,
     }
 }
 
-fn views(world: &World) -> Vec<Value> {
+pub fn views(world: &World) -> Vec<Value> {
     world.json(&["view", "list", ADDRESS]).as_array().expect("a list").clone()
 }
 
-fn policy_of(world: &World, view: &str) -> String {
+pub fn policy_of(world: &World, view: &str) -> String {
     let found = views(world).into_iter().find(|row| row["name"] == view).expect("a view");
     found["policy"].as_str().expect("a name").to_owned()
 }
 
-fn text_of(world: &World, name: &str) -> String {
+pub fn text_of(world: &World, name: &str) -> String {
     let request = Request::PolicyShow { tenant: "demo".to_owned(), name: name.to_owned() };
     call(&world.data().join("admin.sock"), request).expect("a policy")["text"]
         .as_str()
@@ -308,22 +313,22 @@ fn text_of(world: &World, name: &str) -> String {
         .to_owned()
 }
 
-fn shipped(name: &str) -> &'static str {
+pub fn shipped(name: &str) -> &'static str {
     policy::shipped().iter().find(|(shipped, _)| *shipped == name).expect("shipped").1
 }
 
-fn kinds(world: &World, kind: &str) -> Vec<Value> {
+pub fn kinds(world: &World, kind: &str) -> Vec<Value> {
     world.audited().into_iter().filter(|entry| entry["act"]["kind"] == kind).collect()
 }
 
-fn sign_in(world: &World, login: &str, password: &str) -> Person {
+pub fn sign_in(world: &World, login: &str, password: &str) -> Person {
     let person = Person::new(world);
     assert_eq!(person.post("/sign-in", &[("login", login), ("password", password)]).0, 303);
     person
 }
 
 /// A token, made in an unlocked session.
-fn token(person: &Person, code: &str, scopes: &[&str]) -> String {
+pub fn token(person: &Person, code: &str, scopes: &[&str]) -> String {
     let csrf = csrf(&person.get("/account/tokens").1);
     assert_eq!(person.post("/unlock", &[("csrf", &csrf), ("code", code)]).0, 303);
     let mut fields = vec![("csrf", csrf.as_str()), ("label", "a program"), ("days", "1")];
@@ -334,7 +339,7 @@ fn token(person: &Person, code: &str, scopes: &[&str]) -> String {
     rest.split_once("</code>").expect("its end").0.to_owned()
 }
 
-fn program(person: &Person, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+pub fn program(person: &Person, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
     ask(person, &["-X", method, "-H", &format!("Authorization: Bearer {token}")], path, body)
 }
 
@@ -355,4 +360,4 @@ fn ask(person: &Person, arguments: &[&str], path: &str, body: &Value) -> (u16, V
     (status.parse().expect("a status"), serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-const PASSWORD: &str = "a passphrase of some other length";
+pub const PASSWORD: &str = "a passphrase of some other length";

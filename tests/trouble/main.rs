@@ -31,4 +31,5 @@ mod rivals;
 mod seats;
 mod sign_in;
 mod stop;
+mod undoing;
 mod world;

@@ -65,4 +65,18 @@ pub struct AddressItem {
     /// The logins of others whose mailboxes take the mail too.
     #[serde(default)]
     pub shared_with: Vec<String>,
+    /// Set while its mail is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<SwitchedOff>,
+}
+
+/// Why an address takes no mail, for those who look after the tenant.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct SwitchedOff {
+    /// Since when (RFC 3339).
+    pub since: String,
+    /// Who switched it off: a login, or `the administration socket`.
+    pub by: String,
+    /// What they noted.
+    pub note: Option<String>,
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::source::Source;
 use super::{Common, coloured};
-use crate::admin::api::{FailureCode, PolicyItem, Request};
+use crate::admin::api::{FailureCode, PolicyItem, PolicyRemoved, Request};
 use crate::admin::client::{Client, ClientError};
 use crate::cli::terminal::{Failed, harmless, print, say, table};
 use crate::cli::unlock::Authorising;
@@ -39,6 +39,22 @@ pub fn load(
     };
     let answer = serde_json::json!({ "name": name, "diff": diff, "views": done["views"] });
     print(common.json, &answer, |_| loaded(&name, &done))
+}
+
+/// `veilpost policy remove`: asked for an unlock only if the server wants one.
+pub fn remove(common: &Common, tenant: &str, name: &str, authorising: &Authorising) -> Result<(), Failed> {
+    let removed: PolicyRemoved = authorising.if_needed(&mut common.client()?, |client, authority| {
+        let (tenant, name) = (tenant.to_owned(), name.to_owned());
+        Ok(client.call(Request::PolicyRemove { tenant, name, authority })?)
+    })?;
+    print(common.json, &removed, |removed| match (removed.shipped, &removed.views[..]) {
+        (false, _) => format!("Removed {name}."),
+        (true, []) => format!("Removed. {name} is the one that comes with Veilpost again."),
+        (true, views) => format!(
+            "Removed. {name} is the one that comes with Veilpost again; new mail follows it in {}.",
+            views.join(", ")
+        ),
+    })
 }
 
 /// `veilpost policy list`.

@@ -30,8 +30,10 @@ struct Row {
     address: String,
     kind: &'static str,
     to: String,
-    /// A login stays as long as its user.
-    fixed: bool,
+    /// Why it takes no mail, if it takes none.
+    off: Option<String>,
+    /// Nobody was given it, so there is nothing to change of it.
+    standing: bool,
 }
 
 #[derive(Template)]
@@ -149,8 +151,8 @@ fn shown_row(item: AddressItem) -> Row {
         (false, Some(_)) => "alias",
         (false, None) => "address",
     };
-    let fixed = item.standing || item.address == item.user;
     let holders = || std::iter::once(item.user.as_str()).chain(item.shared_with.iter().map(String::as_str));
     let to = item.alias_of.clone().unwrap_or_else(|| holders().collect::<Vec<_>>().join(", "));
-    Row { kind, to, fixed, address: item.address }
+    let off = item.off.map(|off| off.note.unwrap_or_else(|| format!("since {}", off.since)));
+    Row { kind, to, off, standing: item.standing, address: item.address }
 }

@@ -13,12 +13,12 @@ use super::super::trouble::Trouble;
 use crate::admin::api::{Authority, Failure, Request, Role, Secret, TenantCreated, UserCreated};
 use crate::keyring::AppPassword;
 use crate::names::{Address, TenantId};
-use crate::owner::OwnerError;
 use crate::owner::account::Settings;
-use crate::tenant::directory::{self, Destination};
-use crate::tenant::domains;
+use crate::owner::{OwnerError, leave};
+use crate::tenant::directory;
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::rows::{self, TenantRow, UserRow};
+use crate::tenant::rows::{TenantRow, UserRow};
+use crate::tenant::{domains, written};
 
 /// A new user, and what to pass on to them.
 pub struct Added {
@@ -45,7 +45,7 @@ pub async fn add_user(
     authority: Authority,
 ) -> Result<Added, Trouble> {
     let (_, row) = asker.tenant(house, None)?;
-    let address = Address::parse(address.trim()).map_err(|error| wrong("address", &error.to_string()))?;
+    let address = written::address(address).map_err(|error| wrong("address", &error.to_string()))?;
     let password = initial_password();
     let request = Request::UserCreate {
         tenant: row.name,
@@ -89,7 +89,7 @@ pub async fn set_quota(house: &House, asker: &Asker, login: &str, quota: Option<
     done(house, asker, Request::UserQuota { user: row.login, quota }).await
 }
 
-/// What removes a user, if the asker may: never themselves. The office sees to it that somebody remains.
+/// What removes a user, if the asker may: the rule is `owner::leave`'s, which asks again when it begins.
 pub fn removal(
     house: &House,
     asker: &Asker,
@@ -98,14 +98,10 @@ pub fn removal(
     authority: Option<Authority>,
 ) -> Result<Request, Trouble> {
     let (user, row) = leaver(house, asker, login)?;
-    if row.role() == rows::Role::Operator && !asker.operates() {
-        return Err(Trouble::Forbidden);
-    }
-    if user == asker.user {
-        return Err(Trouble::invalid("somebody else has to remove you"));
-    }
-    let heir = heir.map(|heir| asker.person(house, &heir).map(|(_, row)| row.login)).transpose()?;
-    Ok(Request::UserRemove { user: row.login, heir, authority })
+    let heir = heir.map(|heir| asker.person(house, &heir)).transpose()?;
+    leave::may(&house.vault, user, heir.as_ref().map(|(heir, _)| *heir), asker.by())
+        .map_err(|error| Trouble::from(Failure::from(error)))?;
+    Ok(Request::UserRemove { user: row.login, heir: heir.map(|(_, row)| row.login), authority })
 }
 
 /// A user by their login, also while they are being removed and have no address any more.
@@ -130,8 +126,7 @@ pub async fn add_address(
     target: Target,
     authority: Option<Authority>,
 ) -> Result<(), Trouble> {
-    let destination =
-        Destination::parse(address.trim()).map_err(|error| wrong("address", &error.to_string()))?;
+    let destination = written::destination(address).map_err(|error| wrong("address", &error.to_string()))?;
     let (user, alias_of) = match target {
         Target::User(login) => (Some(asker.person(house, login.trim())?.1.login), None),
         Target::AliasOf(address) => {
@@ -152,6 +147,44 @@ pub async fn remove_address(
 ) -> Result<(), Trouble> {
     let destination = asker.address(house, address)?;
     done(house, asker, Request::AddressRemove { address: destination.reveal(), authority }).await
+}
+
+/// Lets an address be for one more person.
+pub async fn share_address(
+    house: &House,
+    asker: &Asker,
+    address: &str,
+    login: &str,
+    authority: Option<Authority>,
+) -> Result<(), Trouble> {
+    let address = asker.address(house, address)?.reveal();
+    let user = asker.person(house, login.trim())?.1.login;
+    done(house, asker, Request::AddressShare { address, user, authority }).await
+}
+
+/// Takes somebody off an address that several people have.
+pub async fn unshare_address(
+    house: &House,
+    asker: &Asker,
+    address: &str,
+    login: &str,
+) -> Result<(), Trouble> {
+    let address = asker.address(house, address)?.reveal();
+    let user = asker.person(house, login.trim())?.1.login;
+    done(house, asker, Request::AddressUnshare { address, user }).await
+}
+
+/// Refuses mail for an address, with a note or none, or takes it again.
+pub async fn switch_address(
+    house: &House,
+    asker: &Asker,
+    address: &str,
+    off: Option<Option<String>>,
+    authority: Option<Authority>,
+) -> Result<(), Trouble> {
+    let address = asker.address(house, address)?.reveal();
+    let (on, note) = (off.is_none(), off.flatten());
+    done(house, asker, Request::AddressSwitch { address, on, note, authority }).await
 }
 
 /// Changes what a tenant asks of its people.
@@ -184,7 +217,7 @@ pub async fn create_tenant(
     reason_required: bool,
 ) -> Result<Added, Trouble> {
     operates(asker)?;
-    let address = Address::parse(address.trim()).map_err(|error| wrong("address", &error.to_string()))?;
+    let address = written::address(address).map_err(|error| wrong("address", &error.to_string()))?;
     let password = initial_password();
     let request = Request::TenantCreate {
         name: name.trim().to_owned(),

@@ -3,6 +3,7 @@
 //!
 //! Nobody else passes the door of these pages ([`door`]); what may be done behind it is in [`deeds`].
 
+mod address;
 mod addresses;
 pub mod deeds;
 mod departure;
@@ -44,6 +45,10 @@ pub fn router(house: &Arc<House>) -> Router<Arc<House>> {
         .route("/admin/users/remove", post(departure::remove))
         .route("/admin/addresses", get(addresses::page).post(addresses::add))
         .route("/admin/addresses/remove", get(addresses::ask).post(addresses::remove))
+        .route("/admin/addresses/one", get(address::page))
+        .route("/admin/addresses/share", post(address::share))
+        .route("/admin/addresses/unshare", post(address::unshare))
+        .route("/admin/addresses/switch", post(address::switch))
         .route("/admin/domains", get(domains::page))
         .route("/admin/domains/{domain}/zone", get(domains::zone))
         .route("/admin/sessions", get(sessions::page))

@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::parts::{Asked, Named, Sent};
 use super::problem::Problem;
 use crate::admin::api::{
-    AddressItem, MailTraced, Request, Role, Secret, Status, Storage, TenantItem, UserItem,
+    AddressItem, MailTraced, PolicyRemoved, Request, Role, Secret, Status, Storage, TenantItem, UserItem,
 };
 use crate::autoconfig::{dns_notes, dns_records};
 use crate::owner::{OwnerError, account};
@@ -140,6 +140,17 @@ pub struct TenantChange {
     unlock_longest_minutes: Option<u32>,
 }
 
+/// Whether an address takes mail.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddressChange {
+    /// Take its mail, or refuse it.
+    on: bool,
+    /// Why it is off, for those who look after the tenant; at most 200 characters. Senders never see it.
+    #[serde(default)]
+    note: Option<String>,
+}
+
 /// A policy to be loaded.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -260,6 +271,38 @@ pub async fn remove_address(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub async fn share_address(
+    State(house): Room,
+    Extension(caller): Who,
+    Named((address, login)): Named<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    deeds::share_address(&house, &caller.asker, &address, &login, caller.authority().ok()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn unshare_address(
+    State(house): Room,
+    Extension(caller): Who,
+    Named((address, login)): Named<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    deeds::unshare_address(&house, &caller.asker, &address, &login).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn change_address(
+    State(house): Room,
+    Extension(caller): Who,
+    Named(address): Named<String>,
+    Sent(AddressChange { on, note }): Sent<AddressChange>,
+) -> Result<StatusCode, Problem> {
+    if on && note.is_some() {
+        return Err(Problem::invalid("A note says why an address is off: leave it out to switch on."));
+    }
+    let off = (!on).then_some(note);
+    deeds::switch_address(&house, &caller.asker, &address, off, caller.authority().ok()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub async fn domains(
     State(house): Room,
     Extension(caller): Who,
@@ -310,6 +353,16 @@ pub async fn load_policy(
     let (_, tenant) = caller.asker.tenant(&house, None)?;
     let authority = caller.authority().ok();
     let request = Request::PolicyLoad { tenant: tenant.name, name, text, authority };
+    Ok(Json(house.ask_by(caller.asker.by(), request).await?))
+}
+
+pub async fn remove_policy(
+    State(house): Room,
+    Extension(caller): Who,
+    Named(name): Named<String>,
+) -> Result<Json<PolicyRemoved>, Problem> {
+    let (_, tenant) = caller.asker.tenant(&house, None)?;
+    let request = Request::PolicyRemove { tenant: tenant.name, name, authority: caller.authority().ok() };
     Ok(Json(house.ask_by(caller.asker.by(), request).await?))
 }
 

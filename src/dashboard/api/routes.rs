@@ -11,7 +11,7 @@ use super::scope::Scope;
 use super::{deeds, mail, own};
 use crate::admin::api::{
     AddressItem, AuditReport, CredentialCreated, CredentialFetched, CredentialItem, MailTraced, MailWhole,
-    PolicyItem, Status, Storage, TenantItem, UserItem, ViewItem,
+    PolicyItem, PolicyRemoved, Status, Storage, TenantItem, UserItem, ViewItem,
 };
 
 /// One thing that the API can do.
@@ -290,6 +290,17 @@ pub static ROUTES: &[Route] = &[
         serve: || put(deeds::load_policy),
         ..PLAIN
     },
+    Route {
+        method: Method::DELETE,
+        path: "/policies/{name}",
+        id: "removePolicy",
+        says: "Remove a policy that was loaded and that no view uses; one in the place of a shipped policy gives way to that",
+        scope: Some(Scope::PoliciesWrite),
+        opening: Opening::IfItReveals,
+        answer: Answer::Found(of::<PolicyRemoved>),
+        serve: || delete(deeds::remove_policy),
+        ..PLAIN
+    },
     // --- administration
     Route {
         path: "/users",
@@ -374,6 +385,36 @@ pub static ROUTES: &[Route] = &[
         scope: Some(Scope::AddressesWrite),
         opening: Opening::IfItReveals,
         serve: || delete(deeds::remove_address),
+        ..PLAIN
+    },
+    Route {
+        method: Method::PATCH,
+        path: "/addresses/{address}",
+        id: "changeAddress",
+        says: "Switch an address off, so that its mail is refused, or on again",
+        scope: Some(Scope::AddressesWrite),
+        opening: Opening::IfItReveals,
+        body: Some(of::<deeds::AddressChange>),
+        serve: || patch(deeds::change_address),
+        ..PLAIN
+    },
+    Route {
+        method: Method::PUT,
+        path: "/addresses/{address}/people/{login}",
+        id: "shareAddress",
+        says: "Let an address be for one more person: each gets the mail, sealed for their own views",
+        scope: Some(Scope::AddressesWrite),
+        opening: Opening::IfItReveals,
+        serve: || put(deeds::share_address),
+        ..PLAIN
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/addresses/{address}/people/{login}",
+        id: "unshareAddress",
+        says: "Take somebody off an address that several people have; mail that came stays",
+        scope: Some(Scope::AddressesWrite),
+        serve: || delete(deeds::unshare_address),
         ..PLAIN
     },
     Route {

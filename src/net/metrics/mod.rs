@@ -39,6 +39,8 @@ pub enum Protocol {
 pub enum Refusal {
     /// Nobody has the address here.
     unknown_addressee,
+    /// The address is switched off.
+    switched_off,
     /// Past a limit of connections or memory.
     busy,
     /// The tenant's policy does not load.

@@ -1,21 +1,19 @@
-//! Calls on tenants, users and addresses.
+//! Calls on tenants and users.
 
 use super::{
     Answered, Server, answer, authorise, authorised, done, resume, tenant_named, tenants, time, user_named,
 };
 use crate::admin::api::{
-    AddressItem, Authority, RecoveryReplaced, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem,
-    UserRemoved,
+    Authority, RecoveryReplaced, Role, Secret, TenantCreated, TenantItem, UserCreated, UserItem, UserRemoved,
 };
 use crate::admin::socket::Outlet;
 use crate::keyring::{EscrowRecipient, Passphrase};
 use crate::names::Address;
 use crate::owner::account::{Enrolled, Enrolment, Founding, NewUser, Settings};
 use crate::owner::unlock::lasts;
-use crate::owner::{By, OwnerError, Unlocked, account, addresses, enrol, leave, remove};
-use crate::tenant::directory::{self, Destination};
+use crate::owner::{By, OwnerError, Unlocked, account, enrol, leave, remove};
 use crate::tenant::registry::{self, UserRef};
-use crate::tenant::{roles, rows};
+use crate::tenant::{rows, written};
 use crate::vault::usage;
 
 pub async fn tenant_create(
@@ -29,7 +27,7 @@ pub async fn tenant_create(
 ) -> Answered {
     let founding = Founding {
         name,
-        address: parse_address(address)?,
+        address: new_address(address)?,
         password: Passphrase::new(password.expose().to_owned()),
         reason_required,
         escrow: escrow.iter().map(|text| parse_escrow(text)).collect::<Result<_, _>>()?,
@@ -103,7 +101,7 @@ pub async fn user_create(
         return Err(OwnerError::OtherTenant.into());
     }
     let new = NewUser {
-        address: parse_address(address)?,
+        address: new_address(address)?,
         password: Passphrase::new(password.expose().to_owned()),
         role: row_role(role),
         enrolment,
@@ -199,7 +197,7 @@ pub async fn user_remove(
             let authority = authority.ok_or(OwnerError::UnlockNeeded)?;
             let unlocked = authorise(server, authority, heir, by).await?;
             let progress = |done, total| outlet.progress(done, total, "messages handed over");
-            leave::hand_over(&server.vault, &server.sessions, &unlocked, (user, heir), progress).await?
+            leave::hand_over(&server.vault, &server.sessions, (&unlocked, by), (user, heir), progress).await?
         }
     };
     let leave::Left { handed_over, damaged, destroyed } = left;
@@ -220,85 +218,6 @@ fn leaver(server: &Server, login: &str) -> Result<UserRef, OwnerError> {
     let (user, row) = user_named(server, login)?;
     let named = Address::parse(login).is_ok_and(|address| address.reveal() == row.login);
     named.then_some(user).ok_or(OwnerError::NotFound("user"))
-}
-
-pub async fn address_add(
-    server: &Server,
-    address: &str,
-    (login, alias_of): (Option<&str>, Option<&str>),
-    authority: Option<&Authority>,
-    by: By,
-) -> Answered {
-    let destination = parse_destination(address)?;
-    let alias_of = alias_of.map(parse_address).transpose()?;
-    let user = match (&alias_of, login) {
-        (Some(target), _) => {
-            let holder = directory::resolve(&server.vault.records, target)?;
-            let row = holder.ok_or(OwnerError::NotFound("address that the alias stands for"))?;
-            UserRef { tenant: row.tenant, user: row.user }
-        }
-        (None, Some(login)) => user_named(server, login)?.0,
-        (None, None) => {
-            return Err(invalid("address", "it needs a user or an address that it stands for").into());
-        }
-    };
-    let unlocked = authorised(server, authority, user, by).await?;
-    addresses::add(&server.vault, unlocked.as_ref(), &destination, user, alias_of.as_ref(), by).await?;
-    done()
-}
-
-pub async fn address_share(server: &Server, address: &str, login: &str, shared: bool, by: By) -> Answered {
-    let (destination, (user, _)) = (parse_destination(address)?, user_named(server, login)?);
-    addresses::share(&server.vault, None, &destination, user, shared, by).await?;
-    done()
-}
-
-pub fn address_list(server: &Server, tenant: Option<&str>) -> Answered {
-    let mut items = Vec::new();
-    for (tenant, _) in tenants(server, tenant)? {
-        let login = |user| {
-            let row = registry::user(&server.vault.records, UserRef { tenant, user })?;
-            Ok::<_, OwnerError>(row.map_or_else(String::new, |row| row.login))
-        };
-        for (key, row) in directory::list(&server.vault.records, tenant)? {
-            let others = directory::others(&server.vault.records, &key)?;
-            let shared_with = others.into_iter().map(login).collect::<Result<_, _>>()?;
-            let user = login(row.user)?;
-            items.push(AddressItem {
-                address: row.address,
-                user,
-                alias_of: row.alias_of,
-                shared_with,
-                standing: false,
-            });
-        }
-        for (address, row) in roles::standing(&server.vault.records, tenant, &server.vault.settings.hostname)?
-        {
-            items.push(AddressItem {
-                address: address.reveal(),
-                user: row.login,
-                alias_of: None,
-                shared_with: Vec::new(),
-                standing: true,
-            });
-        }
-    }
-    answer(&items)
-}
-
-pub async fn address_remove(
-    server: &Server,
-    address: &str,
-    authority: Option<&Authority>,
-    by: By,
-) -> Answered {
-    let destination = parse_destination(address)?;
-    let holder = directory::holder(&server.vault.records, &destination)?;
-    let holder = holder.ok_or(OwnerError::NotFound("address"))?;
-    let user = UserRef { tenant: holder.tenant, user: holder.user };
-    let unlocked = authorised(server, authority, user, by).await?;
-    addresses::remove(&server.vault, unlocked.as_ref(), &destination, by).await?;
-    done()
 }
 
 /// A password or phone is changed by its own user, or by whoever holds the recovery code.
@@ -356,12 +275,9 @@ fn shown_role(role: rows::Role) -> Role {
     }
 }
 
-fn parse_address(text: &str) -> Result<Address, OwnerError> {
-    Address::parse(text).map_err(|error| invalid("address", &error.to_string()))
-}
-
-fn parse_destination(text: &str) -> Result<Destination, OwnerError> {
-    Destination::parse(text).map_err(|error| invalid("address", &error.to_string()))
+/// The address of a new user.
+fn new_address(text: &str) -> Result<Address, OwnerError> {
+    written::address(text).map_err(|error| invalid("address", &error.to_string()))
 }
 
 fn parse_escrow(text: &str) -> Result<EscrowRecipient, OwnerError> {

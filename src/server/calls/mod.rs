@@ -2,6 +2,7 @@
 //! in a function of its own, by subject.
 
 mod account;
+mod address;
 mod audit;
 mod failure;
 mod figures;
@@ -99,16 +100,20 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         }
         R::AddressAdd { address, user, alias_of, authority } => {
             let target = (user.as_deref(), alias_of.as_deref());
-            account::address_add(server, &address, target, authority.as_ref(), by).await
+            address::add(server, &address, target, authority.as_ref(), by).await
         }
-        R::AddressShare { address, user } => account::address_share(server, &address, &user, true, by).await,
-        R::AddressUnshare { address, user } => {
-            account::address_share(server, &address, &user, false, by).await
+        R::AddressShare { address, user, authority } => {
+            address::share(server, &address, &user, Some(authority.as_ref()), by).await
         }
-        R::AddressList { tenant } => account::address_list(server, tenant.as_deref()),
+        R::AddressUnshare { address, user } => address::share(server, &address, &user, None, by).await,
+        R::AddressSwitch { address, on, note, authority } => {
+            let off = (!on).then_some(note);
+            address::switch(server, &address, off, authority.as_ref(), by).await
+        }
+        R::AddressList { tenant } => address::list(server, tenant.as_deref()),
         R::MailTrace { address, tenant } => trace::mail(server, &address, tenant.as_deref(), by).await,
         R::AddressRemove { address, authority } => {
-            account::address_remove(server, &address, authority.as_ref(), by).await
+            address::remove(server, &address, authority.as_ref(), by).await
         }
         R::ViewCreate { user, name, policy, label, authority } => {
             view::create(server, &user, &name, &policy, label.as_deref(), &authority, by).await
@@ -130,6 +135,9 @@ async fn dispatch(server: &Server, request: Request, by: By, outlet: &Outlet) ->
         }
         R::PolicyLoad { tenant, name, text, authority } => {
             view::policy_load(server, &tenant, (&name, &text), authority.as_ref(), by).await
+        }
+        R::PolicyRemove { tenant, name, authority } => {
+            view::policy_remove(server, &tenant, &name, authority.as_ref(), by).await
         }
         R::PolicyList { tenant } => view::policy_list(server, &tenant),
         R::PolicyShow { tenant, name } => view::policy_show(server, &tenant, &name),

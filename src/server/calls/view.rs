@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{Answered, Server, answer, authorise, done, resume, tenant_named, time, user_named};
 use crate::admin::api::{
-    Authority, CredentialCreated, CredentialFetched, CredentialItem, PolicyItem, Secret, ViewItem,
+    Authority, CredentialCreated, CredentialFetched, CredentialItem, PolicyItem, PolicyRemoved, Secret,
+    ViewItem,
 };
 use crate::admin::socket::Outlet;
 use crate::names::{CredentialId, TenantId, ViewId};
 use crate::owner::fetched::{rows_of, seen};
 use crate::owner::view::{Issued, Located};
-use crate::owner::{By, OwnerError, reseal as owner_reseal, view};
+use crate::owner::{By, OwnerError, Unlocked, policies, reseal as owner_reseal, view};
 use crate::policy;
 use crate::tenant::registry::{self, UserRef};
 use crate::tenant::rows::{LastUsedRow, PolicyRow, ViewRow};
@@ -152,17 +153,41 @@ pub async fn policy_load(
     by: By,
 ) -> Answered {
     let (tenant, _) = tenant_named(server, tenant)?;
-    let unlocked = match authority {
-        Some(Authority::Session(session)) => Some(resume(server, session.expose())?),
+    let unlocked = of_tenant(server, tenant, authority, by).await?;
+    let views = view::load_policy(&server.vault, unlocked.as_ref(), tenant, policy, by).await?;
+    Ok(serde_json::json!({ "loaded": policy.0, "views": views }))
+}
+
+pub async fn policy_remove(
+    server: &Server,
+    tenant: &str,
+    name: &str,
+    authority: Option<&Authority>,
+    by: By,
+) -> Answered {
+    let (tenant, _) = tenant_named(server, tenant)?;
+    let unlocked = of_tenant(server, tenant, authority, by).await?;
+    let policies::Removed { shipped, views } =
+        policies::remove(&server.vault, unlocked.as_ref(), tenant, name, by).await?;
+    answer(&PolicyRemoved { removed: name.to_owned(), shipped, views })
+}
+
+/// The unlock for an act on the whole tenant, if one was brought.
+async fn of_tenant(
+    server: &Server,
+    tenant: TenantId,
+    authority: Option<&Authority>,
+    by: By,
+) -> Result<Option<Unlocked>, OwnerError> {
+    match authority {
+        Some(Authority::Session(session)) => Ok(Some(resume(server, session.expose())?)),
         Some(authority) => {
             let users = registry::users(&server.vault.records, tenant)?;
             let (user, _) = users.first().ok_or(OwnerError::NotFound("user"))?;
-            Some(authorise(server, authority, *user, by).await?)
+            authorise(server, authority, *user, by).await.map(Some)
         }
-        None => None,
-    };
-    let views = view::load_policy(&server.vault, unlocked.as_ref(), tenant, policy, by).await?;
-    Ok(serde_json::json!({ "loaded": policy.0, "views": views }))
+        None => Ok(None),
+    }
 }
 
 pub fn policy_list(server: &Server, tenant: &str) -> Answered {

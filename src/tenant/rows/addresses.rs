@@ -18,12 +18,29 @@ pub struct AddressRow {
     pub user: UserId,
     /// Others of the tenant whose mailboxes take it too; none is nobody.
     #[n(20)]
-    pub others: Option<Vec<Sharer>>,
+    pub others: Option<Vec<Person>>,
+    /// Set while its mail is refused; none is on, as in rows from before there was a switch.
+    #[n(21)]
+    pub off: Option<Off>,
 }
 
-/// Somebody who shares an address.
+/// That an address is switched off, and why: for those who look after the tenant, never for a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Off {
+    /// Since when, Unix seconds.
+    #[n(0)]
+    pub since: i64,
+    /// The user who did it; none is the administration socket.
+    #[n(1)]
+    pub by: Option<Person>,
+    /// What they noted.
+    #[n(2)]
+    pub note: Option<String>,
+}
+
+/// Somebody of those who have an account here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Sharer {
+pub struct Person {
     /// The user.
     #[n(0)]
     #[cbor(with = "id")]
@@ -33,7 +50,7 @@ pub struct Sharer {
 impl AddressRow {
     /// Everybody whose mailbox takes the mail, the first holder first.
     pub fn holders(&self) -> impl Iterator<Item = UserId> {
-        let others = self.others.iter().flatten().map(|sharer| sharer.user);
+        let others = self.others.iter().flatten().map(|person| person.user);
         std::iter::once(self.user).chain(others)
     }
 }

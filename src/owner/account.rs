@@ -5,7 +5,8 @@
 
 use zeroize::Zeroizing;
 
-use super::checked::{About, Caller, Checked, act, act_and_hold};
+use super::checked::{About, Caller, Checked, act, act_and_hold, would};
+use super::remove::remove_recovery;
 use super::stretch::new_key;
 use super::unlock::{binding, lasts_of, record_ends};
 use super::{By, OwnerError, OwnerKey, Unlocked, sessions::Sessions};
@@ -91,12 +92,23 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
     check_name("tenant name", &founding.name)?;
     let user = UserRef { tenant: TenantId::random(), user: UserId::random() };
     let (owner, recovery_code) = (OwnerKey(Identity::generate()), RecoveryCode::generate());
-    store_recovery(vault, user.tenant, &owner, &recovery_code, &founding.escrow, by).await?;
+    let address = Destination::Exact(founding.address.clone());
+    let check = |checked: &mut Checked<'_, '_>| {
+        if !checked.operates() {
+            return Err(OwnerError::Forbidden("whoever runs the server makes tenants"));
+        }
+        let name = registry::tenant_name_key(&vault.records, &founding.name);
+        if checked.get::<TenantNameRow>(vault.records.system(), &[&name])?.is_some() {
+            return Err(OwnerError::Exists("tenant"));
+        }
+        addresses::may_take(vault, checked, &address)
+    };
+    // A tenant that is refused leaves no files.
+    would(vault, About::Founding(user.tenant), by.into(), check)?;
     let mut batch = Batch::new();
     put_tenant(vault, &mut batch, user.tenant, &founding, &owner);
-    let address = Destination::Exact(founding.address.clone());
     let first = First {
-        login: founding.address,
+        login: founding.address.clone(),
         password: founding.password,
         role: Role::Administrator,
         pending: match founding.enrolment {
@@ -105,20 +117,19 @@ pub async fn found(vault: &Vault, founding: Founding, by: By) -> Result<Founded,
         },
     };
     let enrolled = put_user(vault, &mut batch, user, first, &owner, Share::by(&by.actor, by.origin)).await?;
-    let acts = vec![Act::TenantCreated, Act::UserCreated { user: user.user }];
-    act(vault, About::Founding(user.tenant), by.into(), |checked| {
-        if !checked.operates() {
-            return Err(OwnerError::Forbidden("whoever runs the server makes tenants"));
-        }
-        let name = registry::tenant_name_key(&vault.records, &founding.name);
-        if checked.get::<TenantNameRow>(vault.records.system(), &[&name])?.is_some() {
-            return Err(OwnerError::Exists("tenant"));
-        }
-        addresses::may_take(vault, checked, &address)?;
+    store_recovery(vault, user.tenant, &owner, &recovery_code, &founding.escrow).await?;
+    let mut acts = vec![Act::TenantCreated, Act::UserCreated { user: user.user }];
+    acts.extend(founding.escrow.iter().map(|_| Act::EscrowAdded));
+    let done = act(vault, About::Founding(user.tenant), by.into(), |checked| {
+        check(checked)?;
         checked.batch().append(batch.clone());
         Ok((acts.clone(), ()))
-    })
-    .await?;
+    });
+    if let Err(error) = done.await {
+        // Another one was faster. What cannot be removed now names nobody, and opens by a code that nobody has.
+        let _stays = remove_recovery(vault, user.tenant).await;
+        return Err(error);
+    }
     Ok(Founded { tenant: user.tenant, recovery_code, user: enrolled })
 }
 
@@ -562,14 +573,12 @@ async fn store_recovery(
     owner: &OwnerKey,
     code: &RecoveryCode,
     escrow: &[EscrowRecipient],
-    by: By,
 ) -> Result<(), OwnerError> {
     vault.blobs.make_room(Reader::Owner(tenant))?;
     vault.blobs.put(&BlobName::of_recovery(tenant), code.seal(tenant, &owner.0)?.into()).await?;
     for (place, recipient) in escrow.iter().enumerate() {
         let file = recipient.seal(tenant, &owner.0)?;
         vault.blobs.put(&BlobName::of_escrow(tenant, place), file.into()).await?;
-        record(vault, tenant, by, Act::EscrowAdded).await?;
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub async fn add(
         checked.administers()?;
         checked.user(user)?;
         may_take(vault, checked, destination)?;
-        let moves = taken_from(vault, destination)?.is_some_and(|holder| holder != user);
+        let moves = taken_from(vault, destination)?.iter().any(|holder| *holder != user);
         if checked.asker().is_some() || moves {
             checked.attended()?;
         }
@@ -48,8 +48,8 @@ pub async fn add(
     done.await.map(|_done| ())
 }
 
-/// Takes no more mail for `destination`. Where it then falls to somebody else's catch-all, that reveals
-/// more, and needs an unlock.
+/// Takes no more mail for `destination`. Where it then falls to somebody else, by a catch-all or because it is
+/// postmaster's, that reveals more, and needs an unlock.
 pub async fn remove(
     vault: &Vault,
     unlocked: Option<&Unlocked>,
@@ -67,7 +67,8 @@ pub async fn remove(
             let why = "it is a user's login".to_owned();
             return Err(OwnerError::Invalid { what: "address", why });
         }
-        if falls_to(vault, destination)?.is_some_and(|next| next != user) {
+        let known: Vec<UserRef> = users_of(&holder).collect();
+        if falls_to(vault, destination)?.iter().any(|next| !known.contains(next)) {
             checked.attended()?;
         }
         directory::remove(&vault.records, checked.batch(), destination, tenant)?;
@@ -236,24 +237,64 @@ fn is_same(login: &str, destination: &Destination) -> bool {
     matches!(destination, Destination::Exact(address) if Address::parse(login).as_ref() == Ok(address))
 }
 
-/// Whose mailbox takes mail to `destination` now, by a tag or a catch-all.
-fn taken_from(vault: &Vault, destination: &Destination) -> Result<Option<UserRef>, OwnerError> {
-    let Destination::Exact(address) = destination else { return Ok(None) };
-    Ok(directory::resolve(&vault.records, address)?.map(user_of))
-}
-
-/// Whose mailbox takes mail to `destination` once nobody has it itself.
-fn falls_to(vault: &Vault, destination: &Destination) -> Result<Option<UserRef>, OwnerError> {
-    let Destination::Exact(address) = destination else { return Ok(None) };
-    if let Some(plain) = address.without_tag() {
-        return Ok(directory::resolve(&vault.records, &plain)?.map(user_of));
+/// Whose mailboxes take mail to `destination` now, though nobody has it: by a tag, by a catch-all, or because
+/// somebody has to.
+fn taken_from(vault: &Vault, destination: &Destination) -> Result<Vec<UserRef>, OwnerError> {
+    match destination {
+        Destination::Exact(address) => {
+            let row = roles::resolve(&vault.records, address, &vault.settings.hostname)?;
+            Ok(row.iter().flat_map(users_of).collect())
+        }
+        Destination::CatchAll(domain) => whom_roles_fall_to(vault, domain),
     }
-    let rest = Destination::CatchAll(address.domain().to_owned());
-    Ok(directory::holder(&vault.records, &rest)?.map(user_of))
 }
 
-fn user_of(row: AddressRow) -> UserRef {
-    UserRef { tenant: row.tenant, user: row.user }
+/// Whose mailboxes take mail to `destination` once nobody has it itself.
+fn falls_to(vault: &Vault, destination: &Destination) -> Result<Vec<UserRef>, OwnerError> {
+    let Destination::Exact(address) = destination else {
+        return whom_roles_fall_to(vault, destination.domain());
+    };
+    let rest = Destination::CatchAll(address.domain().to_owned());
+    let next = match address.without_tag() {
+        Some(plain) => directory::resolve(&vault.records, &plain)?,
+        None => directory::holder(&vault.records, &rest)?,
+    };
+    match next.filter(|row| row.off.is_none()) {
+        Some(row) => Ok(users_of(&row).collect()),
+        None if roles::is_role(address) => {
+            let next = roles::falls_to(&vault.records, address.domain(), &vault.settings.hostname)?;
+            Ok(next.into_iter().collect())
+        }
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Who reads postmaster and abuse of a domain where a catch-all is made or goes; nobody, if these have
+/// addresses of their own.
+fn whom_roles_fall_to(vault: &Vault, domain: &str) -> Result<Vec<UserRef>, OwnerError> {
+    if !roles::unassigned(&vault.records, domain)? {
+        return Ok(Vec::new());
+    }
+    Ok(roles::falls_to(&vault.records, domain, &vault.settings.hostname)?.into_iter().collect())
+}
+
+/// Whether mail for somebody who goes, and whose addresses go with them, falls to somebody else.
+pub(super) fn fall_to_others(vault: &Vault, user: UserRef) -> Result<bool, OwnerError> {
+    for (_, listed) in directory::list(&vault.records, user.tenant)? {
+        let Ok(destination) = Destination::parse(&listed.address) else { continue };
+        let row = directory::holder(&vault.records, &destination)?;
+        // Of one that several have, the others get what they got.
+        let only = row.is_some_and(|row| users_of(&row).eq(std::iter::once(user)));
+        if only && falls_to(vault, &destination)?.iter().any(|next| *next != user) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn users_of(row: &AddressRow) -> impl Iterator<Item = UserRef> {
+    let tenant = row.tenant;
+    row.holders().map(move |user| UserRef { tenant, user })
 }
 
 fn domain_of(destination: &Destination) -> &str {

@@ -13,7 +13,7 @@ use super::mail::OwnerReader;
 use super::reseal::{arrival, sealing};
 use super::sessions::Sessions;
 use super::unlock::record_ends;
-use super::{By, OwnerError, OwnerKey, Unlocked, remove};
+use super::{By, OwnerError, OwnerKey, Unlocked, addresses, remove};
 use crate::audit::{Act, Draft, LockCause, Recorded};
 use crate::keyring::Identity;
 use crate::mailbox::{FlagChange, FlagEdit, Flags, FolderId, folder_name};
@@ -36,21 +36,23 @@ pub struct Left {
     pub destroyed: u64,
 }
 
-/// Removes a user with all their mail. Needs no unlock: it reveals nothing.
+/// Removes a user with all their mail. Needs no unlock unless mail to their addresses falls to somebody else
+/// from then on, and a person asks.
 pub async fn destroy(
     vault: &Arc<Vault>,
     sessions: &Sessions,
+    (unlocked, by): (Option<&Unlocked>, By),
     user: UserRef,
-    by: By,
     progress: impl FnMut(u64, u64),
 ) -> Result<Left, OwnerError> {
-    shut_out(vault, sessions, by.into(), user, Leaving { heir: None }).await?;
+    shut_out(vault, sessions, Caller { by, unlocked }, user, Leaving { heir: None }).await?;
     let destroyed = remove::mail(vault, user, progress).await?;
     remove::user(vault, user).await?;
     Ok(Left { destroyed, ..Left::default() })
 }
 
-/// Removes a user of the unlocked tenant, whose mail goes into a folder of another user.
+/// Removes a user of the unlocked tenant, whose mail goes into a folder of another user. If the unlock ends
+/// meanwhile, what is left waits until the removal is asked for again.
 pub async fn hand_over(
     vault: &Arc<Vault>,
     sessions: &Sessions,
@@ -76,6 +78,12 @@ pub async fn hand_over(
 pub fn may(vault: &Vault, user: UserRef, heir: Option<UserRef>, by: By) -> Result<(), OwnerError> {
     would(vault, About::Tenant(user.tenant), by.into(), |checked| check(vault, checked, user, heir))
         .map(|_row| ())
+}
+
+/// Whether removing the user with their mail shows somebody else mail that comes later, so that a person who
+/// asks for it needs an unlock.
+pub fn shows_more(vault: &Vault, user: UserRef) -> Result<bool, OwnerError> {
+    addresses::fall_to_others(vault, user)
 }
 
 /// Who may remove whom: whoever looks after the tenant removes its people, but for operators, whom operators
@@ -142,6 +150,9 @@ async fn shut_out(
     let heir = leaving.heir.map(|heir| UserRef { tenant: user.tenant, user: heir.user });
     let done = act(vault, About::Tenant(user.tenant), caller, |checked| {
         check(vault, checked, user, heir)?;
+        if heir.is_none() && checked.asker().is_some() && addresses::fall_to_others(vault, user)? {
+            checked.attended()?;
+        }
         remove::shred_user(vault, checked.batch(), user, Some(leaving))?;
         let who = (user.tenant, user.user);
         directory::leave(&vault.records, checked.batch(), who, heir.map(|heir| heir.user))?;
@@ -205,6 +216,10 @@ async fn move_mail(
         let by = unlocked.by();
         let recorded = vault.audit.record(user.tenant, Draft::new(by.actor, by.origin, act)).await?;
         for (number, row) in rows {
+            // Nothing is opened beyond the unlock that allowed it.
+            if !unlocked.is_live() {
+                return Err(OwnerError::SessionEnded);
+            }
             // What the heir has already, an interrupted removal brought.
             if !has.contains(&row.message) {
                 match pass_on(vault, &mut reader, (number, &row), (heir, folder), &recorded).await {

@@ -73,7 +73,7 @@ impl Unlocked {
     }
 
     /// Whether the session that this was resumed from has not been ended. The recovery code has none.
-    pub(in crate::owner) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         self.session.is_none() || self.codes.strong_count() > 0
     }
 

@@ -5,8 +5,9 @@ use zeroize::Zeroizing;
 
 use super::checked::{About, act};
 use super::sessions::Sessions;
+use super::unlock::record_ends;
 use super::{By, OwnerError};
-use crate::audit::Act;
+use crate::audit::{Act, LockCause};
 use crate::names::{Reader, TenantId};
 use crate::records::row_key;
 use crate::store::blobs::BlobName;
@@ -46,9 +47,12 @@ pub async fn tenant(
     }
     let users = registry::users(&vault.records, tenant)?;
     remove_recovery(vault, tenant).await?;
+    // First of all, so that nobody reads on while the mail of others goes.
     for (user, _) in &users {
         vault.mailboxes.close(*user);
-        drop(sessions.close_all_of(*user));
+        record_ends(vault, sessions.close_all_of(*user), LockCause::CredentialChanged).await?;
+    }
+    for (user, _) in &users {
         mail(vault, *user, &mut progress).await?;
         self::user(vault, *user).await?;
     }
@@ -148,7 +152,7 @@ pub(super) fn shred_user(
     Ok(())
 }
 
-async fn remove_recovery(vault: &Vault, tenant: TenantId) -> Result<(), OwnerError> {
+pub(super) async fn remove_recovery(vault: &Vault, tenant: TenantId) -> Result<(), OwnerError> {
     vault.blobs.delete(&BlobName::of_recovery(tenant)).await?;
     for place in 0..MAX_ESCROW {
         vault.blobs.delete(&BlobName::of_escrow(tenant, place)).await?;

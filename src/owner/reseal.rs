@@ -38,7 +38,7 @@ pub async fn reseal(
     unlocked: &Unlocked,
     progress: impl FnMut(u64, u64),
 ) -> Result<Resealed, OwnerError> {
-    reseal_while(vault, unlocked, || true, progress).await
+    reseal_while(vault, unlocked, || unlocked.is_live(), progress).await
 }
 
 /// The same, for as long as `live` says so: it is asked before every message, and when it says no,

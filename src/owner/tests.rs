@@ -23,6 +23,7 @@ use crate::tenant::registry;
 use crate::vault::Vault;
 use crate::vault::testing::vault_over;
 
+mod falling;
 mod memory;
 mod removed;
 

@@ -74,7 +74,9 @@ pub fn unshare(
         return Err(SharingError::NotShared);
     }
     let rest = row.held_by(row.holders().filter(|holder| *holder != user));
-    let rest = rest.filter(|_| destination.reveal() != login).ok_or(SharingError::Needed)?;
+    // The first releases kept logins as they were typed, in whatever Unicode form.
+    let is_login = Destination::parse(login).is_ok_and(|login| login.reveal() == destination.reveal());
+    let rest = rest.filter(|_| !is_login).ok_or(SharingError::Needed)?;
     directory::relist(records, batch, &key, &rest)?;
     records.system().replace(batch, &[&key], read.sealed, &rest);
     Ok(())

@@ -101,6 +101,9 @@ pub fn removal(
     let heir = heir.map(|heir| asker.person(house, &heir)).transpose()?;
     leave::may(&house.vault, user, heir.as_ref().map(|(heir, _)| *heir), asker.by())
         .map_err(|error| Trouble::from(Failure::from(error)))?;
+    if heir.is_none() && authority.is_none() && leave::shows_more(&house.vault, user)? {
+        return Err(Failure::from(OwnerError::UnlockNeeded).into());
+    }
     Ok(Request::UserRemove { user: row.login, heir: heir.map(|(_, row)| row.login), authority })
 }
 

@@ -14,7 +14,7 @@ use super::super::jobs::Kind;
 use super::super::trouble::Trouble;
 use super::super::visitor::{Posted, Visitor};
 use super::super::words::size;
-use super::{Desk, back, deeds, frame, mendable};
+use super::{Desk, back, deeds, frame, mendable, unlock_first};
 use crate::admin::api::{Request, UserItem};
 
 #[derive(Template)]
@@ -106,12 +106,12 @@ pub async fn remove(
     let heir = Some(heir).filter(|heir| heir != "-");
     let authority = match heir {
         Some(_) => Some(visitor.authority().map_err(|_| Trouble::Unlock("/admin/users".to_owned()))?),
-        None => None,
+        None => visitor.authority().ok(),
     };
     let request = match deeds::removal(&house, &visitor.asker(), &login, heir, authority) {
         Ok(request) => request,
         Err(trouble) => {
-            let (status, wrong) = mendable(trouble)?;
+            let (status, wrong) = mendable(unlock_first(trouble, "/admin/users"))?;
             let page = shown(&house, &visitor, &login, &tenant, Some(wrong)).await?;
             return Ok((status, html(&page)).into_response());
         }

@@ -220,7 +220,11 @@ pub async fn remove_user(
     if hand_over_to.is_some() == destroy {
         return Err(Problem::invalid("Say what becomes of the mail: hand_over_to or destroy=true."));
     }
-    let authority = hand_over_to.is_some().then(|| caller.authority()).transpose()?;
+    let authority = match hand_over_to {
+        Some(_) => Some(caller.authority()?),
+        // It may be needed, where mail falls to somebody else.
+        None => caller.authority().ok(),
+    };
     let request = deeds::removal(&house, &caller.asker, &login, hand_over_to, authority)?;
     let by = caller.asker.by();
     // Whoever hangs up does not stop it half-way.

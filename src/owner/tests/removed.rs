@@ -13,7 +13,7 @@ use crate::vault::{mailboxes, sweep};
 
 impl World {
     /// A message that is sealed, and has no row yet.
-    async fn sealed(&self, user: UserRef) -> Stored {
+    pub(super) async fn sealed(&self, user: UserRef) -> Stored {
         let arrival = Arrival {
             user,
             message: MessageId::random(),
@@ -30,7 +30,7 @@ impl World {
         seal(&self.vault, arrival).await.expect("sealed")
     }
 
-    async fn add(&self, user: UserRef, stored: Stored) -> Result<u32, RecordError> {
+    pub(super) async fn add(&self, user: UserRef, stored: Stored) -> Result<u32, RecordError> {
         let (number, committed) =
             self.vault.mailboxes.add(&self.vault.records, user, stored.row.clone()).await?;
         stored.release(committed);
@@ -42,7 +42,7 @@ impl World {
         remove::tenant(&self.vault, &self.sessions, tenant, row, BY, |_, _| {}).await.expect("removed");
     }
 
-    fn rows_of(&self, user: UserRef) -> usize {
+    pub(super) fn rows_of(&self, user: UserRef) -> usize {
         self.vault
             .records
             .tenant(user.tenant)

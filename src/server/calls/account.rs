@@ -190,7 +190,9 @@ pub async fn user_remove(
     let left = match heir {
         None => {
             let progress = |done, total| outlet.progress(done, total, "messages destroyed");
-            leave::destroy(&server.vault, &server.sessions, user, by, progress).await?
+            let unlocked = authorised(server, authority, user, by).await?;
+            let by = (unlocked.as_ref(), by);
+            leave::destroy(&server.vault, &server.sessions, by, user, progress).await?
         }
         Some(heir) => {
             let heir = user_named(server, heir)?.0;
@@ -216,7 +218,9 @@ fn leaver(server: &Server, login: &str) -> Result<UserRef, OwnerError> {
     }
     // No other address of theirs will do: a mistake could not be taken back.
     let (user, row) = user_named(server, login)?;
-    let named = Address::parse(login).is_ok_and(|address| address.reveal() == row.login);
+    // The first releases kept logins as they were typed, in whatever Unicode form.
+    let named =
+        Address::parse(login).is_ok_and(|address| Address::parse(&row.login).as_ref() == Ok(&address));
     named.then_some(user).ok_or(OwnerError::NotFound("user"))
 }
 

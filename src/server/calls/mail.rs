@@ -89,6 +89,10 @@ pub async fn export(server: &Server, session: &Secret, outlet: &Outlet) -> Answe
     let rows = reader.rows()?;
     let (total, mut exported, mut damaged) = (rows.len() as u64, 0_u64, 0_u64);
     for (uid, row) in rows {
+        // Nothing is opened beyond the unlock that allowed it.
+        if !unlocked.is_live() {
+            return Err(OwnerError::SessionEnded.into());
+        }
         match reader.export(uid, row).await {
             Ok(whole) => {
                 outlet.item(answer(&shown(&whole, None))?).await?;

@@ -27,15 +27,22 @@ fn a_wrong_root_key_starts_nothing_and_harms_nothing() {
     let right = fs::read(root_key(&world)).expect("it is there");
     fs::write(root_key(&world), [7; 32]).expect("written");
     let said = world.serve_in_vain();
+    assert!(said.contains("is not the root key that") && said.contains("nothing was changed"), "{said}");
+    // Data of earlier versions has no check value: the rows themselves tell.
+    let check = world.data().join("root.check");
+    fs::remove_file(&check).expect("noted at the first start");
+    let said = world.serve_in_vain();
     assert!(said.contains("is this the root key that the data was made with?"), "{said}");
+    assert!(!check.exists(), "a wrong key is not noted");
     fs::write(root_key(&world), &right).expect("written");
     let server = world.serve();
     assert_eq!(server.fetch_all(&world, "everything").iter().flatten().count(), SAMPLES);
+    assert!(check.exists(), "the right one is");
 }
 
 #[test]
 fn a_flipped_byte_in_the_root_key_is_a_wrong_key() {
-    refused(&["is this the root key"], |world| {
+    refused(&["is not the root key"], |world| {
         let mut key = fs::read(root_key(world)).expect("it is there");
         key[20] ^= 1;
         fs::write(root_key(world), key).expect("written");
@@ -90,7 +97,10 @@ fn a_key_of_another_certificate_is_refused() {
 
 #[test]
 fn a_broken_setting_is_named() {
-    refused(&["veilpost.toml, line 11", "nonzero"], |world| world.configure("[limits]\nconnections = -1\n"));
+    refused(
+        &["veilpost.toml, line 11", "[limits] connections: write a whole number of at least 1"],
+        |world| world.configure("[limits]\nconnections = -1\n"),
+    );
     refused(&["no_such_key"], |world| world.configure("[limits]\nno_such_key = 1\n"));
 }
 

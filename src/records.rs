@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::keyring::{RecordKey, RootKey};
 use crate::names::TenantId;
@@ -47,13 +47,16 @@ pub struct Records {
     ledger: Arc<dyn Ledger>,
     root: Arc<RootKey>,
     system: Scope,
+    /// The record keys of tenants, as they were derived: each delivery reads some ten rows. They open no more
+    /// than the root key does, which is in memory as well.
+    tenants: RwLock<HashMap<TenantId, Arc<RecordKey>>>,
 }
 
 impl Records {
     /// Joins a ledger and a root key.
     pub fn new(ledger: Arc<dyn Ledger>, root: Arc<RootKey>) -> Self {
-        let system = Scope { ledger: ledger.clone(), key: root.record_key(None) };
-        Self { ledger, root, system }
+        let system = Scope { ledger: ledger.clone(), key: Arc::new(root.record_key(None)) };
+        Self { ledger, root, system, tenants: RwLock::default() }
     }
 
     /// The rows that belong to no tenant.
@@ -63,12 +66,26 @@ impl Records {
 
     /// The rows of a tenant.
     pub fn tenant(&self, tenant: TenantId) -> Scope {
-        Scope { ledger: self.ledger.clone(), key: self.root.record_key(Some(tenant)) }
+        Scope { ledger: self.ledger.clone(), key: self.key_of(tenant) }
+    }
+
+    fn key_of(&self, tenant: TenantId) -> Arc<RecordKey> {
+        // Nothing panics while the lock is held, and a map is whole between two operations.
+        let known = self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned();
+        known.unwrap_or_else(|| {
+            let key = Arc::new(self.root.record_key(Some(tenant)));
+            let mut keys = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+            if keys.len() >= MOST_KEYS {
+                keys.clear();
+            }
+            keys.insert(tenant, key.clone());
+            key
+        })
     }
 
     /// The rows of a tenant, or those that belong to none.
     pub fn scope(&self, tenant: Option<TenantId>) -> Scope {
-        Scope { ledger: self.ledger.clone(), key: self.root.record_key(tenant) }
+        tenant.map_or_else(|| self.system.clone(), |tenant| self.tenant(tenant))
     }
 
     /// The root key, for keyed hashes.
@@ -106,9 +123,10 @@ impl Records {
 }
 
 /// Rows under one record key.
+#[derive(Clone)]
 pub struct Scope {
     ledger: Arc<dyn Ledger>,
-    key: RecordKey,
+    key: Arc<RecordKey>,
 }
 
 impl Scope {
@@ -202,4 +220,41 @@ pub fn row_key<R: Row>(parts: &[&[u8]]) -> Vec<u8> {
     name.push(R::TABLE);
     parts.iter().for_each(|part| name.extend_from_slice(part));
     name
+}
+
+/// Tenants whose keys are kept at once; more than servers have.
+const MOST_KEYS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ledger::{Options, RedbLedger};
+    use crate::tenant::rows::StandingRow;
+
+    #[tokio::test]
+    async fn each_tenants_rows_open_under_its_own_key_alone_however_many_there_are() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ledger = RedbLedger::open(&folder.path().join("ledger"), Options::default()).expect("a ledger");
+        let records = Records::new(Arc::new(ledger), Arc::new(RootKey::generate()));
+        let (one, other) = (TenantId::random(), TenantId::random());
+        for tenant in [one, other] {
+            let mut batch = Batch::new();
+            records.tenant(tenant).put(&mut batch, &[tenant.as_bytes()], &StandingRow { changes: 7 });
+            let _committed = records.commit(batch).await.expect("committed");
+        }
+        let read = |by, of: TenantId| records.tenant(by).get::<StandingRow>(&[of.as_bytes()]);
+        for _ in 0..2 {
+            assert!(
+                read(one, one).expect("it opens").is_some()
+                    && read(other, other).expect("it opens").is_some()
+            );
+            assert!(read(one, other).is_err() && read(other, one).is_err());
+            assert!(records.system().get::<StandingRow>(&[one.as_bytes()]).is_err());
+            // The second round is with keys derived anew.
+            for _ in 0..MOST_KEYS {
+                let _key = records.key_of(TenantId::random());
+            }
+            assert!(records.tenants.read().expect("no panic").len() <= MOST_KEYS);
+        }
+    }
 }

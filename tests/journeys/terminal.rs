@@ -83,6 +83,9 @@ fn a_single_read_leaves_no_session_behind() {
     server.unlock();
     server.unlock();
     assert_eq!(unlocked(&server), 1, "the same person's older session is ended");
+    server.done(&["mail", "read", "1"]);
+    server.run(&["mail", "read", "1", "--code", "000000"]).expect_err("who gives a code wants it to count");
+    assert_eq!(unlocked(&server), 1, "and a wrong one ends nothing");
     let folder = server.scratch().join("runtime/veilpost/sessions");
     let files: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("there").flatten().map(|entry| entry.path()).collect();

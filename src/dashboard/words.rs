@@ -20,6 +20,14 @@ impl Moment {
         let stamp = jiff::Timestamp::from_second(unix).unwrap_or_default();
         Self { machine: stamp.to_string(), text: stamp.strftime("%-d %b %Y, %H:%M UTC").to_string() }
     }
+
+    /// A moment as calls tell it (RFC 3339).
+    pub fn of_call(text: &str) -> Self {
+        text.parse().map_or_else(
+            |_| Self { machine: text.to_owned(), text: text.to_owned() },
+            |stamp: jiff::Timestamp| Self::new(stamp.as_second()),
+        )
+    }
 }
 
 impl From<Timestamp> for Moment {

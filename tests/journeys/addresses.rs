@@ -193,7 +193,9 @@ fn pages_and_programs_share_and_switch_addresses() {
     assert_eq!(page.status, 422, "it would be nobody's");
     assert_eq!(act("switch", &[("note", "moved to the new office")]).to, "/admin/addresses?said=saved");
     assert!(browser.get("/admin/addresses").shows("moved to the new office"));
-    assert!(browser.get(one).shows("moved to the new office") && browser.get(one).shows(&alice));
+    let off = browser.get(one);
+    assert!(off.shows("moved to the new office") && off.shows(&alice) && off.shows("Remove it"));
+    assert!(off.body.contains(" UTC</time>"), "times are written as on every page");
     assert!(rcpt(&server, "office@demo.example").starts_with("550 5.2.1"));
     assert_eq!(listed(&server, "office@demo.example")["off"]["by"], alice.as_str());
 

@@ -11,6 +11,7 @@ use super::super::House;
 use super::super::frame::{Frame, html};
 use super::super::trouble::Trouble;
 use super::super::visitor::{Posted, Visitor};
+use super::super::words::Moment;
 use super::{Desk, back, deeds, frame, mendable, unlock_first};
 use crate::admin::api::{AddressItem, Request, SwitchedOff, UserItem};
 

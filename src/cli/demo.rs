@@ -93,6 +93,7 @@ pub fn run(args: DemoArgs, json: bool) -> Result<(), Failed> {
         say(&shown)?;
         life.until_stopped().await?;
         life.finish(config.limits.shutdown).await;
+        facts.server.last_words().await;
         Ok(())
     })
 }

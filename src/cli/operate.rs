@@ -174,6 +174,7 @@ pub fn serve(common: &Common) -> Result<(), Failed> {
         if let Ended::LeftOver(tasks) = life.finish(config.limits.shutdown).await {
             tracing::warn!(tasks, "stopped with sessions under way; what they acknowledged is durable");
         }
+        server.last_words().await;
         Ok(())
     })
 }
@@ -187,7 +188,8 @@ pub async fn start(config: &Config, life: &Lifecycle) -> Result<Arc<Server>, Fai
 
 /// `veilpost doctor`.
 pub fn doctor(common: &Common) -> Result<(), Failed> {
-    let further: [Box<dyn Check>; 2] = [Box::new(check_root_key), Box::new(check_roles)];
+    let further: [Box<dyn Check>; 3] =
+        [Box::new(check_parts), Box::new(check_root_key), Box::new(check_roles)];
     let findings = doctor::examine(&common.config, Clock::system().now(), who_answers, &further);
     let colour = crate::trace::wants_colour(&io::stdout());
     print(common.json, &findings, |findings| doctor::render(findings, colour))?;
@@ -298,6 +300,17 @@ fn who_answers(socket: &Path) -> Presence {
     ];
     let listening = lists.into_iter().flatten().filter_map(|address| address.parse().ok()).collect();
     Presence::Serving { hostname: status.hostname, listening }
+}
+
+/// Whether a data folder that was in use has lost what it is made of.
+fn check_parts(case: &Case<'_>) -> Vec<Finding> {
+    let Ok(Some(gone)) = crate::server::missing_part(case.config) else { return Vec::new() };
+    let what = format!("{} is gone, and the data folder was in use", gone.display());
+    vec![Finding::fail(
+        "data",
+        what,
+        "put it back, or the whole data folder from its backup, before anything else",
+    )]
 }
 
 /// Whether the root key opens, and is the one that the data is sealed under.

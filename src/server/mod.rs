@@ -146,6 +146,12 @@ impl Server {
         upkeep::start(config, &server, life);
         Ok(server)
     }
+
+    /// Keeps what became of the last mail, when all sessions have ended: some go on after the server was told
+    /// to stop.
+    pub async fn last_words(&self) {
+        upkeep::keep_arrivals(self).await;
+    }
 }
 
 fn load_root(config: &Config, passphrase: Option<&Passphrase>) -> Result<RootKey, StartError> {
@@ -196,6 +202,11 @@ fn open_vault(
 /// a version that notes it.
 pub fn noted_root_check(config: &Config) -> std::io::Result<Option<String>> {
     layout::root_check(&config.data_dir)
+}
+
+/// What is gone of a data folder that was in use.
+pub fn missing_part(config: &Config) -> std::io::Result<Option<PathBuf>> {
+    layout::missing(&config.data_dir)
 }
 
 /// Known at once, from the note beside the data; older data has none, and is asked in [`check_root`].

@@ -84,7 +84,7 @@ async fn tick(server: &Server) {
 }
 
 /// Moves what became of mail into the ledger, for `veilpost trace`.
-async fn keep_arrivals(server: &Server) {
+pub(super) async fn keep_arrivals(server: &Server) {
     let (vault, now) = (&server.vault, server.vault.clock.now().unix());
     if let Err(error) = vault.arrivals.flush(&vault.records, now).await {
         tracing::warn!(%error, "what became of the last mail is in the log alone");

@@ -36,6 +36,9 @@ impl DataFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => start(path)?,
             Err(error) => return Err(error.into()),
         }
+        if let Some(gone) = missing(path)? {
+            return Err(LayoutError::Missing(gone));
+        }
         create_folder(&path.join(BLOBS))?;
         sync_folder(path)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -108,6 +111,9 @@ pub enum LayoutError {
     /// The operating system refused.
     #[error("the data folder cannot be used: {0}")]
     Io(#[from] io::Error),
+    /// A part of a folder that was in use is gone.
+    #[error("{} is gone, and the data folder was in use: put it back, or the whole folder from its backup; nothing was changed", .0.display())]
+    Missing(PathBuf),
 }
 
 /// The check value of the root key that the data folder at `path` is sealed under, if one is noted.
@@ -118,6 +124,20 @@ pub fn root_check(path: &Path) -> io::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What is not there of a data folder that was in use: the check value is noted when ledger and blobs are
+/// there. To begin anew beside the rest would refuse all mail, and look like a server in order.
+pub fn missing(path: &Path) -> io::Result<Option<PathBuf>> {
+    if root_check(path)?.is_none() {
+        return Ok(None);
+    }
+    for part in [LEDGER, BLOBS].map(|part| path.join(part)) {
+        if !part.try_exists()? {
+            return Ok(Some(part));
+        }
+    }
+    Ok(None)
 }
 
 /// Makes the entries of `folder` durable.
@@ -269,6 +289,26 @@ mod tests {
         create_folder(&path).unwrap();
         std::fs::write(path.join("letters.txt"), "dear").unwrap();
         assert!(matches!(DataFolder::open(&path), Err(LayoutError::Foreign(_))));
+    }
+
+    #[test]
+    fn a_folder_that_lost_a_part_is_not_begun_anew() {
+        for part in [LEDGER, BLOBS] {
+            let (_folder, path) = place();
+            let folder = DataFolder::open(&path).unwrap();
+            std::fs::write(folder.ledger(), "rows").unwrap();
+            drop(folder);
+            let folder = DataFolder::open(&path).expect("before the first start has ended");
+            folder.note_root_check("0123").unwrap();
+            drop(folder);
+            drop(DataFolder::open(&path).expect("it is whole"));
+            std::fs::rename(path.join(part), path.join("elsewhere")).unwrap();
+            let refused = DataFolder::open(&path);
+            assert!(matches!(refused, Err(LayoutError::Missing(gone)) if gone == path.join(part)));
+            assert!(!path.join(part).exists());
+            std::fs::rename(path.join("elsewhere"), path.join(part)).unwrap();
+            DataFolder::open(&path).expect("put back");
+        }
     }
 
     #[test]

@@ -157,6 +157,17 @@ fn doctor_is_content_with_a_right_server_and_names_what_is_wrong() {
     assert!(!output.status.success() && said.contains("put back the copy of that key"), "{said}");
     std::fs::write(&key, right).expect("put back");
     assert_eq!(odd(&server), [""; 0], "stopped, and in order");
+    let data = PathBuf::from(server.fact("data_dir"));
+    for part in ["ledger", "blobs"] {
+        std::fs::rename(data.join(part), data.join("elsewhere")).expect("ours");
+        let found = odd(&server);
+        assert!(found.iter().any(|finding| finding.contains(&format!("{part} is gone"))), "{found:?}");
+        let output = server.command(&["serve", "--config", server.fact("config")]).output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("nothing was changed"), "{said}");
+        std::fs::rename(data.join("elsewhere"), data.join(part)).expect("put back");
+    }
+    assert_eq!(odd(&server), [""; 0], "whole again");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("ours");
     let found = odd(&server);
     assert!(found.iter().any(|finding| finding.contains("chmod 600")), "{found:?}");

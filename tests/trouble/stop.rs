@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use super::clients::{Fetcher, Way};
+use super::clients::{ADDRESS, Fetcher, Way};
 use super::letters::letter;
 use super::world::{SAMPLES, World, until};
 
@@ -31,6 +31,11 @@ fn a_message_under_way_is_stored_or_deferred_when_the_server_stops() {
     assert_eq!(server.ended(), Some(0), "{}", server.said());
     server = world.serve();
     assert_eq!(server.fetch_all(&world, "everything").len(), SAMPLES + usize::from(stored));
+    // What became of it is kept, too.
+    let id = reply.rsplit(' ').next().unwrap_or_default().trim_end_matches(['.', '\r', '\n']);
+    let traced = world.run(&["trace", ADDRESS]).stdout;
+    let traced = String::from_utf8_lossy(&traced);
+    assert!(!stored || traced.contains(id), "{reply} is not in {traced}");
 }
 
 #[test]

@@ -16,7 +16,21 @@ pub async fn pass(request: Request, next: Next) -> Response {
     } else {
         Trouble::ForeignForm.into_response()
     };
-    secure(answer)
+    secure(if programs { answer } else { in_our_words(answer) })
+}
+
+/// A page in the place of what the framework says of an address or a form that it cannot read.
+fn in_our_words(answer: Response) -> Response {
+    let unread =
+        [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::UNSUPPORTED_MEDIA_TYPE];
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if !unread.contains(&answer.status()) || !kind.is_some_and(|kind| kind.starts_with("text/plain")) {
+        return answer;
+    }
+    match answer.status() {
+        StatusCode::BAD_REQUEST => Trouble::NotFound("page").into_response(),
+        _ => Trouble::invalid("that is no form of this site; go back, and send it again").into_response(),
+    }
 }
 
 /// What changes something is done to its end, also if whoever asked hangs up: nothing is dropped between an
@@ -127,6 +141,38 @@ mod tests {
         assert!(is_finished(Method::PATCH, "/api/v1/views/x").await);
         assert!(!is_finished(Method::GET, "/mail").await, "reading is dropped");
         assert!(!is_finished(Method::POST, "/sign-in").await, "so are strangers");
+    }
+
+    #[tokio::test]
+    async fn what_the_framework_cannot_read_is_said_in_our_words() {
+        use axum::extract::{Form, Path};
+        type Fields = std::collections::HashMap<String, u32>;
+        let number = || axum::routing::get(async |Path(_): Path<u32>| "fine");
+        let router = axum::Router::new()
+            .route("/mail/{uid}", number())
+            .route("/api/mail/{uid}", number())
+            .route("/form", axum::routing::post(async |Form(_): Form<Fields>| "fine"))
+            .layer(axum::middleware::from_fn(pass));
+        for (method, path, kind, status, ours) in [
+            (Method::GET, "/mail/7", "", 200, false),
+            (Method::GET, "/mail/abc", "", 404, true),
+            (Method::GET, "/mail/-1", "", 404, true),
+            (Method::GET, "/api/mail/abc", "", 400, false),
+            (Method::POST, "/form", "application/json", 422, true),
+            (Method::POST, "/form", "application/x-www-form-urlencoded", 422, true),
+        ] {
+            let mut request = Request::new(axum::body::Body::from("x=y"));
+            *request.method_mut() = method;
+            *request.uri_mut() = path.parse().expect("a path");
+            let headers = request.headers_mut();
+            headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            let answer = tower::ServiceExt::oneshot(router.clone(), request).await.expect("an answer");
+            assert_eq!(answer.status().as_u16(), status, "{path} {kind}");
+            let is_page =
+                answer.headers()[header::CONTENT_TYPE].to_str().expect("text").starts_with("text/html");
+            assert_eq!(is_page, ours, "{path} {kind}");
+        }
     }
 
     #[test]

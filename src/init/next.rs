@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::{Prepared, ROOT_KEY};
-use crate::config::{Config, SYSTEM_FILE, Tls};
+use crate::config::{Config, Endpoint, SYSTEM_FILE, Tls};
 
 /// How things are done on this machine.
 #[derive(Clone, Debug)]
@@ -157,7 +157,11 @@ fn low_ports(config: &Config) -> Vec<u16> {
         &config.pop3s.listen,
         &config.dashboard.listen,
     ];
-    let mut ports: Vec<u16> = listeners.into_iter().flatten().map(SocketAddr::port).collect();
+    let lmtp = config.lmtp.listen.iter().filter_map(|at| match at {
+        Endpoint::Tcp(address) => Some(address.port()),
+        Endpoint::Unix(_) => None,
+    });
+    let mut ports: Vec<u16> = listeners.into_iter().flatten().map(SocketAddr::port).chain(lmtp).collect();
     ports.retain(|port| (1..1024).contains(port));
     ports
 }

@@ -8,7 +8,9 @@ pub enum KeyringError {
     #[error("the key file has mode {0:04o}: others can reach it; run `chmod 600` on it")]
     KeyFileMode(u32),
     /// The operator's: the key file belongs to another user. Holds its owner and ours.
-    #[error("the key file belongs to user {owner}, the server runs as {ours}: run `chown {ours}` on it")]
+    #[error(
+        "the key file belongs to user {owner}, and this runs as {ours}: run it as that user, or, if no server runs with it, `chown {ours}` it"
+    )]
     KeyFileOwner {
         /// The file's owner.
         owner: u32,

@@ -189,15 +189,16 @@ pub(super) fn may_take(
     checked: &mut Checked<'_, '_>,
     destination: &Destination,
 ) -> Result<(), OwnerError> {
+    // The domain first: what there is in another tenant's domain is nothing to tell.
+    if !checked.operates() {
+        let own = checked.asker().map(|(asker, _)| asker.tenant);
+        may_have(vault, own, domain_of(destination))?;
+    }
     // That nobody has it is a condition of the batch that adds it, too.
-    if directory::holder(&vault.records, destination)?.is_some() {
-        return Err(OwnerError::Exists("address"));
+    match directory::holder(&vault.records, destination)? {
+        Some(_) => Err(OwnerError::Exists("address")),
+        None => Ok(()),
     }
-    if checked.operates() {
-        return Ok(());
-    }
-    let own = checked.asker().map(|(asker, _)| asker.tenant);
-    may_have(vault, own, domain_of(destination))
 }
 
 /// The walls between tenants, as conditions of this moment: the act commits on [`About::Beyond`].

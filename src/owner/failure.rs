@@ -42,7 +42,7 @@ pub enum OwnerError {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// There is one already.
-    #[error("there is such a {0} already")]
+    #[error("this {0} is there already")]
     Exists(&'static str),
     /// A name or address is not well formed.
     #[error("the {what} is not allowed: {why}")]

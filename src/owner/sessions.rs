@@ -16,6 +16,7 @@ use super::{OwnerError, OwnerKey, Unlocked};
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::keyring::{Identity, RecordKey};
+use crate::names::TenantId;
 use crate::tenant::registry::UserRef;
 
 /// Names a session on this side; not secret.
@@ -307,6 +308,12 @@ impl Sessions {
     /// How many unlock sessions are open.
     pub fn count(&self, now: Timestamp) -> usize {
         self.at(now).sessions.values().filter(|session| !session.over).count()
+    }
+
+    /// How many unlock sessions of a tenant are open.
+    pub fn count_of(&self, tenant: TenantId, now: Timestamp) -> usize {
+        let ours = |session: &&Held| session.user.tenant == tenant && !session.over;
+        self.at(now).sessions.values().filter(ours).count()
     }
 
     /// The sessions, those that are over at `now` marked for good.

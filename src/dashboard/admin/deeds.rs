@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::super::House;
 use super::super::asker::Asker;
 use super::super::trouble::Trouble;
-use crate::admin::api::{Authority, Failure, Request, Role, Secret, TenantCreated, UserCreated};
+use crate::admin::api::{Authority, Failure, Request, Role, Secret, Status, TenantCreated, UserCreated};
 use crate::keyring::AppPassword;
 use crate::names::{Address, TenantId};
 use crate::owner::account::Settings;
@@ -87,6 +87,19 @@ pub async fn set_disabled(
 pub async fn set_quota(house: &House, asker: &Asker, login: &str, quota: Option<u64>) -> Result<(), Trouble> {
     let (_, row) = asker.person(house, login)?;
     done(house, asker, Request::UserQuota { user: row.login, quota }).await
+}
+
+/// The server's state. How many tenants there are, and what their people do, is for whoever runs the server:
+/// others are told of their own.
+pub async fn status(house: &House, asker: &Asker) -> Result<Status, Trouble> {
+    let mut status: Status = house.ask_by(asker.by(), Request::Status {}).await?;
+    if !asker.operates() {
+        let (tenant, now) = (asker.user.tenant, house.vault.clock.now());
+        status.tenants = 1;
+        status.signed_in = house.sessions.sign_ins.list_of_tenant(tenant, now).len() as u64;
+        status.unlocked = house.sessions.count_of(tenant, now) as u64;
+    }
+    Ok(status)
 }
 
 /// What removes a user, if the asker may: the rule is `owner::leave`'s, which asks again when it begins.

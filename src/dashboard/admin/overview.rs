@@ -11,7 +11,7 @@ use super::super::frame::{Frame, html};
 use super::super::trouble::Trouble;
 use super::super::visitor::Visitor;
 use super::super::words::{self, Moment};
-use super::{Desk, Of, frame};
+use super::{Desk, Of, deeds, frame};
 use crate::admin::api::{Request, Status, Storage};
 
 #[derive(Template)]
@@ -49,7 +49,7 @@ pub async fn page(
     Query(of): Query<Of>,
 ) -> Result<Response, Trouble> {
     let (desk, tenant, _) = Desk::of(&house, &visitor, "overview", &of.tenant)?;
-    let status: Status = house.ask(&visitor, Request::Status {}).await?;
+    let status = deeds::status(&house, &visitor.asker()).await?;
     let storage: Storage =
         house.ask(&visitor, Request::Storage { tenant: Some(desk.tenant.clone()) }).await?;
     let ends: Option<jiff::Timestamp> = status.certificate_not_after.parse().ok();

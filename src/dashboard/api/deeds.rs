@@ -371,7 +371,7 @@ pub async fn remove_policy(
 }
 
 pub async fn status(State(house): Room, Extension(caller): Who) -> Result<Json<Status>, Problem> {
-    Ok(Json(house.ask_by(caller.asker.by(), Request::Status {}).await?))
+    Ok(Json(deeds::status(&house, &caller.asker).await?))
 }
 
 pub async fn storage(

@@ -23,7 +23,8 @@ use crate::tenant::rows::{
 };
 use crate::vault::Vault;
 
-/// Removes a tenant with all it has but its audit log, and says until when that stays. A removal that was interrupted is finished by calling it again.
+/// Removes a tenant with all it has but its audit log, and says until when that stays. A removal that was
+/// interrupted is finished by calling it again.
 pub async fn tenant(
     vault: &Vault,
     sessions: &Sessions,

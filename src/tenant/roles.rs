@@ -1,8 +1,9 @@
 //! Addresses that must reach somebody though nobody was given them: postmaster at every domain and at this
 //! server (RFC 5321 §4.5.1), abuse beside it (RFC 2142 §4).
 //!
-//! An address of the name and a catch-all come first, unless they are switched off. Else it is the first administrator of the tenant
-//! that had the domain first; at the server's own name the first operator, else the first tenant's.
+//! An address of the name and a catch-all come first, unless they are switched off. Else it is the first
+//! administrator of the tenant that had the domain first; at the server's own name the first operator, else
+//! the first tenant's.
 
 use super::directory;
 use super::registry::{self, UserRef};

@@ -79,7 +79,8 @@ pub struct DomainRow {
     pub tenant: TenantId,
 }
 
-/// What peers were told of mail lately that was taken, and in rows of earlier versions of all mail, under tenant (zeros for nobody's mail), time and random octets.
+/// What peers were told of mail lately that was taken, and in rows of earlier versions of all mail, under
+/// tenant (zeros for nobody's mail), time and random octets.
 #[derive(Clone, Encode, Decode)]
 pub struct ArrivalsRow {
     /// The oldest first.
